@@ -1,0 +1,31 @@
+"""Closed-form learning dynamics of deep linear self-supervised networks."""
+
+from dlnflow.clock import Training
+from dlnflow.critical_time import (
+    critical_time,
+    critical_time_measured,
+    critical_time_published,
+    critical_time_table,
+)
+from dlnflow.modes import amplitude, hitting_time, learned_fraction, plateau, velocity
+from dlnflow.objective import JEPA, MAE, Objective
+from dlnflow.simulate import Simulation, Trajectories, simulate
+
+__all__ = [
+    "JEPA",
+    "MAE",
+    "Objective",
+    "Simulation",
+    "Training",
+    "Trajectories",
+    "amplitude",
+    "critical_time",
+    "critical_time_measured",
+    "critical_time_published",
+    "critical_time_table",
+    "hitting_time",
+    "learned_fraction",
+    "plateau",
+    "simulate",
+    "velocity",
+]

@@ -1,0 +1,160 @@
+"""The door: what the public functions accept, and what they say to everything else.
+
+Each check names the argument, the value and what is allowed, and returns the array to work with.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+AGREEMENT = (
+    1e-2  # between variance and lam / rho, so that rounded tables pass and wrong units do not
+)
+
+
+def real(name: str, value: ArrayLike) -> Array:
+    """Finite real numbers as an array."""
+    array = numbers(name, value)
+    _refuse(name, array, ~np.isfinite(array), "must be finite")
+    return array
+
+
+def numbers(name: str, value: ArrayLike) -> Array:
+    """Real numbers as a float array, whatever their values."""
+    if value is None:
+        raise TypeError(f"{name} must hold real numbers: got None")
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{name} must be a rectangular array of numbers: got {value!r}") from None
+    if array.dtype.kind == "O":
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError):
+            raise TypeError(f"{name} must hold real numbers: got {value!r}") from None
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must hold real numbers: got {value!r}")
+    return np.asarray(array, dtype=np.float64)
+
+
+def positive(name: str, value: ArrayLike) -> Array:
+    """Finite numbers above zero."""
+    array = numbers(name, value)
+    if not ((array > 0.0) & (array < np.inf)).all():
+        _refuse(name, array, ~((array > 0.0) & (array < np.inf)), "must be positive and finite")
+    return array
+
+
+def not_negative(name: str, value: ArrayLike, *, infinite: bool = False) -> Array:
+    """Numbers from zero up, infinity among them if allowed."""
+    array = numbers(name, value)
+    good = array >= 0.0 if infinite else (array >= 0.0) & (array < np.inf)
+    rule = "must not be negative or NaN" if infinite else "must be finite and not negative"
+    _refuse(name, array, ~good, rule)
+    return array
+
+
+def fraction(name: str, value: ArrayLike) -> Array:
+    """Numbers strictly between 0 and 1."""
+    array = numbers(name, value)
+    _refuse(name, array, ~((array > 0.0) & (array < 1.0)), "must lie in (0, 1)")
+    return array
+
+
+def depth(name: str, value: ArrayLike) -> IntArray:
+    """Positive integers; floats that are whole count as such."""
+    array = numbers(name, value)
+    whole = (array >= 1.0) & (array == np.floor(array)) & (array < 2.0**31)
+    _refuse(name, array, ~whole, "must be a positive integer")
+    return array.astype(np.int64)
+
+
+def modes(
+    lam: ArrayLike, rho: ArrayLike, variance: ArrayLike | None
+) -> tuple[Array, Array, Array | None]:
+    """``lam`` and ``rho`` of one sign, and the variance where both are zero."""
+    lam, rho = real("lam", lam), real("rho", rho)
+    for name, array in (("lam", lam), ("rho", rho)):
+        if array.size == 0:
+            raise ValueError(f"{name} must hold at least one mode: got an empty array")
+    together(lam=lam, rho=rho)
+    differ = np.sign(lam) != np.sign(rho)
+    if differ.any():
+        raise ValueError(
+            "lam and rho must have the same sign (rho = lam / variance), or both be 0: "
+            f"got lam = {_first(lam, differ)} with rho = {_first(rho, differ)}"
+        )
+    if variance is None:
+        if not rho.all():
+            raise ValueError(
+                "rho must not be 0 unless variance is given: a mode with lam = rho = 0 is pure "
+                "noise, and only its variance says how fast it decays: got rho = 0.0"
+            )
+        return lam, rho, None
+    return lam, rho, _variance(lam, rho, variance)
+
+
+def _variance(lam: Array, rho: Array, variance: ArrayLike) -> Array:
+    array = positive("variance", variance)
+    together(lam=lam, rho=rho, variance=array)
+    implied = np.divide(
+        lam, rho, out=np.zeros(np.broadcast_shapes(lam.shape, rho.shape)), where=rho != 0
+    )
+    apart = (implied != 0.0) & (np.abs(array - implied) > AGREEMENT * implied)
+    if apart.any():
+        raise ValueError(
+            "variance must agree with lam / rho where rho is not 0: "
+            f"got {_first(array, apart)} for lam / rho = {_first(implied, apart)}"
+        )
+    return array
+
+
+def together(**arrays: ArrayLike | None) -> tuple[int, ...]:
+    """The common shape of arrays that broadcast; else an error that names two that do not."""
+    shape: tuple[int, ...] = ()
+    seen: list[tuple[str, tuple[int, ...]]] = []
+    for name, array in arrays.items():
+        if array is None:
+            continue
+        here = np.shape(array)
+        try:
+            shape = np.broadcast_shapes(shape, here)
+        except ValueError:
+            other = next(pair for pair in seen if not _fit(pair[1], here))
+            raise ValueError(
+                f"{other[0]} and {name} must have shapes that broadcast: got {other[1]} and {here}"
+            ) from None
+        seen.append((name, here))
+    return shape
+
+
+def choice(name: str, value: Any, allowed: tuple[str, ...]) -> str:
+    """One of a few words."""
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}: got {value!r}")
+    return str(value)
+
+
+def _fit(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    try:
+        np.broadcast_shapes(one, other)
+    except ValueError:
+        return False
+    return True
+
+
+def _refuse(name: str, array: Array, bad: NDArray[np.bool_], rule: str) -> None:
+    if not bad.any():
+        return
+    where = f" at index {tuple(map(int, np.argwhere(bad)[0]))}" if array.ndim else ""
+    raise ValueError(f"{name} {rule}: got {_first(array, bad):g}{where}")
+
+
+def _first(array: Array, where: NDArray[np.bool_]) -> float:
+    return float(np.broadcast_to(array, where.shape)[where][0])

@@ -1,0 +1,348 @@
+"""Critical times: exact, as published, as measured on an integrated trajectory, and the table.
+
+The critical time of a mode is when its amplitude ``wbar`` reaches the fraction ``p`` of its plateau.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dlnflow import _validate
+from dlnflow.clock import Clock, network_time
+from dlnflow.hyperlogistic import Branch
+from dlnflow.integrate import ModeEquation
+from dlnflow.modes import Modes, passage_time, prepare
+from dlnflow.objective import JEPA, MAE, Objective, as_objective, as_objectives
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = NDArray[np.float64]
+
+
+def critical_time(
+    lam: ArrayLike,
+    rho: ArrayLike,
+    L: ArrayLike,
+    *,
+    eps: ArrayLike = 1e-3,
+    objective: str | Objective = "jepa",
+    p: ArrayLike = 0.5,
+    decoder_depth: ArrayLike = 1,
+    clock: Clock = "paper",
+    variance: ArrayLike | None = None,
+) -> Any:
+    """Exact time for ``wbar`` to reach the fraction ``p`` of its plateau.
+
+    Parameters
+    ----------
+    lam, rho : array
+        Covariance and regression coefficient, of one sign.
+    L : array of int
+        Encoder depth.
+    eps : array
+        ``wbar(0)``, positive.
+    objective : str or Objective
+        ``"jepa"``, ``"mae"``, ``"layer-m"`` or an `Objective`.
+    p : array
+        Fraction of the plateau, in (0, 1).
+    decoder_depth : array of int
+        ``P``; the paper has 1.
+    clock : {"paper", "network"} or Training
+        In which the time is given.
+    variance : array, optional
+        ``s``, for pure noise (``lam = rho = 0``).
+
+    Returns
+    -------
+    float or array
+        The broadcast shape of all arguments. 0 where the mode starts at or above the fraction,
+        infinite where it is never learned (``rho <= 0``) or only after more time than a float holds.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For input out of range, of the wrong kind or of shapes that do not broadcast.
+
+    Notes
+    -----
+    ``(T_c(q_p) - T_c(q_0)) / kappa`` with ``q_p = p**(k / L)``, ``q_0 = eps**(k / L) / rho``;
+    ``docs/theory.md``, section 6. The paper has the head of its expansion at small ``eps``
+    (`critical_time_published`). Relative error a few 1e-15.
+
+    Examples
+    --------
+    Depth 3, equal covariance: JEPA takes 17 % longer for the mode with the smaller ``rho``, MAE
+    does not:
+
+    >>> import dlnflow
+    >>> jepa = dlnflow.critical_time(1.0, [1.0, 0.5], 3)
+    >>> mae = dlnflow.critical_time(1.0, [1.0, 0.5], 3, objective="mae")
+    >>> round(float(jepa[1] / jepa[0] - 1), 3), round(float(mae[1] / mae[0] - 1), 4)
+    (0.173, -0.0036)
+    """
+    fraction = _validate.fraction("p", p)
+    modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, variance)
+    return modes.over(_critical_block, t=fraction, name="p")
+
+
+def _critical_block(p: Array, modes: Modes) -> Array:
+    log_r0 = modes.log_r0
+    branch = modes.branch(log_r0)
+    log_r1 = modes.gap / modes.L * np.log(p)
+    log_ratio = log_r1 - log_r0
+    time = passage_time(modes, log_r0, branch, log_r1, log_ratio)
+    time = np.where(log_ratio <= 0.0, 0.0, time)
+    return np.where(branch >= Branch.SUPPRESSION, np.inf, time)
+
+
+def critical_time_published(
+    lam: ArrayLike,
+    rho: ArrayLike,
+    L: ArrayLike,
+    *,
+    eps: ArrayLike = 1e-3,
+    objective: str | Objective = "jepa",
+    decoder_depth: ArrayLike = 1,
+    clock: Clock = "paper",
+    variance: ArrayLike | None = None,
+) -> Any:
+    """The paper's critical times, without their unspecified ``Theta`` terms.
+
+    Parameters
+    ----------
+    lam, rho, L, eps, clock, variance
+        As for `critical_time`.
+    objective : {"jepa", "mae"} or Objective
+        The paper has these two.
+    decoder_depth : int
+        The paper has 1.
+
+    Returns
+    -------
+    float or array
+        The broadcast shape of all arguments; infinite for ``rho <= 0``, of which the paper does not
+        speak and which is never learned.
+
+    Raises
+    ------
+    ValueError
+        As for `critical_time`, and for an objective or decoder depth without a published formula.
+
+    Notes
+    -----
+    The paper's theorem on critical times: for JEPA
+    ``(1 / lam) sum_{n=1}^{2L-1} L / (n rho**(2L-n-1) eps**(n/L)) + Theta(log eps)``; for MAE
+    ``L / ((L-1) lam eps**((L-1)/L)) + Theta(1)``, and ``log(1/eps) / lam + Theta(1)`` at ``L = 1``.
+    The exact time to any fraction ``p`` shares this head.
+
+    Examples
+    --------
+    >>> import dlnflow
+    >>> float(dlnflow.critical_time_published(1.0, 0.5, 1)), float(dlnflow.critical_time(1.0, 0.5, 1))
+    (1000.0, 1010.4270937071978)
+    """
+    if not published(objective, decoder_depth):
+        raise ValueError(
+            "objective must be 'jepa' or 'mae' and decoder_depth 1, for which the paper publishes "
+            f"a formula: got {objective!r} with decoder_depth = {decoder_depth!r}"
+        )
+    modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, variance)
+    formula = _published_jepa if as_objective(objective) == JEPA else _published_mae
+    return modes.over(
+        lambda _, m: np.where(m.rho > 0.0, formula(m) / (m.L * m.unit), np.inf), t=np.ones(())
+    )
+
+
+def published(objective: str | Objective, decoder_depth: ArrayLike = 1) -> bool:
+    """Whether the paper publishes a critical time for this objective and decoder depth."""
+    single = (_validate.depth("decoder_depth", decoder_depth) == 1).all()
+    return bool(single) and as_objective(objective) in (JEPA, MAE)
+
+
+def _published_jepa(modes: Modes) -> Array:
+    total = np.zeros(np.broadcast_shapes(modes.rho.shape, modes.L.shape, modes.eps.shape))
+    for n in range(1, 2 * int(modes.L.max())):
+        exponent = 2 * modes.L - n - 1
+        term = modes.L / (n * np.abs(modes.rho) ** exponent * modes.eps ** (n / modes.L))
+        total += np.where(exponent >= 0, term, 0.0)
+    return total / np.abs(modes.lam)
+
+
+def _published_mae(modes: Modes) -> Array:
+    excess = np.maximum(modes.L - 1, 1)
+    deep = modes.L / (excess * modes.eps ** (excess / modes.L))
+    return np.where(modes.L > 1, deep, np.log(1.0 / modes.eps)) / np.abs(modes.lam)
+
+
+def critical_time_measured(
+    lam: ArrayLike,
+    rho: ArrayLike,
+    L: ArrayLike,
+    *,
+    eps: ArrayLike = 1e-3,
+    objective: str | Objective = "jepa",
+    p: ArrayLike = 0.5,
+    decoder_depth: ArrayLike = 1,
+    clock: Clock = "paper",
+    variance: ArrayLike | None = None,
+) -> Any:
+    """The critical time located as an event on a ``solve_ivp`` trajectory of each mode.
+
+    Independent of `critical_time` but for the mode equation itself, and some 1e4 times slower.
+
+    Parameters
+    ----------
+    lam, rho, L, eps, objective, p, decoder_depth, clock, variance
+        As for `critical_time`.
+
+    Returns
+    -------
+    float or array
+        The broadcast shape of all arguments; 0 and infinity as for `critical_time`. Relative error
+        about 1e-11.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for `critical_time`.
+
+    Notes
+    -----
+    See ``dlnflow.integrate`` for the variables.
+
+    Examples
+    --------
+    >>> import dlnflow
+    >>> measured = dlnflow.critical_time_measured(1.0, 0.5, 3)
+    >>> abs(float(measured / dlnflow.critical_time(1.0, 0.5, 3)) - 1) < 1e-10
+    True
+    """
+    fraction = _validate.fraction("p", p)
+    modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, variance)
+    rest = as_objective(objective).plateau(modes.rho, modes.L, decoder_depth)
+    target = np.asarray(fraction * rest)
+    arrays = np.broadcast_arrays(target, *modes.columns())
+    times = [_measure(*map(float, row)) for row in zip(*(a.ravel() for a in arrays), strict=True)]
+    return np.reshape(times, arrays[0].shape)[()]
+
+
+def _measure(target: float, *columns: float) -> float:
+    equation = ModeEquation(*columns)
+    if target == 0.0:
+        return float("inf")
+    return 0.0 if equation.eps >= target else equation.time_of(target)
+
+
+def critical_time_table(
+    lam: ArrayLike,
+    rho: ArrayLike,
+    L: ArrayLike,
+    eps: ArrayLike = 1e-3,
+    objective: Any = ("jepa", "mae"),
+    *,
+    p: float = 0.5,
+    decoder_depth: int = 1,
+    clock: Clock = "paper",
+    variance: ArrayLike | None = None,
+) -> pd.DataFrame:
+    """Critical times measured, exact and as published, for every mode, depth, eps and objective.
+
+    Parameters
+    ----------
+    lam, rho, variance : array
+        The modes, broadcast together and flattened.
+    L, eps : array
+        Depths and initial amplitudes; every mode is taken at each of them.
+    objective : str, Objective or several
+        One or several objectives.
+    p, decoder_depth, clock
+        As for `critical_time`, single values.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per objective, depth, eps and mode, in that nesting, with columns ``objective, mode,
+        lam, rho, L, eps, measured, exact, published, exact_error, published_error``. Errors are
+        relative to ``measured``, signed; 0 where both agree on 0 or infinity. ``published`` and its
+        error are missing (NaN) where the paper has no formula: other objectives, deeper decoders.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for `critical_time`.
+
+    Notes
+    -----
+    Sources as for `critical_time`, `critical_time_published` and `critical_time_measured`.
+
+    Examples
+    --------
+    >>> import dlnflow
+    >>> table = dlnflow.critical_time_table(1.0, [1.0, 0.5], 3, objective="jepa")
+    >>> table[["rho", "measured", "exact", "published"]].round(1).to_string(index=False)
+    ' rho  measured    exact  published\\n 1.0  764996.9  764996.9   764970.0'
+    """
+    import pandas as pd
+
+    columns = {"lam": lam, "rho": rho, "variance": variance}
+    shape = _validate.together(**columns)
+    flat = {
+        name: None if value is None else np.broadcast_to(_validate.real(name, value), shape).ravel()
+        for name, value in columns.items()
+    }
+    blocks = [
+        _table_block(flat, int(depth), float(start), one, p, decoder_depth, clock)
+        for one in as_objectives(objective)
+        for depth in _validate.depth("L", L).ravel()
+        for start in _validate.positive("eps", eps).ravel()
+    ]
+    return pd.concat(blocks, ignore_index=True)
+
+
+def _table_block(
+    modes: dict[str, Array | None],
+    L: int,
+    eps: float,
+    objective: Objective,
+    p: float,
+    decoder_depth: int,
+    clock: Clock,
+) -> pd.DataFrame:
+    import pandas as pd
+
+    settings: dict[str, Any] = {
+        "eps": eps,
+        "objective": objective,
+        "decoder_depth": decoder_depth,
+        "clock": clock,
+    }
+    exact = critical_time(**modes, L=L, p=p, **settings)
+    measured = critical_time_measured(**modes, L=L, p=p, **settings)
+    if published(objective, decoder_depth):
+        from_paper = critical_time_published(**modes, L=L, **settings)
+    else:
+        from_paper = np.full_like(exact, np.nan)
+    return pd.DataFrame(
+        {
+            "objective": objective.name,
+            "mode": np.arange(exact.size),
+            "lam": modes["lam"],
+            "rho": modes["rho"],
+            "L": L,
+            "eps": eps,
+            "measured": measured,
+            "exact": exact,
+            "published": from_paper,
+            "exact_error": _relative_error(exact, measured),
+            "published_error": _relative_error(from_paper, measured),
+        }
+    )
+
+
+def _relative_error(value: Array, reference: Array) -> Array:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(value == reference, 0.0, (value - reference) / reference)

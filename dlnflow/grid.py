@@ -1,0 +1,114 @@
+"""Times that resolve every transition, however far apart the critical times lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dlnflow import _validate
+from dlnflow.modes import hitting_time, learned_fraction, plateau
+
+Array = NDArray[np.float64]
+
+MOST_TIMES, FEWEST_TIMES = 2000, 400
+PER_MODE = 24  # times inside each transition, while there is room
+LOW, HIGH = 0.1, 0.9  # learned fractions between which a mode counts as in transition
+LAST = 1e-4  # the grid ends when the slowest mode is that close to its plateau
+LULL = 1.1  # and by how much it outlasts that
+
+
+@dataclass(frozen=True)
+class TimeGrid:
+    """Times and a sentence about them."""
+
+    t: Array
+    description: str
+
+
+def given_grid(t: ArrayLike) -> TimeGrid:
+    """The user's own times.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Unless ``t`` is one-dimensional, finite, not negative, rising and not empty.
+    """
+    times = _validate.not_negative("t", t)
+    if times.ndim != 1 or times.size == 0:
+        raise ValueError(f"t must have one axis and at least one time: got shape {times.shape}")
+    if np.any(np.diff(times) <= 0.0):
+        raise ValueError("t must rise from each time to the next: got times that do not")
+    return TimeGrid(times, f"{times.size} times from {times[0]:g} to {times[-1]:g}, as given")
+
+
+def resolving_grid(**modes: Any) -> TimeGrid:
+    """Times for one objective, from 0 to when the slowest mode is learned.
+
+    Two thirds are spread over the transitions, mode by mode, at equal steps in the logit of the
+    learned fraction, one third evenly over the whole span and over its logarithm.
+
+    Parameters
+    ----------
+    **modes
+        Arguments of `dlnflow.amplitude` but ``t``, arrays with an empty last axis for the levels.
+    """
+    marks = _marks(modes)
+    finite = marks[np.isfinite(marks) & (marks > 0.0)]
+    end = LULL * float(finite.max()) if finite.size else 1.0
+    count = int(np.clip(FEWEST_TIMES, marks.size * 3 // 2, MOST_TIMES))
+    even = np.linspace(0.0, end, count // 6)
+    start = float(finite.min()) if finite.size else end
+    in_decades = np.geomspace(max(start / 10.0, end * 1e-300), end, count // 6)
+    background = np.union1d(even, in_decades)
+    chosen = _thin(np.unique(finite), count - background.size)
+    t = _pad(np.union1d(background, chosen), count)
+    return TimeGrid(t, _describe(t, modes))
+
+
+def _marks(modes: dict[str, Any]) -> Array:
+    """Times at which each mode passes a ladder of amplitudes on its way to its plateau."""
+    names = ("lam", "rho", "L", "eps", "decoder_depth")
+    shape = np.broadcast_shapes(*(np.shape(modes[name]) for name in names))
+    rungs = max(5, min(PER_MODE, MOST_TIMES // max(1, int(np.prod(shape)))))
+    logit = np.linspace(-4.0, -np.log(LAST), rungs)
+    share = 1.0 / (1.0 + np.exp(-logit))
+    eps = np.asarray(modes["eps"], dtype=np.float64)
+    rest = plateau(
+        modes["rho"],
+        modes["L"],
+        objective=modes["objective"],
+        decoder_depth=modes["decoder_depth"],
+    )
+    ladder = np.where(rest > 0.0, eps + (rest - eps) * share, eps * np.linspace(0.98, 0.3, rungs))
+    return np.asarray(hitting_time(ladder, **modes))
+
+
+def _thin(times: Array, count: int) -> Array:
+    """At most ``count`` of the times, evenly by rank."""
+    if times.size <= count:
+        return times
+    return times[np.unique(np.linspace(0, times.size - 1, count).astype(np.intp))]
+
+
+def _pad(times: Array, count: int) -> Array:
+    """Exactly ``count`` times, more being put evenly into the widest gaps."""
+    while times.size < count:
+        gaps = np.diff(times)
+        widest = np.argsort(gaps)[::-1][: count - times.size]
+        times = np.union1d(times, times[widest] + 0.5 * gaps[widest])
+    return times
+
+
+def _describe(t: Array, modes: dict[str, Any]) -> str:
+    q = learned_fraction(t, **modes)
+    learned = (q[..., 0] < LOW) & (q[..., -1] > HIGH)
+    inside = np.sum((q > LOW) & (q < HIGH), axis=-1)[learned]
+    text = f"{t.size} times from 0 to {t[-1]:.4g}, chosen to resolve every transition"
+    if not inside.size:
+        return text + " (no mode is learned from a small start)"
+    return text + (
+        f": at least {inside.min()} of them between learned fractions {LOW} and {HIGH} of each mode"
+    )

@@ -1,0 +1,128 @@
+"""The mode equation by ``scipy.integrate.solve_ivp``: the independent check of the closed form.
+
+Of the theory it uses the equation alone,
+
+    d(log w)/dt = L (lam u**(N-2+m) - s u**(N-2+m+k)),      u = w**(1/L),  s = lam / rho,
+
+and nothing of its solution. Two changes of variable keep small ``eps`` harmless. The state is
+``y = log(w / eps)``. And the independent variable is not time, in which a transition can be narrower
+than the spacing of floats, but a parameter ``sigma`` that runs at the speed of the two terms together,
+so that ``|dy/dsigma| <= 1`` everywhere; time is integrated beside ``y``, in units of its initial scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+RTOL, ATOL = 1e-12, 1e-13
+TRIAL_STEP_LIMIT = 600.0  # of an exponent; the solver tries steps far past the solution
+AT_REST = 1e-14  # imbalance of the two terms below which nothing moves any more
+
+
+@dataclass(frozen=True)
+class ModeEquation:
+    """One mode as an initial value problem; plain numbers.
+
+    Parameters
+    ----------
+    lam, variance, eps : float
+        Covariance, variance, and amplitude at ``t = 0``.
+    L, gap, inertia : float
+        Encoder depth, ``k`` and ``N - 2 + m``.
+    unit : float
+        Network time in one unit of the clock.
+    """
+
+    lam: float
+    variance: float
+    eps: float
+    L: float
+    gap: float
+    inertia: float
+    unit: float
+
+    def amplitude(self, t: Array) -> Array:
+        """``wbar`` at finite times ``t >= 0``, in any order."""
+        from scipy.optimize import elementwise
+
+        result = self._solve(until_time=float(t.max()))
+        knots = result.sol(result.t)[1]
+        wanted = t / self._time_scale()
+        segment = np.clip(np.searchsorted(knots, wanted, side="right") - 1, 0, len(knots) - 2)
+        inside = wanted < knots[-1]
+        found = elementwise.find_root(
+            lambda sigma, tau: result.sol(sigma.ravel())[1].reshape(sigma.shape) - tau,
+            (result.t[segment][inside], result.t[segment + 1][inside]),
+            args=(wanted[inside],),
+        )
+        y = np.full(t.shape, result.y[0, -1])
+        y[inside] = result.sol(found.x)[0]
+        return np.where(t == 0.0, self.eps, self.eps * np.exp(y))
+
+    def time_of(self, w: float) -> float:
+        """The first time ``t >= 0`` at which ``wbar`` reaches ``w > eps``; infinite if it never does."""
+        result = self._solve(until_y=float(np.log(w / self.eps)))
+        if result.t_events[0].size == 0:
+            return float("inf")
+        return float(result.y_events[0][0, 1] * self._time_scale())
+
+    def _time_scale(self) -> float:
+        """The time, on the clock, that the start takes for one unit of ``sigma``."""
+        size = abs(self.lam) + self.variance * self.eps ** (self.gap / self.L)
+        return float(
+            np.exp(-self.inertia / self.L * np.log(self.eps)) / (self.L * size * self.unit)
+        )
+
+    def _solve(self, until_time: float = np.inf, until_y: float = np.inf) -> Any:
+        from scipy.integrate import solve_ivp
+
+        weight = self.variance * self.eps ** (self.gap / self.L)
+        size = abs(self.lam) + weight
+        last = until_time / self._time_scale()
+
+        def balance(y: float) -> tuple[float, float]:
+            drag = weight * _bounded_exp(self.gap / self.L * y)
+            return self.lam - drag, abs(self.lam) + drag
+
+        def motion(_: float, state: Array) -> Array:
+            net, total = balance(state[0])
+            return np.array(
+                [net / total, _bounded_exp(-self.inertia / self.L * state[0]) * size / total]
+            )
+
+        def target(_: float, state: Array) -> float:
+            return float(state[0]) - until_y
+
+        def time_is_up(_: float, state: Array) -> float:
+            return float(state[1]) - last
+
+        def at_rest(_: float, state: Array) -> float:
+            net, total = balance(state[0])
+            return abs(net) / total - AT_REST
+
+        return solve_ivp(
+            motion,
+            (0.0, np.finfo(np.float64).max ** 0.5),
+            np.zeros(2),
+            method="DOP853",
+            rtol=RTOL,
+            atol=ATOL,
+            dense_output=True,
+            events=[_stops_at(event) for event in (target, time_is_up, at_rest)],
+        )
+
+
+def _bounded_exp(exponent: float) -> float:
+    return float(np.exp(min(exponent, TRIAL_STEP_LIMIT)))
+
+
+def _stops_at(event: Callable[[float, Array], float]) -> Any:
+    event.terminal = True  # type: ignore[attr-defined]
+    return event
