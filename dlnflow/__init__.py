@@ -10,12 +10,14 @@ from dlnflow.critical_time import (
 from dlnflow.modes import amplitude, hitting_time, learned_fraction, plateau, velocity
 from dlnflow.objective import JEPA, MAE, Objective
 from dlnflow.simulate import Simulation, Trajectories, simulate
+from dlnflow.spectrum import Spectrum
 
 __all__ = [
     "JEPA",
     "MAE",
     "Objective",
     "Simulation",
+    "Spectrum",
     "Training",
     "Trajectories",
     "amplitude",

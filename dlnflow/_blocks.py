@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-BLOCK = 16384
+BLOCK = 32768
 
 
 def blockwise(function: Callable[..., Array], *operands: Array) -> Array:
     """``function(*operands)`` for an elementwise function, a block of the result at a time.
 
-    Operands reach the function with at least one axis, as views that still broadcast against each other, never copied to the
-    full shape; memory beyond the result is a few blocks.
+    Operands reach the function with at least one axis, as views that still broadcast against each
+    other, never copied to the full shape; memory beyond the result is a few blocks.
     """
     shape = np.broadcast_shapes(*(operand.shape for operand in operands))
     rank = max(len(shape), 1)
@@ -25,6 +25,8 @@ def blockwise(function: Callable[..., Array], *operands: Array) -> Array:
         operand.reshape((1,) * (rank - operand.ndim) + operand.shape) for operand in operands
     ]
     result = np.empty(shape or (1,))
+    if result.size == 0:
+        return result
     if result.size <= BLOCK:
         result[...] = function(*aligned)
         return result.reshape(shape)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dlnflow._mills import NEGLIGIBLE, Mills
 from dlnflow._piecewise import PiecewisePolynomial
+from dlnflow._sides import Growth
 
 Array = NDArray[np.float64]
 
@@ -75,7 +76,7 @@ def _solve(
 
 
 def growth_table(mills: Mills, a: float) -> SoftTable:
-    """``P`` of the growth branch over ``d``: ``-log(-T)`` below the knee ``T = -1``, ``T + 1`` above."""
+    """``P`` of the growth branch over ``d``: ``-log(-T)`` below the knee at -1, ``T + 1`` above."""
     side = mills.side
     reach = NEGLIGIBLE / min(a, 1.0)
 
@@ -144,4 +145,5 @@ def suppression_table(mills: Mills, a: float) -> SoftTable:
 
 def _log_bend(mills: Mills, z: Array) -> Array:
     """``log(T r**c)``, which is ``log r`` less its asymptote at small ``z``, times ``c``."""
+    assert not isinstance(mills.side, Growth)
     return np.log(mills(z) / z) + mills.side.log_rz(z)

@@ -2,8 +2,8 @@
 
 ``T(z) = integral of r**-a dz`` spans hundreds of orders of magnitude; ``H`` is of order one, smooth
 on the scale of ``z`` and analytic up to the distance pi from the real axis, so that polynomials of
-degree 7 on panels of a sixteenth reach rounding error. It is computed outward from the zero of ``T``,
-panel by panel with Gauss-Legendre: sums of one sign, which cannot cancel.
+degree 7 on panels of a sixteenth reach rounding error. It is computed outward from the zero of
+``T``, panel by panel with Gauss-Legendre: sums of one sign, which cannot cancel.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.polynomial.legendre import leggauss
 from numpy.typing import NDArray
 
 from dlnflow._piecewise import PiecewisePolynomial
-from dlnflow._sides import Decay, Growth, Side, Suppression
+from dlnflow._sides import AnySide, Decay, Growth, Side, Suppression
 
 Array = NDArray[np.float64]
 
@@ -32,27 +32,30 @@ class Mills:
     For ``a = 0`` it is ``H(z) = z`` and there is no table.
     """
 
-    side: Side
+    side: AnySide
     table: PiecewisePolynomial | None
 
     def __call__(self, z: Array) -> Array:
         if self.table is None:
             return z
-        inside = np.minimum(z, self.table.high)
-        value = _factor(self.side, inside) * self.table(inside)
+        value = self.table(z)
+        if not isinstance(self.side, Growth):
+            value *= _factor(self.side, np.minimum(z, self.table.high))
         if isinstance(self.side, Suppression):
             return value
-        return value + (z - inside)
+        beyond = z - self.table.high
+        value += np.maximum(beyond, 0.0, out=beyond)
+        return value
 
 
-def mills(side: Growth | Decay | Suppression, a: float) -> Mills:
+def mills(side: AnySide, a: float) -> Mills:
     """``H`` for ``a = order - 1``."""
     if a == 0.0:
         return Mills(side, None)
     reach = int(np.ceil(NEGLIGIBLE / min(a, 1.0) / PANEL))
     first = -reach if isinstance(side, Growth) else 0
     last = reach if isinstance(side, Suppression) else int(NEGLIGIBLE / PANEL)
-    starts = PANEL * np.arange(first, last)
+    starts: Array = PANEL * np.arange(first, last, dtype=np.float64)
 
     def quotient(z: Array) -> Array:
         if isinstance(side, Growth):
@@ -62,13 +65,11 @@ def mills(side: Growth | Decay | Suppression, a: float) -> Mills:
     return Mills(side, PiecewisePolynomial.fit(quotient, first, PANEL, last - first))
 
 
-def _factor(side: Side, z: Array) -> Array:
+def _factor(side: Decay | Suppression, z: Array) -> Array:
     """The part of ``H`` that vanishes at ``z = 0``, split off to keep relative accuracy."""
     if isinstance(side, Decay):
         return z
-    if isinstance(side, Suppression):
-        return -np.expm1(-z)
-    return np.ones_like(z)
+    return -np.expm1(-z)
 
 
 def _growth_values(side: Side, a: float, starts: Array, z: Array) -> Array:
@@ -100,23 +101,34 @@ def _integral_from_zero(side: Decay | Suppression, a: float, z: Array) -> Array:
 
 def _march(side: Side, a: float, starts: Array, step: float, z: Array, value: float) -> Array:
     """``H`` at the points ``z`` of successive panels, from its value at the first panel's start."""
+    rest = _resting_value(side, a)
     keep, add = _advance(side, a, starts, np.full_like(starts, step))
-    at_start = [value]
+    at_start = [value - rest]
     for kept, added in zip(keep.tolist(), add.tolist(), strict=True):
         at_start.append(at_start[-1] * kept + added)
     keep, add = _advance(side, a, starts[:, None], z - starts[:, None])
-    return np.array(at_start[:-1])[:, None] * keep + add
+    return rest + (np.array(at_start[:-1])[:, None] * keep + add)
+
+
+def _resting_value(side: Side, a: float) -> float:
+    """Where ``H`` tends as ``r`` vanishes; measured from there, rounding errors do not add up."""
+    return {Growth: -1.0 / a, Suppression: 1.0 / a}.get(type(side), 0.0)
 
 
 def _advance(side: Side, a: float, start: Array, step: Array) -> tuple[Array, Array]:
-    """The two terms of ``H(z + step) = H(z) * keep + add``."""
+    """The two terms of ``h(z + step) = h(z) * keep + add`` for ``h = H`` less its resting value.
+
+    From ``dH/dz = 1 + a H dlog(r)/dz`` follows ``dh/dz = source + a h dlog(r)/dz``.
+    """
     nodes, weights = GAUSS
     distance = side.distance(side.log_r(start))
 
     def log_rise(dz: Array, distance: Array) -> Array:
         return -np.log1p(distance * np.expm1(-side.motion * dz))
 
-    whole = log_rise(step, distance)
-    part = log_rise(step[..., None] * 0.5 * (nodes + 1.0), distance[..., None])
-    add = 0.5 * step * (np.exp(a * (whole[..., None] - part)) @ weights)
+    on_the_way = step[..., None] * 0.5 * (nodes + 1.0)
+    whole, part = log_rise(step, distance), log_rise(on_the_way, distance[..., None])
+    r = np.exp(side.log_r(start[..., None] + on_the_way))
+    source = {Growth: r, Suppression: -r}.get(type(side), np.ones_like(r))
+    add = 0.5 * step * ((np.exp(a * (whole[..., None] - part)) * source) @ weights)
     return np.exp(a * whole), add

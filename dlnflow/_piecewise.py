@@ -54,11 +54,13 @@ class PiecewisePolynomial:
         return self.width * (self.first + self.coefficients.shape[1])
 
     def __call__(self, x: Array) -> Array:
-        position = x / self.width
+        panels = self.coefficients.shape[1]
+        position = x * (1.0 / self.width)
+        np.maximum(position, self.first, out=position)
+        np.minimum(position, self.first + panels, out=position)
         panel = np.floor(position)
-        np.clip(panel, self.first, self.first + self.coefficients.shape[1] - 1, out=panel)
+        np.minimum(panel, self.first + panels - 1, out=panel)
         position -= panel
-        np.clip(position, 0.0, 1.0, out=position)
         panel -= self.first
         index = panel.astype(np.intp)
         result = self.coefficients[-1].take(index, mode="clip")

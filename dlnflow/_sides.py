@@ -94,3 +94,6 @@ class Suppression:
     def log_rz(self, z: Array) -> Array:
         """``log(r z)``, regular at ``z = 0``."""
         return -z - np.log(-np.expm1(-z) / z)
+
+
+AnySide = Growth | Decay | Suppression

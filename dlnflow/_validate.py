@@ -21,7 +21,7 @@ AGREEMENT = (
 def real(name: str, value: ArrayLike) -> Array:
     """Finite real numbers as an array."""
     array = numbers(name, value)
-    _refuse(name, array, ~np.isfinite(array), "must be finite")
+    _refuse(name, array, np.isfinite(array), "must be finite")
     return array
 
 
@@ -46,8 +46,7 @@ def numbers(name: str, value: ArrayLike) -> Array:
 def positive(name: str, value: ArrayLike) -> Array:
     """Finite numbers above zero."""
     array = numbers(name, value)
-    if not ((array > 0.0) & (array < np.inf)).all():
-        _refuse(name, array, ~((array > 0.0) & (array < np.inf)), "must be positive and finite")
+    _refuse(name, array, (array > 0.0) & (array < np.inf), "must be positive and finite")
     return array
 
 
@@ -56,14 +55,14 @@ def not_negative(name: str, value: ArrayLike, *, infinite: bool = False) -> Arra
     array = numbers(name, value)
     good = array >= 0.0 if infinite else (array >= 0.0) & (array < np.inf)
     rule = "must not be negative or NaN" if infinite else "must be finite and not negative"
-    _refuse(name, array, ~good, rule)
+    _refuse(name, array, good, rule)
     return array
 
 
 def fraction(name: str, value: ArrayLike) -> Array:
     """Numbers strictly between 0 and 1."""
     array = numbers(name, value)
-    _refuse(name, array, ~((array > 0.0) & (array < 1.0)), "must lie in (0, 1)")
+    _refuse(name, array, (array > 0.0) & (array < 1.0), "must lie in (0, 1)")
     return array
 
 
@@ -71,7 +70,7 @@ def depth(name: str, value: ArrayLike) -> IntArray:
     """Positive integers; floats that are whole count as such."""
     array = numbers(name, value)
     whole = (array >= 1.0) & (array == np.floor(array)) & (array < 2.0**31)
-    _refuse(name, array, ~whole, "must be a positive integer")
+    _refuse(name, array, whole, "must be a positive integer")
     return array.astype(np.int64)
 
 
@@ -84,7 +83,8 @@ def modes(
         if array.size == 0:
             raise ValueError(f"{name} must hold at least one mode: got an empty array")
     together(lam=lam, rho=rho)
-    differ = np.sign(lam) != np.sign(rho)
+    signs_agree = (np.signbit(lam) == np.signbit(rho)).all() and lam.all() and rho.all()
+    differ = np.zeros((), dtype=bool) if signs_agree else np.sign(lam) != np.sign(rho)
     if differ.any():
         raise ValueError(
             "lam and rho must have the same sign (rho = lam / variance), or both be 0: "
@@ -149,9 +149,10 @@ def _fit(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
     return True
 
 
-def _refuse(name: str, array: Array, bad: NDArray[np.bool_], rule: str) -> None:
-    if not bad.any():
+def _refuse(name: str, array: Array, good: NDArray[np.bool_], rule: str) -> None:
+    if good.all():
         return
+    bad = ~good
     where = f" at index {tuple(map(int, np.argwhere(bad)[0]))}" if array.ndim else ""
     raise ValueError(f"{name} {rule}: got {_first(array, bad):g}{where}")
 

@@ -28,8 +28,8 @@ class Training:
         Learning rate, positive.
     loss : {"half-sum", "sum", "mean"}
         How the squared error is reduced over the outputs (over the batch it is always averaged):
-        half its sum (the theory's own), its sum (``torch``'s ``MSELoss(reduction="sum")`` divided by
-        the batch size), or its mean over outputs too (``MSELoss(reduction="mean")``).
+        half its sum (the theory's own), its sum (``torch``'s ``MSELoss(reduction="sum")`` divided
+        by the batch size), or its mean over outputs too (``MSELoss(reduction="mean")``).
     outputs : int, optional
         The number ``d`` of outputs; needed for ``"mean"``, whose gradient is ``2 / d`` of the
         theory's.

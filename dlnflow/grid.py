@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow import _validate
-from dlnflow.modes import hitting_time, learned_fraction, plateau
+from dlnflow.modes import amplitude, hitting_time, plateau
 
 Array = NDArray[np.float64]
 
 MOST_TIMES, FEWEST_TIMES = 2000, 400
 PER_MODE = 24  # times inside each transition, while there is room
-LOW, HIGH = 0.1, 0.9  # learned fractions between which a mode counts as in transition
+LOW, HIGH = 0.1, 0.9  # of the plateau: between them a mode is in transition
+FEWEST_INSIDE = 3
 LAST = 1e-4  # the grid ends when the slowest mode is that close to its plateau
 LULL = 1.1  # and by how much it outlasts that
 
@@ -45,7 +46,7 @@ def given_grid(t: ArrayLike) -> TimeGrid:
 
 
 def resolving_grid(**modes: Any) -> TimeGrid:
-    """Times for one objective, from 0 to when the slowest mode is learned.
+    """Times for one objective, from 0 to when the slowest rising mode is learned.
 
     Two thirds are spread over the transitions, mode by mode, at equal steps in the logit of the
     learned fraction, one third evenly over the whole span and over its logarithm.
@@ -55,9 +56,12 @@ def resolving_grid(**modes: Any) -> TimeGrid:
     **modes
         Arguments of `dlnflow.amplitude` but ``t``, arrays with an empty last axis for the levels.
     """
-    marks = _marks(modes)
+    marks, rises = _marks(modes)
     finite = marks[np.isfinite(marks) & (marks > 0.0)]
-    end = LULL * float(finite.max()) if finite.size else 1.0
+    # What falls does so as a power of time, long after everything has been learned.
+    last = marks[rises & np.isfinite(marks)]
+    end = LULL * float(np.max(last if last.size else finite, initial=0.0)) or 1.0
+    finite = finite[finite <= end]
     count = int(np.clip(FEWEST_TIMES, marks.size * 3 // 2, MOST_TIMES))
     even = np.linspace(0.0, end, count // 6)
     start = float(finite.min()) if finite.size else end
@@ -68,22 +72,23 @@ def resolving_grid(**modes: Any) -> TimeGrid:
     return TimeGrid(t, _describe(t, modes))
 
 
-def _marks(modes: dict[str, Any]) -> Array:
-    """Times at which each mode passes a ladder of amplitudes on its way to its plateau."""
+def _marks(modes: dict[str, Any]) -> tuple[Array, NDArray[np.bool_]]:
+    """Times at which each mode passes a ladder of amplitudes, and whether it rises there."""
     names = ("lam", "rho", "L", "eps", "decoder_depth")
     shape = np.broadcast_shapes(*(np.shape(modes[name]) for name in names))
     rungs = max(5, min(PER_MODE, MOST_TIMES // max(1, int(np.prod(shape)))))
     logit = np.linspace(-4.0, -np.log(LAST), rungs)
     share = 1.0 / (1.0 + np.exp(-logit))
     eps = np.asarray(modes["eps"], dtype=np.float64)
-    rest = plateau(
-        modes["rho"],
-        modes["L"],
-        objective=modes["objective"],
-        decoder_depth=modes["decoder_depth"],
-    )
+    rest = _rest(modes)
     ladder = np.where(rest > 0.0, eps + (rest - eps) * share, eps * np.linspace(0.98, 0.3, rungs))
-    return np.asarray(hitting_time(ladder, **modes))
+    marks = np.asarray(hitting_time(ladder, **modes))
+    return marks, np.broadcast_to(rest > eps, marks.shape)
+
+
+def _rest(modes: dict[str, Any]) -> Array:
+    settings = {"objective": modes["objective"], "decoder_depth": modes["decoder_depth"]}
+    return np.asarray(plateau(modes["rho"], modes["L"], **settings))
 
 
 def _thin(times: Array, count: int) -> Array:
@@ -103,12 +108,17 @@ def _pad(times: Array, count: int) -> Array:
 
 
 def _describe(t: Array, modes: dict[str, Any]) -> str:
-    q = learned_fraction(t, **modes)
-    learned = (q[..., 0] < LOW) & (q[..., -1] > HIGH)
-    inside = np.sum((q > LOW) & (q < HIGH), axis=-1)[learned]
-    text = f"{t.size} times from 0 to {t[-1]:.4g}, chosen to resolve every transition"
+    share = amplitude(t, **modes) / np.maximum(_rest(modes), np.finfo(np.float64).tiny)
+    learned = (share[..., 0] < LOW) & (share[..., -1] > HIGH)
+    inside = np.sum((share > LOW) & (share < HIGH), axis=-1)[learned]
+    text = f"{t.size} times from 0 to {t[-1]:.4g}"
     if not inside.size:
-        return text + " (no mode is learned from a small start)"
-    return text + (
-        f": at least {inside.min()} of them between learned fractions {LOW} and {HIGH} of each mode"
+        return f"{text} (no mode rises from below {LOW} of its plateau)"
+    text += f", every transition resolved: {LOW} to {HIGH} of each plateau in {{}} times or more"
+    if inside.min() >= FEWEST_INSIDE:
+        return text.format(inside.min())
+    narrow = int(np.sum(inside < FEWEST_INSIDE))
+    return (
+        f"{text.split(',')[0]}; {narrow} of {inside.size} transitions hold fewer than "
+        f"{FEWEST_INSIDE} of them, being narrower than the spacing of floats or too many"
     )

@@ -14,26 +14,26 @@ noise        ``r`` infinite   ``dr/dtau = -r**(c + 1)``
 ===========  ===============  ==============================
 
 In the coordinate ``z`` of ``dlnflow._sides`` (the logit, for growth) the elapsed time is
-``T(z) = integral of r**-a dz`` with ``a = c - 1``. It spans hundreds of orders of magnitude, so it is
-kept as ``H(z) = T(z) r**a``, of order one everywhere (``dlnflow._mills``), and times are **scaled**:
-``x = tau r0**a``, in units of the start's own time scale. Between two points
+``T(z) = integral of r**-a dz`` with ``a = c - 1``. It spans hundreds of orders of magnitude, so it
+is kept as ``H(z) = T(z) r**a``, of order one everywhere (``dlnflow._mills``), and times are
+**scaled**: ``x = tau r0**a``, in units of the start's own time scale. Between two points
 
     x = H(z1) (r0 / r1)**a - H(z0),
 
-and the way back, from ``m = H(z0) + x``, is a table in ``log|m|`` where ``T`` is far from its knee and
-in ``m`` where it is near.
+and the way back, from ``m = H(z0) + x``, is a table in ``log|m|`` where ``T`` is far from its knee
+and in ``m`` where it is near.
 
-Closed forms of ``T``, up to its constant, against which the tests hold this module: for integer order
-``-sum(q**-n / n for n in 1 .. c - 1) + log(q / (1 - q))``, otherwise
+Closed forms of ``T``, up to its constant, against which the tests hold this module: for integer
+order ``-sum(q**-n / n for n in 1 .. c - 1) + log(q / (1 - q))``, otherwise
 ``q**(1 - c) / (1 - c) 2F1(1, 1 - c; 2 - c; q)``.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
-from typing import Protocol
 
 import numpy as np
 from numpy.polynomial.legendre import leggauss
@@ -41,7 +41,7 @@ from numpy.typing import NDArray
 
 from dlnflow._inverse import SoftTable, decay_table, growth_table, suppression_table
 from dlnflow._mills import Mills, mills
-from dlnflow._sides import Decay, Growth, Suppression
+from dlnflow._sides import AnySide, Decay, Growth, Suppression
 
 Array = NDArray[np.float64]
 
@@ -60,19 +60,22 @@ class Branch(IntEnum):
     NOISE = 3
 
 
-class MasterCurve(Protocol):
+class MasterCurve(ABC):
     """One order and branch. Arguments are arrays, with one axis or more, that broadcast together.
 
-    ``log_r0`` is ``log|q|`` at the start and ``x`` the scaled time ``tau |q0|**(order - 1)`` (on the
-    noise branch ``tau |q0|**order``).
+    ``log_r0`` is ``log|q|`` at the start, ``start`` what the method of that name says of it, and
+    ``x`` the scaled time ``tau |q0|**(order - 1)`` (on the noise branch ``tau |q0|**order``).
     """
 
+    @abstractmethod
     def start(self, log_r0: Array) -> Array:
-        """What ``log_growth`` wants to know of a starting point, computed once for all times."""
+        """What `log_growth` wants to know of a starting point, computed once for all times."""
 
+    @abstractmethod
     def log_growth(self, x: Array, log_r0: Array, start: Array) -> Array:
         """``log(q / q0)`` at the scaled time ``x >= 0``."""
 
+    @abstractmethod
     def elapsed(self, log_r0: Array, log_r1: Array, log_ratio: Array) -> Array:
         """Scaled time from ``log_r0`` to ``log_r1``, which must lie ahead on the branch.
 
@@ -107,35 +110,37 @@ def master_curve(order: float, branch: Branch) -> MasterCurve:
     From q = 0.01 to q = 1/2 a logistic curve (order 1) takes log(99):
 
     >>> import numpy as np
-    >>> start, end = np.log([0.01]), np.log([0.5])
-    >>> master_curve(1.0, Branch.GROWTH).elapsed(start, end, end - start), np.log(99)
+    >>> r0, r1 = np.log([0.01]), np.log([0.5])
+    >>> curve = master_curve(1.0, Branch.GROWTH)
+    >>> curve.elapsed(r0, r1, r1 - r0), np.log(99)
     (array([4.59511985]), np.float64(4.59511985013459))
     """
     if order != 1.0 and not order >= LOWEST_ORDER:
         raise ValueError(f"order must be 1 or at least {LOWEST_ORDER}: got {order}")
     if branch == Branch.NOISE:
         return PowerLaw(order)
-    side = (Growth(), Decay(), Suppression())[branch]
+    side: AnySide = (Growth(), Decay(), Suppression())[branch]
     with np.errstate(all="ignore"):
         return _tabulate(side, order)
 
 
-def _tabulate(side: Growth | Decay | Suppression, order: float) -> MasterCurve:
-    passage = Passage(side, order - 1.0, mills(side, order - 1.0))
+def _tabulate(side: AnySide, order: float) -> MasterCurve:
+    a = order - 1.0
+    forward = mills(side, a)
     if order == 1.0:
-        return Logistic(passage)
+        return Logistic(side, a, forward)
     if isinstance(side, Growth):
-        return GrowthCurve(passage, growth_table(passage.mills, passage.a))
+        return GrowthCurve(side, a, forward, growth_table(forward, a))
     if isinstance(side, Decay):
-        return DecayCurve(passage, decay_table(passage.mills, passage.a))
-    return SuppressionCurve(passage, suppression_table(passage.mills, passage.a))
+        return DecayCurve(side, a, forward, decay_table(forward, a))
+    return SuppressionCurve(side, a, forward, suppression_table(forward, a))
 
 
 @dataclass(frozen=True)
-class Passage:
-    """Elapsed time between two fractions of one side."""
+class OnOneSide(MasterCurve):
+    """What growth, decay and suppression have in common: the elapsed time."""
 
-    side: Growth | Decay | Suppression
+    side: AnySide
     a: float
     mills: Mills
 
@@ -143,28 +148,29 @@ class Passage:
         return self.mills(self.side.z(log_r0))
 
     def elapsed(self, log_r0: Array, log_r1: Array, log_ratio: Array) -> Array:
-        with np.errstate(all="ignore"):
-            before, after = self.start(log_r0), self.start(log_r1)
-            time = after * np.exp(-self.a * log_ratio) - before
-            close = np.abs(log_ratio) * max(self.a, 1.0) < 1.0
-            if np.any(close):
-                near = self._between_close_points(log_r0, log_ratio)
-                time = np.where(close & (near < 1.0), near, time)
-        return np.maximum(time, 0.0)
+        time = self.start(log_r1) * np.exp(-self.a * log_ratio)
+        time -= self.start(log_r0)
+        close = np.abs(log_ratio) < 1.0 / max(self.a, 1.0)
+        if close.any():
+            here = np.broadcast_to(close, time.shape)
+            ends = (np.broadcast_to(end, time.shape)[here] for end in (log_r0, log_ratio))
+            rise, near = self._between_close_points(*ends)
+            time[here] = np.where(rise < 1.0, near, time[here])
+        return np.maximum(time, 0.0, out=time)
 
-    def _between_close_points(self, log_r0: Array, log_ratio: Array) -> Array:
-        """The integral over ``z`` by quadrature, where the difference of ``H`` would cancel."""
+    def _between_close_points(self, log_r0: Array, log_ratio: Array) -> tuple[Array, Array]:
+        """Distance in ``z``, and the time by quadrature: the difference of ``H`` would cancel."""
         distance = self.side.distance(log_r0)
         rise = -np.log1p(np.expm1(-log_ratio) / distance)
         nodes, weights = GAUSS
-        total = np.zeros(np.broadcast_shapes(rise.shape, distance.shape))
+        total = np.zeros_like(rise)
         for node, weight in zip(0.5 * (nodes + 1.0), 0.5 * weights, strict=True):
             total += weight * np.exp(self.a * np.log1p(distance * np.expm1(-node * rise)))
-        return np.abs(rise) * total
+        return np.abs(rise), np.abs(rise) * total
 
 
 @dataclass(frozen=True)
-class PowerLaw:
+class PowerLaw(MasterCurve):
     """Noise: with no fixed point left the amplitude falls as a power of time."""
 
     order: float
@@ -176,49 +182,36 @@ class PowerLaw:
         return np.log1p(self.order * x) / -self.order
 
     def elapsed(self, log_r0: Array, log_r1: Array, log_ratio: Array) -> Array:
-        with np.errstate(over="ignore"):
-            return np.expm1(-self.order * log_ratio) / self.order
+        return np.expm1(-self.order * log_ratio) / self.order
 
 
 @dataclass(frozen=True)
-class Logistic:
-    """Order 1: ``z`` itself is the clock."""
-
-    passage: Passage
-
-    def start(self, log_r0: Array) -> Array:
-        return np.log(np.abs(self.passage.side.distance(log_r0)))
+class Logistic(OnOneSide):
+    """Order 1: ``z`` itself is the clock, and ``H(z) = z``."""
 
     def log_growth(self, x: Array, log_r0: Array, start: Array) -> Array:
-        side = self.passage.side
-        if isinstance(side, Growth):
+        if isinstance(self.side, Growth):
+            log_rest = log_r0 - start
             largest = np.maximum(log_r0, -x)
-            return -(largest + np.log(np.exp(log_r0 - largest) + np.exp(start - x - largest)))
-        if isinstance(side, Decay):
-            return -np.log1p(-np.exp(start) * np.expm1(-x))
+            return -(largest + np.log(np.exp(log_r0 - largest) + np.exp(log_rest - x - largest)))
+        if isinstance(self.side, Decay):
+            return -np.log1p(-np.exp(log_r0 - start) * np.expm1(-x))
         return -(x + np.log1p(-np.exp(log_r0) * np.expm1(-x)))
-
-    def elapsed(self, log_r0: Array, log_r1: Array, log_ratio: Array) -> Array:
-        return self.passage.elapsed(log_r0, log_r1, log_ratio)
 
 
 @dataclass(frozen=True)
-class GrowthCurve:
+class GrowthCurve(OnOneSide):
     """``0 < q < 1``: ``T`` rises from minus infinity through the knee at ``T = -1`` to infinity.
 
     Below the knee ``log q = P - g / a`` with ``g = log(-T)``, above it ``log q = P exp(-p)`` with
-    ``p = T + 1``; one of ``g`` and ``p`` is always zero, so both cases are one formula, and the table
-    of ``P`` runs over ``p - g``.
+    ``p = T + 1``; one of ``g`` and ``p`` is always zero, so both cases are one formula, and the
+    table of ``P`` runs over ``p - g``.
     """
 
-    passage: Passage
     table: SoftTable
 
-    def start(self, log_r0: Array) -> Array:
-        return self.passage.start(log_r0)
-
     def log_growth(self, x: Array, log_r0: Array, start: Array) -> Array:
-        a = self.passage.a
+        a = self.a
         scale = -a * log_r0
         m = start + x
         g = np.log(np.maximum(-m, TINY))
@@ -235,46 +228,39 @@ class GrowthCurve:
         log_q -= log_r0
         return log_q
 
-    def elapsed(self, log_r0: Array, log_r1: Array, log_ratio: Array) -> Array:
-        return self.passage.elapsed(log_r0, log_r1, log_ratio)
-
 
 @dataclass(frozen=True)
-class DecayCurve:
+class DecayCurve(OnOneSide):
     """``q > 1``: the same with the knee at ``T = 1`` and ``T`` rising from zero."""
 
-    passage: Passage
     table: SoftTable
 
-    def start(self, log_r0: Array) -> Array:
-        return self.passage.start(log_r0)
-
     def log_growth(self, x: Array, log_r0: Array, start: Array) -> Array:
-        a = self.passage.a
-        log_time = np.log(start + x) - a * log_r0
-        g = np.maximum(-log_time, 0.0)
-        p = np.expm1(np.clip(log_time, 0.0, np.log(LARGEST_EXPONENT)))
-        return self.table(p - g) * np.exp(-p) + g / (a + 1.0) - log_r0
-
-    def elapsed(self, log_r0: Array, log_r1: Array, log_ratio: Array) -> Array:
-        return self.passage.elapsed(log_r0, log_r1, log_ratio)
+        a = self.a
+        g = np.log(start + x)
+        g -= a * log_r0
+        p = np.maximum(g, 0.0)
+        np.minimum(p, LARGEST_EXPONENT, out=p)
+        np.expm1(p, out=p)
+        np.minimum(p, LARGEST_EXPONENT, out=p)
+        np.minimum(g, 0.0, out=g)
+        log_q = self.table(p + g)
+        np.negative(p, out=p)
+        log_q *= np.exp(p, out=p)
+        g /= a + 1.0
+        log_q -= g
+        log_q -= log_r0
+        return log_q
 
 
 @dataclass(frozen=True)
-class SuppressionCurve:
+class SuppressionCurve(OnOneSide):
     """``q < 0``: ``log r`` against ``log T`` is a bend between two straight lines."""
 
-    passage: Passage
     table: SoftTable
 
-    def start(self, log_r0: Array) -> Array:
-        return self.passage.start(log_r0)
-
     def log_growth(self, x: Array, log_r0: Array, start: Array) -> Array:
-        a = self.passage.a
+        a = self.a
         d = np.log(np.minimum(start + x, LARGEST)) - a * log_r0
         lines = np.maximum(-d, 0.0) / (a + 1.0) - np.maximum(d, 0.0) / a
         return self.table(d) + lines - log_r0
-
-    def elapsed(self, log_r0: Array, log_r1: Array, log_ratio: Array) -> Array:
-        return self.passage.elapsed(log_r0, log_r1, log_ratio)

@@ -5,9 +5,10 @@ Of the theory it uses the equation alone,
     d(log w)/dt = L (lam u**(N-2+m) - s u**(N-2+m+k)),      u = w**(1/L),  s = lam / rho,
 
 and nothing of its solution. Two changes of variable keep small ``eps`` harmless. The state is
-``y = log(w / eps)``. And the independent variable is not time, in which a transition can be narrower
-than the spacing of floats, but a parameter ``sigma`` that runs at the speed of the two terms together,
-so that ``|dy/dsigma| <= 1`` everywhere; time is integrated beside ``y``, in units of its initial scale.
+``y = log(w / eps)``. And the independent variable is not time, in which a transition can be
+narrower than the spacing of floats, but a parameter ``sigma`` that runs at the speed of the two
+terms together, so that ``|dy/dsigma| <= 1`` everywhere; time is integrated beside ``y``, in units
+of its initial scale.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class ModeEquation:
         return np.where(t == 0.0, self.eps, self.eps * np.exp(y))
 
     def time_of(self, w: float) -> float:
-        """The first time ``t >= 0`` at which ``wbar`` reaches ``w > eps``; infinite if it never does."""
+        """When ``wbar`` first reaches ``w > eps``; infinite if it never does."""
         result = self._solve(until_y=float(np.log(w / self.eps)))
         if result.t_events[0].size == 0:
             return float("inf")

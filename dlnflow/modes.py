@@ -1,14 +1,14 @@
 """From physical units to the master curve and back: amplitude, learned fraction, hitting time.
 
 A mode starts at ``q0 = eps**(k / L) / rho``. With ``u0 = eps**(1 / L)`` its scaled time runs at the
-rate ``k |lam| u0**(N - 2 + m)`` per unit of network time (pure noise: ``k s u0**(2 N - 2)``), in which
-``rho`` does not appear; the encoder's amplitude is ``wbar = eps (q / q0)**(L / k)``.
+rate ``k |lam| u0**(N - 2 + m)`` per unit of network time (pure noise: ``k s u0**(2 N - 2)``), in
+which ``rho`` does not appear; the encoder's amplitude is ``wbar = eps (q / q0)**(L / k)``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow import _validate
-from dlnflow._blocks import blockwise
+from dlnflow._blocks import BLOCK, blockwise
+from dlnflow._power import rational_power
 from dlnflow.clock import Clock, network_time
 from dlnflow.hyperlogistic import Branch, MasterCurve, master_curve
-from dlnflow.objective import Objective, as_objective
+from dlnflow.objective import Objective, as_objective, plateau_amplitude
 
 Array = NDArray[np.float64]
 
@@ -82,11 +83,11 @@ def amplitude(
     Examples
     --------
     >>> import dlnflow
-    >>> [round(float(w), 6) for w in dlnflow.amplitude([0, 100, 1000, float("inf")], 1.0, 0.5, 2)]
-    [0.001, 0.001116, 0.249998, 0.25]
+    >>> dlnflow.amplitude([0, 20000, 23000, float("inf")], 1.0, 0.5, 2).round(6).tolist()
+    [0.001, 0.003926, 0.021271, 0.25]
     """
     modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, variance)
-    return modes.over(_amplitude_block, t=_validate.not_negative("t", t, infinite=True))
+    return modes.over(_amplitude_block, launch, t=_validate.not_negative("t", t, infinite=True))
 
 
 def learned_fraction(
@@ -128,11 +129,12 @@ def learned_fraction(
     Examples
     --------
     >>> import dlnflow
-    >>> [round(float(q), 4) for q in dlnflow.learned_fraction([0, 50, 60, 70], 1, [0.5], 1, eps=0.02)]
-    [0.04, 0.1935, 0.4146, 0.8894]
+    >>> q = dlnflow.learned_fraction([0, 40, 50, 60], 1.0, 0.5, 1, eps=0.02)
+    >>> q.round(4).tolist()
+    [0.04, 0.1544, 0.375, 0.9468]
     """
     modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, variance)
-    return modes.over(_learned_block, t=_validate.not_negative("t", t, infinite=True))
+    return modes.over(_learned_block, launch, t=_validate.not_negative("t", t, infinite=True))
 
 
 def hitting_time(
@@ -173,7 +175,7 @@ def hitting_time(
 
     Notes
     -----
-    ``t = (T_c(q) - T_c(q0)) / kappa``; ``docs/theory.md``, section 5. Relative error a few 1e-15 of
+    ``t = (T_c(q) - T_c(q0)) / kappa``; ``docs/theory.md``, section 5. Relative error about 1e-14 of
     the answer for the exact arguments, except near the plateau, where a rounding of ``w`` itself
     moves the time by more.
 
@@ -182,14 +184,14 @@ def hitting_time(
     The mode with the smaller plateau is the first to cover half of it and the last to reach 0.2:
 
     >>> import dlnflow
-    >>> rho = [0.5, 1.0]
-    >>> dlnflow.hitting_time(0.2, [1.2, 1.0], rho, 2, eps=0.01).round(1).tolist()
-    [35.1, 32.6]
-    >>> dlnflow.critical_time([1.2, 1.0], rho, 2, eps=0.01).round(1).tolist()
-    [31.6, 34.0]
+    >>> modes = {"lam": [1.2, 1.0], "rho": [0.5, 1.0], "L": 2, "eps": 0.01}
+    >>> dlnflow.critical_time(**modes).round(1).tolist()
+    [774.4, 786.1]
+    >>> dlnflow.hitting_time(0.2, **modes).round(1).tolist()
+    [806.4, 773.7]
     """
     modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, variance)
-    return modes.over(_hitting_block, t=_validate.not_negative("w", w), name="w")
+    return modes.over(_hitting_block, course, t=_validate.not_negative("w", w), name="w")
 
 
 def plateau(
@@ -220,8 +222,8 @@ def plateau(
 
     Notes
     -----
-    The fixed point of the mode equation: ``rho**L`` for JEPA and ``rho**(L / (L + 1))`` for MAE with
-    one decoder layer (the paper's theorem on the dynamics); ``docs/theory.md``, section 4.
+    The fixed point of the mode equation: ``rho**L`` for JEPA and ``rho**(L / (L + 1))`` for MAE
+    with one decoder layer (the paper's theorem on the dynamics); ``docs/theory.md``, section 4.
 
     Examples
     --------
@@ -276,7 +278,9 @@ def velocity(
     (0.04296875, 0.04296875)
     """
     modes = prepare(lam, rho, L, 1.0, objective, decoder_depth, clock, variance)
-    return modes.over(_velocity_block, t=_validate.not_negative("w", w), name="w")
+    amplitudes = _validate.not_negative("w", w)
+    _validate.together(w=amplitudes, lam=modes.lam, rho=modes.rho, L=modes.gap)
+    return blockwise(_velocity_block, amplitudes, *modes.columns())[()]
 
 
 @dataclass(frozen=True)
@@ -292,16 +296,35 @@ class Modes:
     inertia: Array
     unit: Array  # network time in one unit of the clock
 
-    def over(self, block: Callable[..., Array], *, t: Array, name: str = "t") -> Any:
-        """An elementwise function of ``t`` (or ``w``) and the modes, evaluated block by block."""
-        _validate.together(**{name: t}, lam=self.lam, rho=self.rho, L=self.gap, eps=self.eps)
-        fields = [getattr(self, field.name) for field in dataclasses.fields(self)]
+    def over(
+        self,
+        block: Callable[[Array, Any], Array],
+        view: Callable[[Modes], Any],
+        *,
+        t: Array,
+        name: str = "t",
+    ) -> Any:
+        """``block(t, view(modes))``, elementwise, a block at a time.
 
-        def evaluate(t: Array, *fields: Array) -> Array:
-            with np.errstate(all="ignore"):
-                return block(t, Modes(*fields))
-
-        return blockwise(evaluate, t, *fields)[()]
+        ``view`` is `course` or `launch`. A few modes at many times have it computed once; as many
+        modes as times have it computed with each block, to save memory.
+        """
+        _validate.together(
+            **{name: t},
+            lam=self.lam,
+            rho=self.rho,
+            L=self.gap,
+            eps=self.eps,
+            variance=self.variance,
+        )
+        shape = np.broadcast_shapes(*(field.shape for field in _fields(self)))
+        with np.errstate(all="ignore"):
+            if np.prod(shape, dtype=int) > BLOCK:
+                return blockwise(lambda t, *some: block(t, view(Modes(*some))), t, *_fields(self))
+            ready = view(Modes(*map(np.atleast_1d, _fields(self))))
+            again = type(ready)
+            result = blockwise(lambda t, *some: block(t, again(*some)), t, *_fields(ready))
+        return result.reshape(np.broadcast_shapes(t.shape, shape))[()]
 
     def columns(self) -> tuple[Array, ...]:
         """What the mode equation is made of: lam, variance, eps, L, gap, inertia, unit."""
@@ -309,32 +332,64 @@ class Modes:
         variance = np.where(noise, self.variance, self.lam / np.where(noise, 1.0, self.rho))
         return self.lam, variance, self.eps, self.L, self.gap, self.inertia, self.unit
 
-    @property
-    def log_r0(self) -> Array:
-        """``log|q0|``; meaningless for pure noise."""
-        return self.gap / self.L * np.log(self.eps) - np.log(np.abs(self.rho))
+
+@dataclass(frozen=True)
+class Course:
+    """Modes as the master curve sees them, as arrays that broadcast together."""
+
+    eps: Array
+    rho: Array
+    L: Array
+    gap: Array
+    order: Array
+    log_r0: Array  # log|q0|; meaningless for pure noise
+    branch: Array
+    rate: Array  # scaled time in one unit of the clock
 
     @property
-    def order(self) -> Array:
-        """Order of the master curve."""
-        return 1.0 + self.inertia / self.gap
+    def rest(self) -> Array:
+        """The plateau."""
+        return plateau_amplitude(self.rho, self.L, self.gap)
 
-    @property
-    def rate(self) -> Array:
-        """Scaled time in one unit of the clock."""
-        growing = np.abs(self.lam) * _power(self.eps, self.inertia, self.L)
-        if not self.rho.all():
-            decaying = self.variance * _power(self.eps, self.inertia + self.gap, self.L)
-            growing = np.where(self.rho == 0.0, decaying, growing)
-        return self.gap * self.unit * growing
 
-    def branch(self, log_r0: Array) -> NDArray[np.int8]:
-        """The side of the fixed points each mode starts on."""
-        above = (log_r0 > 0.0).astype(np.int8)
-        if (self.rho > 0.0).all():
-            return above
-        below = np.where(self.rho < 0.0, Branch.SUPPRESSION, Branch.NOISE).astype(np.int8)
-        return np.where(self.rho > 0.0, above, below)
+@dataclass(frozen=True)
+class Launch(Course):
+    """The same, with what the curve has to know of the start to go on from there."""
+
+    start: Array
+
+
+def course(modes: Modes) -> Course:
+    """Where each mode starts on the master curve, and how fast it goes."""
+    log_r0 = modes.gap / modes.L * np.log(modes.eps) - np.log(np.abs(modes.rho))
+    growing = np.abs(modes.lam) * rational_power(modes.eps, modes.inertia, modes.L)
+    branch = (log_r0 > 0.0).astype(np.float64)
+    if not (modes.rho > 0.0).all():
+        below = np.where(modes.rho < 0.0, float(Branch.SUPPRESSION), float(Branch.NOISE))
+        branch = np.where(modes.rho > 0.0, branch, below)
+    if not modes.rho.all():
+        decaying = modes.variance * rational_power(modes.eps, modes.inertia + modes.gap, modes.L)
+        growing = np.where(modes.rho == 0.0, decaying, growing)
+    return Course(
+        eps=modes.eps,
+        rho=modes.rho,
+        L=modes.L,
+        gap=modes.gap,
+        order=1.0 + modes.inertia / modes.gap,
+        log_r0=log_r0,
+        branch=branch,
+        rate=modes.gap * modes.unit * growing,
+    )
+
+
+def launch(modes: Modes) -> Launch:
+    """`course`, ready for `amplitude`."""
+    here = course(modes)
+    return Launch(**vars(here), start=by_curve(here.order, here.branch, "start", here.log_r0))
+
+
+def _fields(record: Modes | Course) -> list[Array]:
+    return [getattr(record, field.name) for field in dataclasses.fields(record)]
 
 
 def prepare(
@@ -368,41 +423,32 @@ def prepare(
     )
 
 
-def _growth_block(t: Array, modes: Modes) -> tuple[Array, Array, Array]:
-    """``log(q(t) / q0)``, ``log|q0|`` and the branch."""
-    log_r0 = modes.log_r0
-    branch = modes.branch(log_r0)
-    start = by_curve(modes.order, branch, lambda curve, r: curve.start(r), log_r0)
-    growth = by_curve(
-        modes.order,
-        branch,
-        lambda curve, x, r, s: curve.log_growth(x, r, s),
-        t * modes.rate,
-        log_r0,
-        start,
-    )
-    return growth, log_r0, branch
+def _log_growth(t: Array, modes: Launch) -> Array:
+    """``log(q(t) / q0)``."""
+    operands = t * modes.rate, modes.log_r0, modes.start
+    return by_curve(modes.order, modes.branch, "log_growth", *operands)
 
 
-def _amplitude_block(t: Array, modes: Modes) -> Array:
-    growth, _, _ = _growth_block(t, modes)
-    growth *= modes.L / modes.gap
-    w = np.exp(growth, out=growth)
+def _amplitude_block(t: Array, modes: Launch) -> Array:
+    w = _log_growth(t, modes)
+    w *= modes.L / modes.gap
+    np.exp(w, out=w)
     w *= modes.eps
-    rest = np.maximum(modes.rho, 0.0) ** (modes.L / modes.gap)
+    # In finite time the plateau is approached and never reached, from either side.
+    rest = modes.rest
     falls = modes.eps > rest
-    lowest = np.where(falls, rest * (2.0 - NEXT_BELOW), modes.eps)
-    np.maximum(w, np.minimum(lowest, modes.eps), out=w)
-    np.minimum(w, np.where(falls, modes.eps, np.maximum(rest * NEXT_BELOW, modes.eps)), out=w)
+    lowest = np.where(falls, np.minimum(rest / NEXT_BELOW, modes.eps), modes.eps)
+    highest = np.where(falls, modes.eps, np.maximum(rest * NEXT_BELOW, modes.eps))
+    np.maximum(w, lowest, out=w)
+    np.minimum(w, highest, out=w)
     return _at_the_ends(t, w, modes.eps, rest)
 
 
-def _learned_block(t: Array, modes: Modes) -> Array:
-    growth, _, _ = _growth_block(t, modes)
-    q0 = _power(modes.eps, modes.gap, modes.L) / modes.rho
-    q = np.exp(growth) * q0
+def _learned_block(t: Array, modes: Launch) -> Array:
+    q0 = np.exp(modes.log_r0) * np.sign(modes.rho)
+    q = np.where(modes.rho == 0.0, np.inf, np.exp(_log_growth(t, modes)) * q0)
     at_rest = np.where(modes.rho > 0.0, 1.0, np.where(modes.rho < 0.0, -0.0, np.inf))
-    return _at_the_ends(t, np.where(modes.rho == 0.0, np.inf, q), q0, at_rest)
+    return _at_the_ends(t, q, np.where(modes.rho == 0.0, np.inf, q0), at_rest)
 
 
 def _at_the_ends(t: Array, value: Array, at_zero: Array, at_rest: Array) -> Array:
@@ -414,74 +460,71 @@ def _at_the_ends(t: Array, value: Array, at_zero: Array, at_rest: Array) -> Arra
     return value
 
 
-def _hitting_block(w: Array, modes: Modes) -> Array:
-    log_r0 = modes.log_r0
-    branch = modes.branch(log_r0)
-    power = modes.gap / modes.L
-    log_ratio = power * np.log1p((w - modes.eps) / modes.eps)
-    log_r1 = power * np.log(w) - np.log(np.abs(modes.rho))
-    rises = branch == Branch.GROWTH
-    ahead = np.where(rises, (log_ratio > 0.0) & (log_r1 < 0.0), log_ratio < 0.0)
-    ahead &= (branch != Branch.DECAY) | (log_r1 > 0.0)
-    time = passage_time(modes, log_r0, branch, log_r1, log_ratio)
+def _hitting_block(w: Array, modes: Course) -> Array:
+    change = (w - modes.eps) / modes.eps
+    power, rest = modes.gap / modes.L, modes.rest
+    log_ratio = power * np.where(change > -0.5, np.log1p(change), np.log(w / modes.eps))
+    beyond = (w - rest) / rest
+    log_r1 = np.where(
+        np.abs(beyond) < 0.5,
+        power * np.log1p(beyond),
+        power * np.log(w) - np.log(np.abs(modes.rho)),
+    )
+    ahead = np.where(
+        modes.branch == Branch.GROWTH, (log_ratio > 0.0) & (log_r1 < 0.0), log_ratio < 0.0
+    )
+    ahead &= (modes.branch != Branch.DECAY) | (log_r1 > 0.0)
+    operands = modes.log_r0, log_r1, log_ratio
+    time = by_curve(modes.order, modes.branch, "elapsed", *operands) / modes.rate
     return np.where(w == modes.eps, 0.0, np.where(ahead, time, np.inf))
 
 
-def passage_time(
-    modes: Modes, log_r0: Array, branch: NDArray[np.int8], log_r1: Array, log_ratio: Array
-) -> Array:
-    """Time, on the modes' clock, from ``log_r0`` to ``log_r1`` ahead of it."""
-    scaled = by_curve(
-        modes.order, branch, lambda curve, *ends: curve.elapsed(*ends), log_r0, log_r1, log_ratio
-    )
-    return scaled / modes.rate
-
-
-def _velocity_block(w: Array, modes: Modes) -> Array:
-    variance = np.where(modes.rho == 0.0, modes.variance, modes.lam / modes.rho)
-    speed = modes.lam - variance * _power(w, modes.gap, modes.L)
-    return modes.unit * modes.L * w * _power(w, modes.inertia, modes.L) * speed
-
-
-def by_curve(
-    order: Array,
-    branch: NDArray[np.int8],
-    compute: Callable[..., Array],
-    *operands: Array,
-) -> Array:
-    """``compute(curve, *operands)`` where every element has its own order and branch."""
+def by_curve(order: Array, branch: Array, method: str, *operands: Array) -> Array:
+    """A method of `MasterCurve` where every mode has its own order and branch."""
     orders, branches = _distinct(order), _distinct(branch)
     if len(orders) == len(branches) == 1:
-        return compute(_curve(orders[0], branches[0]), *operands)
-    everything = np.broadcast_arrays(order, branch, *operands)
-    result = np.empty(everything[0].shape)
+        return getattr(_curve(orders[0], branches[0]), method)(*operands)
+    shapes = (array.shape for array in (order, branch, *operands))
+    result = np.empty(np.broadcast_shapes(*shapes))
     for one_order in orders:
         for one_branch in branches:
-            here = (everything[0] == one_order) & (everything[1] == one_branch)
+            here = (order == one_order) & (branch == one_branch)
             if here.any():
+                chosen, take = _selection(here, result.shape)
                 curve = _curve(one_order, one_branch)
-                result[here] = compute(curve, *(operand[here] for operand in everything[2:]))
+                result[chosen] = getattr(curve, method)(*map(take, operands))
     return result
 
 
-def _distinct(array: NDArray[Any]) -> list[Any]:
+def _selection(
+    here: NDArray[np.bool_], shape: tuple[int, ...]
+) -> tuple[NDArray[np.bool_], Callable[[Array], Array]]:
+    """Where ``here`` holds: whole rows if it tells rows apart and nothing else, else elements."""
+    if here.size == here.shape[0]:
+        rows = here.ravel()
+        return rows, lambda operand: operand[rows] if len(operand) > 1 else operand
+    spread = np.broadcast_to(here, shape)
+    return spread, lambda operand: np.broadcast_to(operand, shape)[spread]
+
+
+def _distinct(array: Array) -> list[float]:
     first = array.flat[0]
     return [first] if (array == first).all() else list(np.unique(array))
 
 
-def _curve(order: Any, branch: Any) -> MasterCurve:
+def _curve(order: float, branch: float) -> MasterCurve:
     return master_curve(float(order), Branch(int(branch)))
 
 
-def _power(base: Array, numerator: Array, denominator: Array) -> Array:
-    """``base**(numerator / denominator)``, corrected for the rounding of the quotient.
-
-    At ``base = 1e-30`` that rounding alone would cost a relative 1e-14.
-    """
-    quotient = numerator / denominator
-    high = np.round(quotient * 2.0**20) / 2.0**20
-    rest = (numerator - high * denominator - (quotient - high) * denominator) / denominator
-    power = base**quotient
-    if rest.any():
-        power = power * (1.0 + np.where(base > 0.0, rest * np.log(np.maximum(base, 1e-300)), 0.0))
-    return power
+def _velocity_block(
+    w: Array,
+    lam: Array,
+    variance: Array,
+    _eps: Array,
+    L: Array,
+    gap: Array,
+    inertia: Array,
+    unit: Array,
+) -> Array:
+    push = lam - variance * rational_power(w, gap, L)
+    return unit * L * w * rational_power(w, inertia, L) * push

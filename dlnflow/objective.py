@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow import _validate
+from dlnflow._power import rational_power
 
 Array = NDArray[np.float64]
 
@@ -33,8 +34,8 @@ class Objective:
     Parameters
     ----------
     target_layer : int or None
-        ``m``, from 0 (the data) to the encoder's depth ``L``; None stands for ``L`` itself, whatever
-        ``L`` is.
+        ``m``, from 0 (the data) to the encoder's depth ``L``; None stands for ``L`` itself,
+        whatever ``L`` is.
 
     Raises
     ------
@@ -50,8 +51,9 @@ class Objective:
     Examples
     --------
     >>> import dlnflow
-    >>> dlnflow.JEPA.order(3), dlnflow.MAE.order(3), dlnflow.Objective(target_layer=2).order(3)
-    (6.0, 1.5, 3.0)
+    >>> between = dlnflow.Objective(target_layer=2)
+    >>> [float(objective.order(3)) for objective in (dlnflow.JEPA, dlnflow.MAE, between)]
+    [6.0, 1.5, 3.0]
     """
 
     target_layer: int | None
@@ -68,7 +70,7 @@ class Objective:
 
     @property
     def name(self) -> str:
-        """``"jepa"``, ``"mae"`` or ``"layer-m"``, as accepted wherever an objective is asked for."""
+        """``"jepa"``, ``"mae"`` or ``"layer-m"``: accepted wherever an objective is asked for."""
         return {None: "jepa", 0: "mae"}.get(self.target_layer, f"layer-{self.target_layer}")
 
     def __repr__(self) -> str:
@@ -115,15 +117,21 @@ class Objective:
         return (k * _validate.real("lam", lam) * magnitude**exponent)[()]
 
     def plateau(self, rho: ArrayLike, L: ArrayLike, decoder_depth: ArrayLike = 1) -> Any:
-        """``rho**(L / k)``, where ``wbar`` comes to rest; 0 for ``rho <= 0``, which is never learned.
+        """``rho**(L / k)``, where ``wbar`` comes to rest; 0 for ``rho <= 0``.
 
         Examples
         --------
         >>> float(JEPA.plateau(0.5, L=3)), float(MAE.plateau(0.5, L=3))
         (0.125, 0.5946035575013605)
         """
-        positive = np.maximum(_validate.real("rho", rho), 0.0)
-        return (positive ** (_validate.depth("L", L) / self.gap(L, decoder_depth)))[()]
+        rho, depth = _validate.real("rho", rho), _validate.depth("L", L)
+        gap = np.asarray(self.gap(L, decoder_depth))
+        return plateau_amplitude(rho, depth.astype(np.float64), gap.astype(np.float64))[()]
+
+
+def plateau_amplitude(rho: Array, L: Array, gap: Array) -> Array:
+    """``rho**(L / k)``, 0 for negative ``rho``: the amplitude at which ``u**k = rho``."""
+    return rational_power(np.maximum(rho, 0.0), L, gap)
 
 
 def _decoder(decoder_depth: ArrayLike) -> Any:

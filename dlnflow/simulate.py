@@ -85,7 +85,7 @@ def simulate(
     """
     _validate.choice("method", method, ("exact", "ode"))
     objectives = as_objectives(objective)
-    settings = {
+    settings: dict[str, Any] = {
         "lam": lam,
         "rho": rho,
         "L": L,
@@ -153,7 +153,7 @@ class Trajectories:
     >>> import dlnflow
     >>> jepa = dlnflow.simulate(1.0, [1.0, 0.5], 2)["jepa"]
     >>> jepa.plateau.tolist(), jepa.critical_time().round(1).tolist()
-    ([1.0, 0.25], [739.8, 772.3])
+    ([1.0, 0.25], [22147.0, 23338.3])
     """
 
     objective: Objective

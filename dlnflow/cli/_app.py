@@ -1,0 +1,234 @@
+"""The commands."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+import dlnflow
+from dlnflow.cli import _options as options
+from dlnflow.cli._figures import figures
+from dlnflow.cli._reading import InputError, numbers, read_pairs, read_samples
+from dlnflow.cli._refusals import OneLineErrors, library_refusals, say, working
+from dlnflow.cli._tables import Format, chosen_format, thinned, write, writing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCREEN = 60  # rows of trajectories that a person will look at
+
+app = typer.Typer(
+    name="dlnflow",
+    cls=OneLineErrors,
+    help="Closed-form learning dynamics of deep linear self-supervised networks: which modes a "
+    "JEPA and an MAE learn, in what order, and when.",
+    epilog="Example: dlnflow table --lam 1,1 --rho 1,0.5 -L 1,3",
+    invoke_without_command=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _command_line(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as version_of
+
+        print(f"dlnflow {version_of('dlnflow')}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+app.add_typer(figures)
+
+
+@app.command("simulate", epilog="Example: dlnflow simulate --lam 1,1.3 --rho 0.9,0.4 -L 4")
+def _simulate(
+    *,
+    lam: options.Lam = None,
+    rho: options.Rho = None,
+    variance: options.Variance = None,
+    modes: options.ModesFile = None,
+    depth: options.Depth,
+    eps: options.Eps = 1e-3,
+    objective: options.Objectives = "jepa,mae",
+    decoder_depth: options.DecoderDepth = 1,
+    clock: options.ClockName = None,
+    lr: options.LearningRate = None,
+    loss: options.Loss = None,
+    outputs: options.Outputs = None,
+    method: Annotated[
+        str,
+        options.option(
+            "--method",
+            metavar="exact|ode",
+            panel="Network",
+            help="The closed form, or SciPy's solve_ivp to check it.",
+        ),
+    ] = "exact",
+    times: Annotated[
+        str | None,
+        options.option(
+            "--times",
+            metavar="LIST",
+            panel="Clock",
+            help="Times, rising: 0,10,100. By default chosen to resolve every transition.",
+        ),
+    ] = None,
+    form: options.FormatName = None,
+    out: options.Out = None,
+) -> None:
+    """Trajectories: amplitude w and learned fraction of every mode against time."""
+    given = options.modes(lam, rho, variance, modes)
+    counting = options.clock(clock, lr, loss, outputs)
+    t = None if times is None else numbers("times", times)
+    with library_refusals(), working("simulating"):
+        sim = dlnflow.simulate(
+            **given,
+            L=depth,
+            eps=eps,
+            objective=options.names(objective),
+            t=t,
+            decoder_depth=decoder_depth,
+            clock=counting,
+            method=method,
+        )
+        frame = sim.to_dataframe()
+    if chosen_format(form, out) is Format.table:
+        say(repr(sim))
+    series = sum(part.rho.size for part in sim.values())
+    _hand_over(frame, form, out, series)
+
+
+@app.command("table", epilog="Example: dlnflow table --lam 1,1 --rho 1,0.5 -L 1,3 --eps 1e-3,1e-6")
+def _table(
+    *,
+    lam: options.Lam = None,
+    rho: options.Rho = None,
+    variance: options.Variance = None,
+    modes: options.ModesFile = None,
+    depth: options.Depths,
+    eps: options.EpsList = "1e-3",
+    objective: options.Objectives = "jepa,mae",
+    p: options.Fraction = 0.5,
+    decoder_depth: options.DecoderDepth = 1,
+    clock: options.ClockName = None,
+    lr: options.LearningRate = None,
+    loss: options.Loss = None,
+    outputs: options.Outputs = None,
+    form: options.FormatName = None,
+    out: options.Out = None,
+) -> None:
+    """Critical times: measured on an integrated trajectory, exact, and as the paper has them."""
+    given = options.modes(lam, rho, variance, modes)
+    counting = options.clock(clock, lr, loss, outputs)
+    depths, starts = numbers("L", depth), numbers("eps", eps)
+    with library_refusals(), working("integrating every mode"):
+        frame = dlnflow.critical_time_table(
+            **given,
+            L=depths,
+            eps=starts,
+            objective=options.names(objective),
+            p=p,
+            decoder_depth=decoder_depth,
+            clock=counting,
+        )
+    _hand_over(frame, form, out)
+
+
+@app.command("modes", epilog="Example: dlnflow modes --x x.npy --y y.npy --out modes.csv")
+def _modes_of_data(
+    x: Annotated[
+        Path | None,
+        options.option(
+            "--x",
+            metavar="FILE",
+            panel="Samples",
+            help="Contexts, one sample per row: .npy, or .csv, under a line of names or none.",
+        ),
+    ] = None,
+    y: Annotated[
+        Path | None,
+        options.option("--y", metavar="FILE", panel="Samples", help="Targets, likewise."),
+    ] = None,
+    pairs: Annotated[
+        Path | None,
+        options.option(
+            "--pairs", metavar="FILE", panel="Samples", help="An .npz with both, named x and y."
+        ),
+    ] = None,
+    form: options.FormatName = None,
+    out: options.Out = None,
+) -> None:
+    """Modes of paired data; what it writes as csv, the other commands read with --modes."""
+    contexts, targets = _samples(x, y, pairs)
+    from dlnflow.spectrum import Spectrum
+
+    with (
+        library_refusals(),
+        working("diagonalising"),
+        warnings.catch_warnings(record=True) as caught,
+    ):
+        warnings.simplefilter("always")
+        spectrum = Spectrum.from_samples(contexts, targets)
+    for warning in caught:
+        say(f"warning: {warning.message}")
+    say(repr(spectrum))
+    _hand_over(spectrum.to_dataframe(), form, out)
+
+
+@app.command("demo", epilog="Example: dlnflow demo --out demo-output")
+def _demo(
+    out: Annotated[
+        Path,
+        options.option("--out", "-o", metavar="FOLDER", panel="Output", help="Where to write."),
+    ] = Path("demo-output"),
+) -> None:
+    """The whole story once: from data to figures, written to a folder."""
+    from rich.console import Console
+
+    from dlnflow import demo
+
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+    try:
+        demo.run(out, console=Console())
+    except ImportError as error:
+        if "pip install" not in str(error):
+            raise
+        raise InputError(str(error)) from None
+
+
+def _samples(x: Path | None, y: Path | None, pairs: Path | None) -> tuple[Any, Any]:
+    """Contexts and targets from two files or one."""
+    if pairs is not None and x is None and y is None:
+        return read_pairs(pairs)
+    if pairs is not None:
+        raise InputError("give --pairs or --x and --y, not both")
+    if x is None or y is None:
+        raise InputError("samples are missing: give --x and --y, or --pairs FILE")
+    return read_samples(x), read_samples(y)
+
+
+def _hand_over(frame: pd.DataFrame, form: Format | None, out: Path | None, series: int = 0) -> None:
+    """Write the table; of long ``series``, a screenful if it goes to the screen, and say so."""
+    form = chosen_format(form, out)
+    short = bool(series) and out is None and form is Format.table and len(frame) > SCREEN
+    shown = thinned(frame, series, SCREEN) if short else frame
+    write(shown, form, out)
+    if short:
+        say(f"{len(shown)} of {len(frame)} rows, evenly spaced; --format csv has them all")
+    if out is not None:
+        say(f"wrote {out}: {len(frame)} rows")
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="dlnflow")

@@ -1,0 +1,22 @@
+"""Figures of the theory, each from one call.
+
+Every function draws on the axes it is given, or on a new figure, and returns the axes; none of
+them shows a window. An objective has the same colour in all of them (`colour`), shades of which,
+with line styles, tell its modes apart.
+"""
+
+from dlnflow.plot._collapse import collapse
+from dlnflow.plot._depth import critical_time_against_depth
+from dlnflow.plot._first_learned import first_learned_map
+from dlnflow.plot._style import colour
+from dlnflow.plot._trajectories import paper_panels, simulation, trajectories
+
+__all__ = [
+    "collapse",
+    "colour",
+    "critical_time_against_depth",
+    "first_learned_map",
+    "paper_panels",
+    "simulation",
+    "trajectories",
+]
