@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow import _validate
+from dlnflow._course import Course, Modes, by_curve, course, prepare
 from dlnflow.clock import Clock
 from dlnflow.hyperlogistic import Branch
 from dlnflow.integrate import ModeEquation
-from dlnflow.modes import Course, Modes, by_curve, course, prepare
 from dlnflow.objective import JEPA, MAE, Objective, as_objective, as_objectives
 
 if TYPE_CHECKING:

@@ -150,7 +150,7 @@ class OnOneSide(MasterCurve):
     def elapsed(self, log_r0: Array, log_r1: Array, log_ratio: Array) -> Array:
         time = self.start(log_r1) * np.exp(-self.a * log_ratio)
         time -= self.start(log_r0)
-        close = np.abs(log_ratio) < 1.0 / max(self.a, 1.0)
+        close = (np.abs(log_ratio) < 1.0 / max(self.a, 1.0)) & (log_ratio != 0.0)
         if close.any():
             here = np.broadcast_to(close, time.shape)
             ends = (np.broadcast_to(end, time.shape)[here] for end in (log_r0, log_ratio))

@@ -1,26 +1,19 @@
-"""From physical units to the master curve and back: amplitude, learned fraction, hitting time.
-
-A mode starts at ``q0 = eps**(k / L) / rho``. With ``u0 = eps**(1 / L)`` its scaled time runs at the
-rate ``k |lam| u0**(N - 2 + m)`` per unit of network time (pure noise: ``k s u0**(2 N - 2)``), in
-which ``rho`` does not appear; the encoder's amplitude is ``wbar = eps (q / q0)**(L / k)``.
-"""
+"""From physical units to the master curve and back: amplitude, learned fraction, hitting time."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow import _validate
-from dlnflow._blocks import BLOCK, blockwise
+from dlnflow._blocks import blockwise
+from dlnflow._course import Course, Launch, by_curve, course, launch, prepare
 from dlnflow._power import rational_power
-from dlnflow.clock import Clock, network_time
-from dlnflow.hyperlogistic import Branch, MasterCurve, master_curve
-from dlnflow.objective import Objective, as_objective, plateau_amplitude
+from dlnflow.clock import Clock
+from dlnflow.hyperlogistic import Branch
+from dlnflow.objective import Objective, as_objective
 
 Array = NDArray[np.float64]
 
@@ -283,146 +276,6 @@ def velocity(
     return blockwise(_velocity_block, amplitudes, *modes.columns())[()]
 
 
-@dataclass(frozen=True)
-class Modes:
-    """Validated modes with their network constants, as arrays that broadcast together."""
-
-    lam: Array
-    rho: Array
-    variance: Array  # of pure noise; 1 where it is not needed
-    eps: Array
-    L: Array
-    gap: Array
-    inertia: Array
-    unit: Array  # network time in one unit of the clock
-
-    def over(
-        self,
-        block: Callable[[Array, Any], Array],
-        view: Callable[[Modes], Any],
-        *,
-        t: Array,
-        name: str = "t",
-    ) -> Any:
-        """``block(t, view(modes))``, elementwise, a block at a time.
-
-        ``view`` is `course` or `launch`. A few modes at many times have it computed once; as many
-        modes as times have it computed with each block, to save memory.
-        """
-        _validate.together(
-            **{name: t},
-            lam=self.lam,
-            rho=self.rho,
-            L=self.gap,
-            eps=self.eps,
-            variance=self.variance,
-        )
-        shape = np.broadcast_shapes(*(field.shape for field in _fields(self)))
-        with np.errstate(all="ignore"):
-            if np.prod(shape, dtype=int) > BLOCK:
-                return blockwise(lambda t, *some: block(t, view(Modes(*some))), t, *_fields(self))
-            ready = view(Modes(*map(np.atleast_1d, _fields(self))))
-            again = type(ready)
-            result = blockwise(lambda t, *some: block(t, again(*some)), t, *_fields(ready))
-        return result.reshape(np.broadcast_shapes(t.shape, shape))[()]
-
-    def columns(self) -> tuple[Array, ...]:
-        """What the mode equation is made of: lam, variance, eps, L, gap, inertia, unit."""
-        noise = self.rho == 0.0
-        variance = np.where(noise, self.variance, self.lam / np.where(noise, 1.0, self.rho))
-        return self.lam, variance, self.eps, self.L, self.gap, self.inertia, self.unit
-
-
-@dataclass(frozen=True)
-class Course:
-    """Modes as the master curve sees them, as arrays that broadcast together."""
-
-    eps: Array
-    rho: Array
-    L: Array
-    gap: Array
-    order: Array
-    log_r0: Array  # log|q0|; meaningless for pure noise
-    branch: Array
-    rate: Array  # scaled time in one unit of the clock
-
-    @property
-    def rest(self) -> Array:
-        """The plateau."""
-        return plateau_amplitude(self.rho, self.L, self.gap)
-
-
-@dataclass(frozen=True)
-class Launch(Course):
-    """The same, with what the curve has to know of the start to go on from there."""
-
-    start: Array
-
-
-def course(modes: Modes) -> Course:
-    """Where each mode starts on the master curve, and how fast it goes."""
-    log_r0 = modes.gap / modes.L * np.log(modes.eps) - np.log(np.abs(modes.rho))
-    growing = np.abs(modes.lam) * rational_power(modes.eps, modes.inertia, modes.L)
-    branch = (log_r0 > 0.0).astype(np.float64)
-    if not (modes.rho > 0.0).all():
-        below = np.where(modes.rho < 0.0, float(Branch.SUPPRESSION), float(Branch.NOISE))
-        branch = np.where(modes.rho > 0.0, branch, below)
-    if not modes.rho.all():
-        decaying = modes.variance * rational_power(modes.eps, modes.inertia + modes.gap, modes.L)
-        growing = np.where(modes.rho == 0.0, decaying, growing)
-    return Course(
-        eps=modes.eps,
-        rho=modes.rho,
-        L=modes.L,
-        gap=modes.gap,
-        order=1.0 + modes.inertia / modes.gap,
-        log_r0=log_r0,
-        branch=branch,
-        rate=modes.gap * modes.unit * growing,
-    )
-
-
-def launch(modes: Modes) -> Launch:
-    """`course`, ready for `amplitude`."""
-    here = course(modes)
-    return Launch(**vars(here), start=by_curve(here.order, here.branch, "start", here.log_r0))
-
-
-def _fields(record: Modes | Course) -> list[Array]:
-    return [getattr(record, field.name) for field in dataclasses.fields(record)]
-
-
-def prepare(
-    lam: ArrayLike,
-    rho: ArrayLike,
-    L: ArrayLike,
-    eps: ArrayLike,
-    objective: str | Objective,
-    decoder_depth: ArrayLike,
-    clock: Clock,
-    variance: ArrayLike | None,
-) -> Modes:
-    """The door of every function of modes."""
-    lam_, rho_, variance_ = _validate.modes(lam, rho, variance)
-    eps_ = _validate.positive("eps", eps)
-    depth = _validate.depth("L", L)
-    chosen = as_objective(objective)
-    unit = np.asarray(network_time(clock, depth), dtype=np.float64)
-    _validate.together(
-        lam=lam_, rho=rho_, L=depth, eps=eps_, decoder_depth=decoder_depth, variance=variance_
-    )
-    return Modes(
-        lam_,
-        rho_,
-        np.ones(()) if variance_ is None else variance_,
-        eps_,
-        depth.astype(np.float64),
-        np.asarray(chosen.gap(depth, decoder_depth), dtype=np.float64),
-        np.asarray(chosen.inertia(depth, decoder_depth), dtype=np.float64),
-        unit,
-    )
-
-
 def _log_growth(t: Array, modes: Launch) -> Array:
     """``log(q(t) / q0)``."""
     operands = t * modes.rate, modes.log_r0, modes.start
@@ -477,43 +330,6 @@ def _hitting_block(w: Array, modes: Course) -> Array:
     operands = modes.log_r0, log_r1, log_ratio
     time = by_curve(modes.order, modes.branch, "elapsed", *operands) / modes.rate
     return np.where(w == modes.eps, 0.0, np.where(ahead, time, np.inf))
-
-
-def by_curve(order: Array, branch: Array, method: str, *operands: Array) -> Array:
-    """A method of `MasterCurve` where every mode has its own order and branch."""
-    orders, branches = _distinct(order), _distinct(branch)
-    if len(orders) == len(branches) == 1:
-        return getattr(_curve(orders[0], branches[0]), method)(*operands)
-    shapes = (array.shape for array in (order, branch, *operands))
-    result = np.empty(np.broadcast_shapes(*shapes))
-    for one_order in orders:
-        for one_branch in branches:
-            here = (order == one_order) & (branch == one_branch)
-            if here.any():
-                chosen, take = _selection(here, result.shape)
-                curve = _curve(one_order, one_branch)
-                result[chosen] = getattr(curve, method)(*map(take, operands))
-    return result
-
-
-def _selection(
-    here: NDArray[np.bool_], shape: tuple[int, ...]
-) -> tuple[NDArray[np.bool_], Callable[[Array], Array]]:
-    """Where ``here`` holds: whole rows if it tells rows apart and nothing else, else elements."""
-    if here.size == here.shape[0]:
-        rows = here.ravel()
-        return rows, lambda operand: operand[rows] if len(operand) > 1 else operand
-    spread = np.broadcast_to(here, shape)
-    return spread, lambda operand: np.broadcast_to(operand, shape)[spread]
-
-
-def _distinct(array: Array) -> list[float]:
-    first = array.flat[0]
-    return [first] if (array == first).all() else list(np.unique(array))
-
-
-def _curve(order: float, branch: float) -> MasterCurve:
-    return master_curve(float(order), Branch(int(branch)))
 
 
 def _velocity_block(

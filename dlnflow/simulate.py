@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow import _validate
+from dlnflow._course import prepare
 from dlnflow.clock import Clock, label
 from dlnflow.critical_time import critical_time
 from dlnflow.grid import TimeGrid, given_grid, resolving_grid
 from dlnflow.integrate import ModeEquation
-from dlnflow.modes import amplitude, learned_fraction, plateau, prepare
+from dlnflow.modes import amplitude, learned_fraction, plateau
 from dlnflow.objective import Objective, as_objective, as_objectives
 
 if TYPE_CHECKING:

@@ -179,7 +179,7 @@ def test_blocks_change_nothing(monkeypatch):
     rows = dlnflow.amplitude(t, lam[..., :1], rho[:, :1], L, eps=0.2)
     for size in (1, 3, 7, 20):
         monkeypatch.setattr(_blocks, "BLOCK", size)
-        monkeypatch.setattr("dlnflow.modes.BLOCK", size)
+        monkeypatch.setattr("dlnflow._course.BLOCK", size)
         assert np.array_equal(dlnflow.amplitude(t, lam, rho, L, eps=0.2), whole)
         assert np.array_equal(dlnflow.amplitude(t, lam[..., :1], rho[:, :1], L, eps=0.2), rows)
 

@@ -1,0 +1,39 @@
+# Two commands do everything from a fresh clone: `make demo` and `make test`.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test lint bench docs clean
+
+demo: .venv/.demo
+	$(BIN)/dlnflow demo --out demo-output
+
+test: .venv/.dev
+	MPLBACKEND=Agg $(BIN)/python -m pytest -q
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/.dev
+	$(BIN)/python -m benchmarks
+
+docs: .venv/.dev
+	MPLBACKEND=Agg $(BIN)/python examples/readme_figures.py docs/figures
+
+clean:
+	rm -rf .venv demo-output
+
+.venv/.demo: pyproject.toml constraints.txt | .venv
+	$(PIP) --editable '.[photos]'
+	touch $@
+
+.venv/.dev: pyproject.toml constraints.txt | .venv
+	$(PIP) --editable '.[dev]'
+	touch $@ .venv/.demo
+
+.venv:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "dlnflow needs Python 3.11 or newer")'
+	$(PYTHON) -m venv .venv

@@ -1,0 +1,30 @@
+"""Ask every question and print the figures beside what is allowed."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+QUESTIONS = (
+    "how_many_exps_is_a_trajectory",
+    "how_many_exps_is_a_critical_time",
+    "how_much_faster_than_solve_ivp",
+    "how_much_memory",
+    "how_light_is_the_import",
+)
+
+
+def main() -> None:
+    missed = 0
+    print(f"{'question':<66}{'figure':>10}   allowed")
+    for question in QUESTIONS:
+        for finding in import_module(f"benchmarks.{question}").findings():
+            sign = ">=" if finding.larger_is_better else "<="
+            verdict = "" if finding.met else "   MISSED"
+            missed += not finding.met
+            line = f"{finding.question:<66}{finding.figure:>10.2f}   {sign} {finding.allowed:g}"
+            print(line + verdict, flush=True)
+    print(f"{missed} missed")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""Ratios of times, measured so that a noisy machine does little harm."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Finding(NamedTuple):
+    """One line of the report."""
+
+    question: str
+    figure: float
+    allowed: float
+    larger_is_better: bool = False
+
+    @property
+    def met(self) -> bool:
+        if self.larger_is_better:
+            return self.figure >= self.allowed
+        return self.figure <= self.allowed
+
+
+def least_seconds(*actions: Callable[[], object], repeats: int) -> list[float]:
+    """The least time of each action, all of them taken in turn."""
+    best = [float("inf")] * len(actions)
+    for action in actions:
+        action()
+    gc.disable()
+    try:
+        for _ in range(repeats):
+            for index, action in enumerate(actions):
+                start = time.perf_counter()
+                action()
+                best[index] = min(best[index], time.perf_counter() - start)
+    finally:
+        gc.enable()
+    return best
