@@ -48,8 +48,8 @@ class Modes:
     ) -> Any:
         """``block(t, view(modes))``, elementwise, a block at a time.
 
-        ``view`` is `course` or `launch`. A few modes at many times have it computed once; as many
-        modes as times have it computed with each block, to save memory.
+        ``view`` is `pace`, `course` or `launch`. A few modes at many times have it computed once;
+        as many modes as times have it computed with each block, to save memory.
         """
         _validate.together(
             **{name: t},
@@ -76,8 +76,8 @@ class Modes:
 
 
 @dataclass(frozen=True)
-class Course:
-    """Modes as the master curve sees them, as arrays that broadcast together."""
+class Pace:
+    """Where modes start on the master curve, and how fast they go."""
 
     eps: Array
     rho: Array
@@ -85,7 +85,6 @@ class Course:
     gap: Array
     order: Array
     log_r0: Array  # log|q0|; meaningless for pure noise
-    branch: Array
     rate: Array  # scaled time in one unit of the clock
 
     @property
@@ -95,33 +94,44 @@ class Course:
 
 
 @dataclass(frozen=True)
+class Course(Pace):
+    """The same, with the branch that each mode is on."""
+
+    branch: Array
+
+
+@dataclass(frozen=True)
 class Launch(Course):
     """The same, with what the curve has to know of the start to go on from there."""
 
     start: Array
 
 
-def course(modes: Modes) -> Course:
-    """Where each mode starts on the master curve, and how fast it goes."""
-    log_r0 = modes.gap / modes.L * np.log(modes.eps) - np.log(np.abs(modes.rho))
-    growing = np.abs(modes.lam) * rational_power(modes.eps, modes.inertia, modes.L)
-    branch = (log_r0 > 0.0).astype(np.float64)
-    if not (modes.rho > 0.0).all():
-        below = np.where(modes.rho < 0.0, float(Branch.SUPPRESSION), float(Branch.NOISE))
-        branch = np.where(modes.rho > 0.0, branch, below)
+def pace(modes: Modes) -> Pace:
+    """The modes as the master curve sees them."""
+    rate = np.abs(modes.lam) * rational_power(modes.eps, modes.inertia, modes.L)
     if not modes.rho.all():
         decaying = modes.variance * rational_power(modes.eps, modes.inertia + modes.gap, modes.L)
-        growing = np.where(modes.rho == 0.0, decaying, growing)
-    return Course(
+        rate = np.where(modes.rho == 0.0, decaying, rate)
+    return Pace(
         eps=modes.eps,
         rho=modes.rho,
         L=modes.L,
         gap=modes.gap,
         order=1.0 + modes.inertia / modes.gap,
-        log_r0=log_r0,
-        branch=branch,
-        rate=modes.gap * modes.unit * growing,
+        log_r0=modes.gap / modes.L * np.log(modes.eps) - np.log(np.abs(modes.rho)),
+        rate=modes.gap * modes.unit * rate,
     )
+
+
+def course(modes: Modes) -> Course:
+    """`pace`, with the branches."""
+    here = pace(modes)
+    branch = np.where(here.log_r0 > 0.0, float(Branch.DECAY), float(Branch.GROWTH))
+    if not (modes.rho > 0.0).all():
+        below = np.where(modes.rho < 0.0, float(Branch.SUPPRESSION), float(Branch.NOISE))
+        branch = np.where(modes.rho > 0.0, branch, below)
+    return Course(**vars(here), branch=branch)
 
 
 def launch(modes: Modes) -> Launch:
@@ -130,7 +140,7 @@ def launch(modes: Modes) -> Launch:
     return Launch(**vars(here), start=by_curve(here.order, here.branch, "start", here.log_r0))
 
 
-def _fields(record: Modes | Course) -> list[Array]:
+def _fields(record: Any) -> list[Array]:
     return [getattr(record, field.name) for field in dataclasses.fields(record)]
 
 

@@ -43,8 +43,8 @@ class Mills:
             value *= _factor(self.side, np.minimum(z, self.table.high))
         if isinstance(self.side, Suppression):
             return value
-        beyond = z - self.table.high
-        value += np.maximum(beyond, 0.0, out=beyond)
+        if z.max(initial=0.0) > self.table.high:
+            value += np.maximum(z - self.table.high, 0.0)
         return value
 
 

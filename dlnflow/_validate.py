@@ -21,7 +21,8 @@ AGREEMENT = (
 def real(name: str, value: ArrayLike) -> Array:
     """Finite real numbers as an array."""
     array = numbers(name, value)
-    _refuse(name, array, np.isfinite(array), "must be finite")
+    if not _within(array, -np.inf, np.inf):
+        _refuse(name, array, np.isfinite(array), "must be finite")
     return array
 
 
@@ -46,7 +47,8 @@ def numbers(name: str, value: ArrayLike) -> Array:
 def positive(name: str, value: ArrayLike) -> Array:
     """Finite numbers above zero."""
     array = numbers(name, value)
-    _refuse(name, array, (array > 0.0) & (array < np.inf), "must be positive and finite")
+    if not _within(array, 0.0, np.inf):
+        _refuse(name, array, (array > 0.0) & (array < np.inf), "must be positive and finite")
     return array
 
 
@@ -83,8 +85,9 @@ def modes(
         if array.size == 0:
             raise ValueError(f"{name} must hold at least one mode: got an empty array")
     together(lam=lam, rho=rho)
-    signs_agree = (np.signbit(lam) == np.signbit(rho)).all() and lam.all() and rho.all()
-    differ = np.zeros((), dtype=bool) if signs_agree else np.sign(lam) != np.sign(rho)
+    if _within(lam, 0.0, np.inf) and _within(rho, 0.0, np.inf):
+        return lam, rho, None if variance is None else _variance(lam, rho, variance)
+    differ = np.sign(lam) != np.sign(rho)
     if differ.any():
         raise ValueError(
             "lam and rho must have the same sign (rho = lam / variance), or both be 0: "
@@ -139,6 +142,11 @@ def choice(name: str, value: Any, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}: got {value!r}")
     return str(value)
+
+
+def _within(array: Array, low: float, high: float) -> bool:
+    """Whether all numbers lie strictly between, in two passes and no temporary; NaN does not."""
+    return bool(array.size == 0 or (array.min() > low and array.max() < high))
 
 
 def _fit(one: tuple[int, ...], other: tuple[int, ...]) -> bool:

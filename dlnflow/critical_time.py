@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow import _validate
-from dlnflow._course import Course, Modes, by_curve, course, prepare
+from dlnflow._course import Modes, Pace, by_curve, pace, prepare
 from dlnflow.clock import Clock
 from dlnflow.hyperlogistic import Branch
 from dlnflow.integrate import ModeEquation
@@ -88,10 +88,10 @@ def critical_time(
     """
     fraction = _validate.fraction("p", p)
     modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, variance)
-    return modes.over(_critical_block, course, t=fraction, name="p")
+    return modes.over(_critical_block, pace, t=fraction, name="p")
 
 
-def _critical_block(p: Array, modes: Course) -> Array:
+def _critical_block(p: Array, modes: Pace) -> Array:
     log_r1 = modes.gap / modes.L * np.log(p)
     # A mode that starts above the fraction is taken to start at it: no time passes.
     log_r0 = np.minimum(modes.log_r0, log_r1)

@@ -152,7 +152,7 @@ class OnOneSide(MasterCurve):
         time -= self.start(log_r0)
         close = (np.abs(log_ratio) < 1.0 / max(self.a, 1.0)) & (log_ratio != 0.0)
         if close.any():
-            here = np.broadcast_to(close, time.shape)
+            here = np.nonzero(np.broadcast_to(close, time.shape))
             ends = (np.broadcast_to(end, time.shape)[here] for end in (log_r0, log_ratio))
             rise, near = self._between_close_points(*ends)
             time[here] = np.where(rise < 1.0, near, time[here])
