@@ -1,4 +1,4 @@
-"""Critical times: exact, as published, as measured on an integrated trajectory, and the table.
+"""Critical times: exact, measured on an integrated trajectory, and in tables with the published.
 
 The critical time of a mode is when its amplitude ``wbar`` reaches the fraction ``p`` of its
 plateau.
@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow import _validate
-from dlnflow._course import Modes, Pace, by_curve, pace, prepare
+from dlnflow._course import Pace, by_curve, pace, prepare
 from dlnflow.clock import Clock
 from dlnflow.hyperlogistic import Branch
 from dlnflow.integrate import ModeEquation
-from dlnflow.objective import JEPA, MAE, Objective, as_objective, as_objectives
+from dlnflow.objective import Objective, as_objective, as_objectives
+from dlnflow.published import critical_time_published, published
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,86 +102,6 @@ def _critical_block(p: Array, modes: Pace) -> Array:
     if not modes.rate.all():
         time = np.where(scaled > 0.0, time, 0.0)
     return time if (modes.rho > 0.0).all() else np.where(modes.rho > 0.0, time, np.inf)
-
-
-def critical_time_published(
-    lam: ArrayLike,
-    rho: ArrayLike,
-    L: ArrayLike,
-    *,
-    eps: ArrayLike = 1e-3,
-    objective: str | Objective = "jepa",
-    decoder_depth: ArrayLike = 1,
-    clock: Clock = "paper",
-    variance: ArrayLike | None = None,
-) -> Any:
-    """The paper's critical times, without their unspecified ``Theta`` terms.
-
-    Parameters
-    ----------
-    lam, rho, L, eps, clock, variance
-        As for `critical_time`.
-    objective : {"jepa", "mae"} or Objective
-        The paper has these two.
-    decoder_depth : int
-        The paper has 1.
-
-    Returns
-    -------
-    float or array
-        The broadcast shape of all arguments; infinite for ``rho <= 0``, of which the paper does not
-        speak and which is never learned.
-
-    Raises
-    ------
-    ValueError
-        As for `critical_time`, and for an objective or decoder depth without a published formula.
-
-    Notes
-    -----
-    The paper's theorem on critical times: for JEPA
-    ``(1 / lam) sum_{n=1}^{2L-1} L / (n rho**(2L-n-1) eps**(n/L)) + Theta(log eps)``; for MAE
-    ``L / ((L-1) lam eps**((L-1)/L)) + Theta(1)``, and ``log(1/eps) / lam + Theta(1)`` at ``L = 1``.
-    The exact time to any fraction ``p`` shares this head.
-
-    Examples
-    --------
-    >>> import dlnflow
-    >>> paper = dlnflow.critical_time_published(1.0, 0.5, 1)
-    >>> float(paper), float(dlnflow.critical_time(1.0, 0.5, 1).round(2))
-    (1000.0, 1008.43)
-    """
-    if not published(objective, decoder_depth):
-        raise ValueError(
-            "objective must be 'jepa' or 'mae' and decoder_depth 1, for which the paper publishes "
-            f"a formula: got {objective!r} with decoder_depth = {decoder_depth!r}"
-        )
-    modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, variance)
-    formula = _published_jepa if as_objective(objective) == JEPA else _published_mae
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        times = formula(modes) / (modes.L * modes.unit)
-    return np.where(modes.rho > 0.0, times, np.inf)[()]
-
-
-def published(objective: str | Objective, decoder_depth: ArrayLike = 1) -> bool:
-    """Whether the paper publishes a critical time for this objective and decoder depth."""
-    single = (_validate.depth("decoder_depth", decoder_depth) == 1).all()
-    return bool(single) and as_objective(objective) in (JEPA, MAE)
-
-
-def _published_jepa(modes: Modes) -> Array:
-    total = np.zeros(np.broadcast_shapes(modes.rho.shape, modes.L.shape, modes.eps.shape))
-    for n in range(1, 2 * int(modes.L.max())):
-        exponent = 2 * modes.L - n - 1
-        term = modes.L / (n * np.abs(modes.rho) ** exponent * modes.eps ** (n / modes.L))
-        total += np.where(exponent >= 0, term, 0.0)
-    return total / np.abs(modes.lam)
-
-
-def _published_mae(modes: Modes) -> Array:
-    excess = np.maximum(modes.L - 1, 1)
-    deep = modes.L / (excess * modes.eps ** (excess / modes.L))
-    return np.where(modes.L > 1, deep, np.log(1.0 / modes.eps)) / np.abs(modes.lam)
 
 
 def critical_time_measured(

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlnflow import _validate
 from dlnflow.clock import Clock, label
-from dlnflow.critical_time import critical_time, critical_time_published, published
+from dlnflow.critical_time import critical_time
+from dlnflow.published import critical_time_published, published
 from dlnflow.objective import Objective, as_objectives
 from dlnflow.plot._style import (
     NEUTRAL,

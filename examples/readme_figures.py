@@ -1,0 +1,37 @@
+"""The figures of the README and the documentation, made anew: `make docs`."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import matplotlib.pyplot as plt
+
+import dlnflow
+from dlnflow import demo, plot
+
+
+def main(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    figures = {
+        "panels": lambda: plot.paper_panels(),
+        "collapse": lambda: plot.collapse([1.0, 2.0, 0.7, 1.4], [1.0, 0.8, 0.7, 0.6], 3, eps=1e-2),
+        "depth": lambda: plot.critical_time_against_depth(1.0, [1.0, 0.8, 0.6]),
+        "map": lambda: plot.first_learned_map(4, eps=1e-2),
+        "simulation": lambda: dlnflow.simulate([1.0, 1.3], [0.9, 0.4], 4).plot(time="log"),
+    }
+    for name, draw in figures.items():
+        draw()
+        plt.savefig(folder / f"{name}.png", dpi=150)
+        plt.close("all")
+        print(folder / f"{name}.png")
+    with TemporaryDirectory() as scratch:
+        demo.run(Path(scratch))
+        shutil.copy(Path(scratch) / "order_against_depth.png", folder / "photographs.png")
+    print(folder / "photographs.png")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/figures"))
