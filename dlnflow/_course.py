@@ -109,10 +109,11 @@ class Launch(Course):
 
 def pace(modes: Modes) -> Pace:
     """The modes as the master curve sees them."""
-    rate = np.abs(modes.lam) * rational_power(modes.eps, modes.inertia, modes.L)
+    scale = modes.gap * modes.unit
+    rate = scale * rational_power(modes.eps, modes.inertia, modes.L) * np.abs(modes.lam)
     if not modes.rho.all():
-        decaying = modes.variance * rational_power(modes.eps, modes.inertia + modes.gap, modes.L)
-        rate = np.where(modes.rho == 0.0, decaying, rate)
+        slowing = rational_power(modes.eps, modes.inertia + modes.gap, modes.L)
+        rate = np.where(modes.rho == 0.0, scale * slowing * modes.variance, rate)
     return Pace(
         eps=modes.eps,
         rho=modes.rho,
@@ -120,7 +121,7 @@ def pace(modes: Modes) -> Pace:
         gap=modes.gap,
         order=1.0 + modes.inertia / modes.gap,
         log_r0=modes.gap / modes.L * np.log(modes.eps) - np.log(np.abs(modes.rho)),
-        rate=modes.gap * modes.unit * rate,
+        rate=rate,
     )
 
 

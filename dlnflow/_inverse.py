@@ -16,8 +16,8 @@ Array = NDArray[np.float64]
 
 TOLERANCE = 1e-15
 KNEE_REACH = 37.0  # above the knee, in T
-STALLED = 0.25  # one doubling gains a factor 256, until rounding error is met
-FEWEST_PANELS = 128
+STALLED = 0.25  # one doubling gains a factor 128, until rounding error is met
+FEWEST_PANELS = 256
 NEWTON_STEPS = 5
 
 
@@ -43,16 +43,15 @@ def _fit(function: Callable[[Array], Array], low: float, high: float, a: float) 
     The panels, as many on either side of 0, are doubled until rounding error is met.
     """
     softness = 4.0 + 0.5 * a
-    end = max(-low / (softness - low), high / (softness + high))
 
     def of_fraction(s: Array) -> Array:
         return function(np.clip(softness * s / (1.0 - np.abs(s)), low, high))
 
-    between = np.linspace(-end, end, 4098)
+    between = np.linspace(low / (softness - low), high / (softness + high), 4098)
     truth = of_fraction(between)
     half, error = FEWEST_PANELS // 2, np.inf
     while True:
-        table = PiecewisePolynomial.fit(of_fraction, -half, end / half, 2 * half)
+        table = PiecewisePolynomial.fit(of_fraction, -half, 1.0 / half, 2 * half)
         before, error = error, float(np.max(np.abs(table(between) - truth)))
         if error < TOLERANCE or error > STALLED * before:
             return SoftTable(softness, table)

@@ -2,7 +2,7 @@
 
 ``T(z) = integral of r**-a dz`` spans hundreds of orders of magnitude; ``H`` is of order one, smooth
 on the scale of ``z`` and analytic up to the distance pi from the real axis, so that polynomials of
-degree 7 on panels of a sixteenth reach rounding error. It is computed outward from the zero of
+degree 6 on panels of width 1/32 reach rounding error. It is computed outward from the zero of
 ``T``, panel by panel with Gauss-Legendre: sums of one sign, which cannot cancel.
 """
 
@@ -19,7 +19,7 @@ from dlnflow._sides import AnySide, Decay, Growth, Side, Suppression
 
 Array = NDArray[np.float64]
 
-PANEL = 0.0625
+PANEL = 1.0 / 32.0
 NEGLIGIBLE = 40.0  # exp(-40) is below the rounding of 1
 NEAR_ZERO = 1.0  # decay and suppression: up to here in one quadrature from zero
 GAUSS = leggauss(16)
@@ -38,13 +38,13 @@ class Mills:
     def __call__(self, z: Array) -> Array:
         if self.table is None:
             return z
-        value = self.table(z)
+        inside = np.maximum(z, self.table.low)
+        np.minimum(inside, self.table.last, out=inside)
+        value = self.table(inside)
         if not isinstance(self.side, Growth):
-            value *= _factor(self.side, np.minimum(z, self.table.high))
-        if isinstance(self.side, Suppression):
-            return value
-        if z.max(initial=0.0) > self.table.high:
-            value += np.maximum(z - self.table.high, 0.0)
+            value *= _factor(self.side, inside)
+        if not isinstance(self.side, Suppression) and z.max(initial=0.0) > self.table.last:
+            value += np.maximum(z - self.table.last, 0.0)
         return value
 
 

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-DEGREE = 7
+DEGREE = 6
 
 
 @dataclass(frozen=True)
 class PiecewisePolynomial:
-    """A function on ``[low, high]`` as one polynomial of degree 7 a panel.
+    """A function on ``[low, high]`` as one polynomial of degree 6 a panel.
 
-    Outside the interval the value at its nearer end is returned. Choose it when a smooth
+    Arguments must lie in it: there is no check. Choose it when a smooth
     function is dear to compute and wanted millions of times; ``scipy.interpolate.PPoly`` is the
     general equivalent, several times slower because it searches for the panel.
 
@@ -29,7 +29,7 @@ class PiecewisePolynomial:
         point near zero keeps its digits.
     width : float
         The panels' common width.
-    coefficients : array, shape (8, panels)
+    coefficients : array, shape (7, panels)
         Power-basis coefficients in the panel's own coordinate, which runs from 0 to 1.
     """
 
@@ -49,17 +49,19 @@ class PiecewisePolynomial:
         return cls(first, width, _CHEBYSHEV_TO_POWER @ series)
 
     @property
-    def high(self) -> float:
-        """The upper end of the interval."""
-        return self.width * (self.first + self.coefficients.shape[1])
+    def low(self) -> float:
+        """The least argument."""
+        return self.width * self.first
+
+    @property
+    def last(self) -> float:
+        """The largest argument, just inside the last panel."""
+        high = self.width * (self.first + self.coefficients.shape[1])
+        return float(np.nextafter(high, self.low))
 
     def __call__(self, x: Array) -> Array:
-        panels = self.coefficients.shape[1]
         position = x * (1.0 / self.width)
-        np.maximum(position, self.first, out=position)
-        np.minimum(position, self.first + panels, out=position)
         panel = np.floor(position)
-        np.minimum(panel, self.first + panels - 1, out=panel)
         position -= panel
         panel -= self.first
         index = panel.astype(np.intp)
@@ -81,6 +83,6 @@ def _chebyshev_to_power() -> Array:
 
 
 # Two steps and not their product: on smooth data the Chebyshev coefficients fall so fast that the
-# second matrix, whose entries reach 1e5, amplifies nothing; the product of both would.
+# second matrix, whose entries reach 1e4, amplifies nothing; the product of both would.
 _VALUES_TO_CHEBYSHEV = np.linalg.inv(chebyshev.chebvander(chebyshev.chebpts1(DEGREE + 1), DEGREE))
 _CHEBYSHEV_TO_POWER = _chebyshev_to_power()

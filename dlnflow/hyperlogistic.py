@@ -48,7 +48,7 @@ Array = NDArray[np.float64]
 LOWEST_ORDER = 1.1  # but for 1 itself; a network has 1 or at least 4/3
 LARGEST_EXPONENT = 700.0  # exp of it is finite
 TINY, LARGEST = float(np.finfo(np.float64).tiny), float(np.finfo(np.float64).max)
-GAUSS = leggauss(12)
+GAUSS = leggauss(8)
 
 
 class Branch(IntEnum):

@@ -1,8 +1,8 @@
 """The paper's critical times, and the terms it leaves as ``Theta(...)``.
 
 Both are pieces of one expansion: with ``T_c`` the antiderivative of ``dq / (q**c (1 - q))``, the
-exact critical time is ``(T_c(q_p) - T_c(q_0)) / kappa``, and what the paper publishes is the part of
-``-T_c(q_0) / kappa`` that grows as a power of ``1 / eps``.
+exact critical time is ``(T_c(q_p) - T_c(q_0)) / kappa``, and what the paper publishes is the part
+of ``-T_c(q_0) / kappa`` that grows as a power of ``1 / eps``.
 """
 
 from __future__ import annotations

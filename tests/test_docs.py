@@ -49,6 +49,6 @@ def test_the_critical_time_table_of_the_readme_is_what_the_library_computes():
         assert row is not None
         for objective, shown in zip(("jepa", "mae"), row.groups(), strict=True):
             t = dlnflow.critical_time(1.0, [1.0, 0.5], L, eps=float(eps), objective=objective)
-            percent = float(shown.replace("−", "-"))
+            percent = float(shown.replace("\N{MINUS SIGN}", "-"))
             digits = len(shown.split(".")[1]) if "." in shown else 0
             assert abs(percent - 100 * (t[1] / t[0] - 1)) <= 0.51 * 10**-digits

@@ -13,7 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 from dlnflow import _validate
 from dlnflow.clock import Clock, label
 from dlnflow.critical_time import critical_time
-from dlnflow.published import critical_time_published, published
 from dlnflow.objective import Objective, as_objectives
 from dlnflow.plot._style import (
     NEUTRAL,
@@ -27,6 +26,7 @@ from dlnflow.plot._style import (
     marker,
     single_axes,
 )
+from dlnflow.published import critical_time_published, published
 
 Array = NDArray[np.float64]
 
