@@ -48,7 +48,8 @@ Array = NDArray[np.float64]
 LOWEST_ORDER = 1.1  # but for 1 itself; a network has 1 or at least 4/3
 LARGEST_EXPONENT = 700.0  # exp of it is finite
 TINY, LARGEST = float(np.finfo(np.float64).tiny), float(np.finfo(np.float64).max)
-GAUSS = leggauss(8)
+CLOSE = 0.25  # in log(r**a): nearer than that the difference of H would lose digits
+GAUSS = leggauss(8)  # exact to rounding over such a distance, also next to the singularity z = 0
 
 
 class Branch(IntEnum):
@@ -150,7 +151,7 @@ class OnOneSide(MasterCurve):
     def elapsed(self, log_r0: Array, log_r1: Array, log_ratio: Array) -> Array:
         time = self.start(log_r1) * np.exp(-self.a * log_ratio)
         time -= self.start(log_r0)
-        close = (np.abs(log_ratio) < 1.0 / max(self.a, 1.0)) & (log_ratio != 0.0)
+        close = (np.abs(log_ratio) < CLOSE / max(self.a, 1.0)) & (log_ratio != 0.0)
         if close.any():
             here = np.nonzero(np.broadcast_to(close, time.shape))
             ends = (np.broadcast_to(end, time.shape)[here] for end in (log_r0, log_ratio))

@@ -31,6 +31,7 @@ def column(*values):
         (Branch.GROWTH, 0.3, 0.3 * (1 + 1e-9)),
         (Branch.GROWTH, 1e-8, 1 - 1e-9),
         (Branch.DECAY, 30.0, 1.2),
+        (Branch.DECAY, 3.7, 1.4),
         (Branch.DECAY, 1e9, 1e8),
         (Branch.DECAY, 1.5, 1 + 1e-9),
         (Branch.SUPPRESSION, -0.5, -1e-4),
