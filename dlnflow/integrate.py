@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-RTOL, ATOL = 1e-12, 1e-13
+RTOL, ATOL = (3e-14, 1e-12), 1e-13  # of y, which is itself a logarithm, and of time
 TRIAL_STEP_LIMIT = 600.0  # of an exponent; the solver tries steps far past the solution
-AT_REST = 1e-14  # imbalance of the two terms below which nothing moves any more
+AT_REST = 1e-11  # distance in y from the fixed point: what the tolerances still tell from zero
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class ModeEquation:
 
         def at_rest(_: float, state: Array) -> float:
             net, total = balance(state[0])
-            return abs(net) / total - AT_REST
+            return abs(net) / total * self.L / self.gap - AT_REST
 
         return solve_ivp(
             motion,
