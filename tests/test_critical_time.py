@@ -199,7 +199,7 @@ def test_larger_fractions_are_reached_later(lam, rho, L, eps, objective):
 def test_nothing_to_wait_for_and_nothing_that_comes(time):
     """Zero from the fraction upwards and above the plateau; infinite for what is not learned."""
     start_at = 0.5 * dlnflow.plateau(0.5, 2)
-    t = time(1.0, 0.5, 2, eps=np.array([0.999 * start_at, start_at, 1.5 * start_at, 1.0]))
+    t = time(1.0, 0.5, 2, eps=np.array([0.999 * start_at, start_at, 1.1 * start_at, 1.0]))
     assert t[0] > 0
     assert t[1:].tolist() == [0, 0, 0]
     never = time([-1.0, 0.0, 1.0], [-0.5, 0.0, 0.5], 2, variance=[2.0, 3.0, 2.0])
@@ -257,13 +257,13 @@ def test_the_table_has_a_row_for_every_objective_depth_eps_and_mode():
         assert row.exact == dlnflow.critical_time(row.lam, row.rho, row.L, **settings)
         assert row.measured == dlnflow.critical_time_measured(row.lam, row.rho, row.L, **settings)
         assert row.published == dlnflow.critical_time_published(row.lam, row.rho, row.L, **settings)
-        assert row.exact_error == row.exact / row.measured - 1 or abs(row.exact_error) < 1e-10
+        assert row.exact_error == pytest.approx(row.exact / row.measured - 1, rel=0, abs=3e-16)
         assert row.published_error == pytest.approx(row.published / row.measured - 1, abs=1e-14)
 
 
 def test_the_table_says_that_exact_is_exact_and_published_is_not():
     table = dlnflow.critical_time_table([1.0, 0.3], [1.0, 0.5], [1, 2, 4], [1e-3, 1e-2])
-    assert table["exact_error"].abs().max() < 1e-10
+    assert 0 < table["exact_error"].abs().max() < 1e-10
     assert table["published_error"].abs().min() > 1e-5
 
 

@@ -103,6 +103,13 @@ def test_closed_form_and_integration_agree(arguments):
         assert ode[name].learned[~noise] == pytest.approx(part.learned[~noise], rel=1e-7)
 
 
+def test_modes_that_are_learned_very_far_apart_can_be_integrated():
+    """The fast mode rests on its plateau nearly all the time, at no cost."""
+    modes = {"lam": [1.0, 1e-5], "rho": 1.0, "L": 2, "objective": "mae"}
+    exact, ode = (dlnflow.simulate(**modes, method=m)["mae"] for m in ("exact", "ode"))
+    assert ode.w == pytest.approx(exact.w, rel=1e-8)
+
+
 def test_integration_starts_at_time_zero_alone():
     for method in ("exact", "ode"):
         part = dlnflow.simulate(LAM, RHO, 2, t=[0.0], method=method)["jepa"]
