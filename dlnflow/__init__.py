@@ -1,5 +1,8 @@
 """Closed-form learning dynamics of deep linear self-supervised networks."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from dlnflow.clock import Training
 from dlnflow.critical_time import (
     critical_time,
@@ -11,6 +14,9 @@ from dlnflow.objective import JEPA, MAE, Objective
 from dlnflow.published import critical_time_published, critical_time_remainder
 from dlnflow.simulate import Simulation, Trajectories, simulate
 from dlnflow.spectrum import Spectrum
+
+if TYPE_CHECKING:
+    from dlnflow import demo, plot
 
 __all__ = [
     "JEPA",
@@ -26,9 +32,18 @@ __all__ = [
     "critical_time_published",
     "critical_time_remainder",
     "critical_time_table",
+    "demo",
     "hitting_time",
     "learned_fraction",
     "plateau",
+    "plot",
     "simulate",
     "velocity",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """``dlnflow.plot`` and ``dlnflow.demo``, loaded (with Matplotlib) when first asked for."""
+    if name in ("demo", "plot"):
+        return import_module(f"dlnflow.{name}")
+    raise AttributeError(f"module 'dlnflow' has no attribute {name!r}")

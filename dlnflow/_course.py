@@ -24,6 +24,8 @@ from dlnflow.objective import Objective, as_objective, plateau_amplitude
 
 Array = NDArray[np.float64]
 
+HIGHEST_ORDER = 1000.0  # up to which the tables of the master curve have been measured
+
 
 @dataclass(frozen=True)
 class Modes:
@@ -62,17 +64,30 @@ class Modes:
         shape = np.broadcast_shapes(*(field.shape for field in _fields(self)))
         with np.errstate(all="ignore"):
             if np.prod(shape, dtype=int) > BLOCK:
-                return blockwise(lambda t, *some: block(t, view(Modes(*some))), t, *_fields(self))
-            ready = view(Modes(*map(np.atleast_1d, _fields(self))))
-            again = type(ready)
-            result = blockwise(lambda t, *some: block(t, again(*some)), t, *_fields(ready))
-        return result.reshape(np.broadcast_shapes(t.shape, shape))[()]
+                result = blockwise(lambda t, *some: block(t, view(Modes(*some))), t, *_fields(self))
+            else:
+                ready = view(Modes(*map(np.atleast_1d, _fields(self))))
+                again = type(ready)
+                result = blockwise(lambda t, *some: block(t, again(*some)), t, *_fields(ready))
+        return _finished(result, np.broadcast_shapes(t.shape, shape))
 
     def columns(self) -> tuple[Array, ...]:
         """What the mode equation is made of: lam, variance, eps, L, gap, inertia, unit."""
         noise = self.rho == 0.0
         variance = np.where(noise, self.variance, self.lam / np.where(noise, 1.0, self.rho))
         return self.lam, variance, self.eps, self.L, self.gap, self.inertia, self.unit
+
+
+def _finished(result: Array, shape: tuple[int, ...]) -> Any:
+    """The result in the shape of all arguments, those included that turned out not to matter."""
+    if result.size and np.isnan(result.min()):
+        raise ValueError(
+            "eps, rho and the depths must keep eps**(k / L) / rho and its powers within the "
+            "range of floats: got a value beyond it"
+        )
+    if result.shape != shape:
+        result = np.broadcast_to(result, shape).copy() if shape else result.reshape(shape)
+    return result[()]
 
 
 @dataclass(frozen=True)
@@ -161,6 +176,14 @@ def prepare(
     depth = _validate.depth("L", L)
     chosen = as_objective(objective)
     unit = np.asarray(network_time(clock, depth), dtype=np.float64)
+    gap = np.asarray(chosen.gap(depth, decoder_depth), dtype=np.float64)
+    inertia = np.asarray(chosen.inertia(depth, decoder_depth), dtype=np.float64)
+    highest = float((1.0 + inertia / gap).max(initial=1.0))
+    if highest > HIGHEST_ORDER:
+        raise ValueError(
+            f"L must keep the order 2 (N - 1) / k at {HIGHEST_ORDER:g} or below (L <= 500 for a "
+            f"JEPA with one decoder layer): got L = {int(depth.max())}, order {highest:g}"
+        )
     _validate.together(
         lam=lam_, rho=rho_, L=depth, eps=eps_, decoder_depth=decoder_depth, variance=variance_
     )
@@ -170,8 +193,8 @@ def prepare(
         np.ones(()) if variance_ is None else variance_,
         eps_,
         depth.astype(np.float64),
-        np.asarray(chosen.gap(depth, decoder_depth), dtype=np.float64),
-        np.asarray(chosen.inertia(depth, decoder_depth), dtype=np.float64),
+        gap,
+        inertia,
         unit,
     )
 

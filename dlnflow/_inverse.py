@@ -53,7 +53,7 @@ def _fit(function: Callable[[Array], Array], low: float, high: float, a: float) 
     while True:
         table = PiecewisePolynomial.fit(of_fraction, -half, 1.0 / half, 2 * half)
         before, error = error, float(np.max(np.abs(table(between) - truth)))
-        if error < TOLERANCE or error > STALLED * before:
+        if error < TOLERANCE or not error <= STALLED * before:
             return SoftTable(softness, table)
         half *= 2
 

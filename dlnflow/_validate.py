@@ -34,10 +34,14 @@ def numbers(name: str, value: ArrayLike) -> Array:
         array = np.asarray(value)
     except ValueError:
         raise ValueError(f"{name} must be a rectangular array of numbers: got {value!r}") from None
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise ValueError(f"{name} must have no masked entries: got {value!r}")
     if array.dtype.kind == "O":
         try:
+            if any(isinstance(one, str | bytes | bool) for one in array.flat):
+                raise TypeError
             array = array.astype(np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise TypeError(f"{name} must hold real numbers: got {value!r}") from None
     if array.dtype.kind not in "iuf":
         raise TypeError(f"{name} must hold real numbers: got {value!r}")
@@ -45,8 +49,8 @@ def numbers(name: str, value: ArrayLike) -> Array:
 
 
 def positive(name: str, value: ArrayLike) -> Array:
-    """Finite numbers above zero."""
-    array = numbers(name, value)
+    """Finite numbers above zero, at least one."""
+    array = _some(name, numbers(name, value))
     if not _within(array, 0.0, np.inf):
         _refuse(name, array, (array > 0.0) & (array < np.inf), "must be positive and finite")
     return array
@@ -70,7 +74,7 @@ def fraction(name: str, value: ArrayLike) -> Array:
 
 def depth(name: str, value: ArrayLike) -> IntArray:
     """Positive integers; floats that are whole count as such."""
-    array = numbers(name, value)
+    array = _some(name, numbers(name, value))
     whole = (array >= 1.0) & (array == np.floor(array)) & (array < 2.0**31)
     _refuse(name, array, whole, "must be a positive integer")
     return array.astype(np.int64)
@@ -82,8 +86,7 @@ def modes(
     """``lam`` and ``rho`` of one sign, and the variance where both are zero."""
     lam, rho = real("lam", lam), real("rho", rho)
     for name, array in (("lam", lam), ("rho", rho)):
-        if array.size == 0:
-            raise ValueError(f"{name} must hold at least one mode: got an empty array")
+        _some(name, array, "mode")
     together(lam=lam, rho=rho)
     if _within(lam, 0.0, np.inf) and _within(rho, 0.0, np.inf):
         return lam, rho, None if variance is None else _variance(lam, rho, variance)
@@ -104,11 +107,11 @@ def modes(
 
 
 def _variance(lam: Array, rho: Array, variance: ArrayLike) -> Array:
-    array = positive("variance", variance)
+    array = numbers("variance", variance)
     together(lam=lam, rho=rho, variance=array)
-    implied = np.divide(
-        lam, rho, out=np.zeros(np.broadcast_shapes(lam.shape, rho.shape)), where=rho != 0
-    )
+    shape = np.broadcast_shapes(lam.shape, rho.shape)
+    implied = np.divide(lam, rho, out=np.zeros(shape), where=rho != 0)
+    array = positive("variance", np.where(np.isnan(array) & (implied > 0.0), implied, array))
     apart = (implied != 0.0) & (np.abs(array - implied) > AGREEMENT * implied)
     if apart.any():
         raise ValueError(
@@ -139,9 +142,22 @@ def together(**arrays: ArrayLike | None) -> tuple[int, ...]:
 
 def choice(name: str, value: Any, allowed: tuple[str, ...]) -> str:
     """One of a few words."""
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}: got {value!r}")
     return str(value)
+
+
+def _some(name: str, array: Array, what: str = "value") -> Array:
+    if array.size == 0:
+        raise ValueError(f"{name} must hold at least one {what}: got an empty array")
+    return array
+
+
+def single(name: str, array: Any) -> Any:
+    """A validated value that must not be an array."""
+    if np.ndim(array):
+        raise ValueError(f"{name} must be a single value: got {np.asarray(array).tolist()}")
+    return array
 
 
 def _within(array: Array, low: float, high: float) -> bool:

@@ -53,11 +53,12 @@ class Training:
     outputs: int | None = None
 
     def __post_init__(self) -> None:
-        if _validate.positive("lr", self.lr).ndim:
-            raise ValueError(f"lr must be a single number: got {self.lr!r}")
+        rate = _validate.single("lr", _validate.positive("lr", self.lr))
+        object.__setattr__(self, "lr", float(rate))
         _validate.choice("loss", self.loss, LOSSES)
         if self.outputs is not None:
-            _validate.depth("outputs", self.outputs)
+            outputs = _validate.single("outputs", _validate.depth("outputs", self.outputs))
+            object.__setattr__(self, "outputs", int(outputs))
         elif self.loss == "mean":
             raise ValueError("outputs must be given for loss='mean': got None")
 
@@ -98,9 +99,9 @@ def network_time(clock: Clock, L: ArrayLike) -> Any:
     """
     if isinstance(clock, Training):
         return clock.flow_time_per_step
-    if clock == "paper":
+    if isinstance(clock, str) and clock == "paper":
         return 1.0 / _validate.depth("L", L)[()]
-    if clock == "network":
+    if isinstance(clock, str) and clock == "network":
         return 1.0
     raise ValueError(f"clock must be 'paper', 'network' or a dlnflow.Training: got {clock!r}")
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+LARGEST_MEASURED = 1.0 - 1e-9  # fraction of the plateau
+
 
 def critical_time(
     lam: ArrayLike,
@@ -123,13 +125,14 @@ def critical_time_measured(
     Parameters
     ----------
     lam, rho, L, eps, objective, p, decoder_depth, clock, variance
-        As for `critical_time`.
+        As for `critical_time`; ``p`` at most 1 - 1e-9, beyond which an integrated trajectory no
+        longer tells a mode from its plateau.
 
     Returns
     -------
     float or array
         The broadcast shape of all arguments; 0 and infinity as for `critical_time`. Relative error
-        about 1e-11.
+        about 1e-11, growing to 1e-6 at the largest ``p``.
 
     Raises
     ------
@@ -148,6 +151,8 @@ def critical_time_measured(
     True
     """
     fraction = _validate.fraction("p", p)
+    if (fraction > LARGEST_MEASURED).any():
+        raise ValueError(f"p must be at most 1 - 1e-9 to be measured: got {fraction.max():.17g}")
     modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, variance)
     rest = as_objective(objective).plateau(modes.rho, modes.L, decoder_depth)
     target = np.asarray(fraction * rest)
@@ -216,6 +221,8 @@ def critical_time_table(
     """
     import pandas as pd
 
+    _validate.single("p", _validate.fraction("p", p))
+    _validate.single("decoder_depth", _validate.depth("decoder_depth", decoder_depth))
     checked = _validate.modes(lam, rho, variance)
     shape = np.broadcast_shapes(*(column.shape for column in checked if column is not None))
     flat: dict[str, Any] = {

@@ -76,12 +76,16 @@ def _marks(modes: dict[str, Any]) -> tuple[Array, NDArray[np.bool_]]:
     """Times at which each mode passes a ladder of amplitudes, and whether it rises there."""
     names = ("lam", "rho", "L", "eps", "decoder_depth")
     shape = np.broadcast_shapes(*(np.shape(modes[name]) for name in names))
-    rungs = max(5, min(PER_MODE, MOST_TIMES // max(1, int(np.prod(shape)))))
-    logit = np.linspace(-4.0, -np.log(LAST), rungs)
-    share = 1.0 / (1.0 + np.exp(-logit))
+    room = 2 * MOST_TIMES // 3 // max(1, int(np.prod(shape)))
+    rungs = min(PER_MODE, max(FEWEST_INSIDE + 1, room))
+    # Most rungs within the transition; the last one says when the mode is learned.
+    inside = np.linspace(-2.0, 2.0, max(FEWEST_INSIDE, 2 * rungs // 3))
+    around = np.linspace(-4.0, -np.log(LAST), rungs - inside.size + 1)[1:]
+    share = 1.0 / (1.0 + np.exp(-np.sort(np.concatenate([inside, around]))))
     eps = np.asarray(modes["eps"], dtype=np.float64)
     rest = _rest(modes)
-    ladder = np.where(rest > 0.0, eps + (rest - eps) * share, eps * np.linspace(0.98, 0.3, rungs))
+    falling = eps * np.linspace(0.98, 0.3, share.size)
+    ladder = np.where(rest > 0.0, eps + (rest - eps) * share, falling)
     marks = np.asarray(hitting_time(ladder, **modes))
     return marks, np.broadcast_to(rest > eps, marks.shape)
 

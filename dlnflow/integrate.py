@@ -57,39 +57,43 @@ class ModeEquation:
         knots = result.sol(result.t)[1]
         wanted = t / self._time_scale()
         segment = np.clip(np.searchsorted(knots, wanted, side="right") - 1, 0, len(knots) - 2)
-        inside = wanted < knots[-1]
-        found = elementwise.find_root(
-            lambda sigma, tau: result.sol(sigma.ravel())[1].reshape(sigma.shape) - tau,
-            (result.t[segment][inside], result.t[segment + 1][inside]),
-            args=(wanted[inside],),
-        )
         y = np.full(t.shape, result.y[0, -1])
-        y[inside] = result.sol(found.x)[0]
+        inside = wanted < knots[-1]
+        if inside.any():
+            found = elementwise.find_root(
+                lambda sigma, tau: result.sol(sigma.ravel())[1].reshape(sigma.shape) - tau,
+                (result.t[segment][inside], result.t[segment + 1][inside]),
+                args=(wanted[inside],),
+            )
+            y[inside] = result.sol(found.x)[0]
         return np.where(t == 0.0, self.eps, self.eps * np.exp(y))
 
     def time_of(self, w: float) -> float:
         """When ``wbar`` first reaches ``w > eps``; infinite if it never does."""
-        result = self._solve(until_y=float(np.log(w / self.eps)))
+        if self.lam <= self.variance * self.eps ** (self.gap / self.L):
+            return float("inf")  # it falls from the start
+        result = self._solve(until_y=float(np.log1p((w - self.eps) / self.eps)))
         if result.t_events[0].size == 0:
             return float("inf")
-        return float(result.y_events[0][0, 1] * self._time_scale())
+        with np.errstate(over="ignore"):
+            return float(result.y_events[0][0, 1] * self._time_scale())
 
     def _time_scale(self) -> float:
         """The time, on the clock, that the start takes for one unit of ``sigma``."""
         size = abs(self.lam) + self.variance * self.eps ** (self.gap / self.L)
-        return float(
-            np.exp(-self.inertia / self.L * np.log(self.eps)) / (self.L * size * self.unit)
-        )
+        with np.errstate(over="ignore"):
+            slowness = np.exp(-self.inertia / self.L * np.log(self.eps))
+            return float(slowness / (self.L * size * self.unit))
 
     def _solve(self, until_time: float = np.inf, until_y: float = np.inf) -> Any:
         from scipy.integrate import solve_ivp
 
-        weight = self.variance * self.eps ** (self.gap / self.L)
-        size = abs(self.lam) + weight
+        start = np.log(self.eps)
+        size = abs(self.lam) + self.variance * self.eps ** (self.gap / self.L)
         last = until_time / self._time_scale()
 
         def balance(y: float) -> tuple[float, float]:
-            drag = weight * _bounded_exp(self.gap / self.L * y)
+            drag = self.variance * _bounded_exp(self.gap / self.L * (start + y))
             return self.lam - drag, abs(self.lam) + drag
 
         def motion(_: float, state: Array) -> Array:

@@ -273,7 +273,8 @@ def velocity(
     modes = prepare(lam, rho, L, 1.0, objective, decoder_depth, clock, variance)
     amplitudes = _validate.not_negative("w", w)
     _validate.together(w=amplitudes, lam=modes.lam, rho=modes.rho, L=modes.gap)
-    return blockwise(_velocity_block, amplitudes, *modes.columns())[()]
+    with np.errstate(over="ignore"):
+        return blockwise(_velocity_block, amplitudes, *modes.columns())[()]
 
 
 def _log_growth(t: Array, modes: Launch) -> Array:
@@ -298,10 +299,11 @@ def _amplitude_block(t: Array, modes: Launch) -> Array:
 
 
 def _learned_block(t: Array, modes: Launch) -> Array:
-    q0 = np.exp(modes.log_r0) * np.sign(modes.rho)
-    q = np.where(modes.rho == 0.0, np.inf, np.exp(_log_growth(t, modes)) * q0)
+    sign = np.where(modes.rho == 0.0, np.inf, np.sign(modes.rho))
+    q = sign * np.exp(_log_growth(t, modes) + np.where(modes.rho == 0.0, 0.0, modes.log_r0))
     at_rest = np.where(modes.rho > 0.0, 1.0, np.where(modes.rho < 0.0, -0.0, np.inf))
-    return _at_the_ends(t, q, np.where(modes.rho == 0.0, np.inf, q0), at_rest)
+    at_zero = np.where(modes.rho == 0.0, np.inf, np.sign(modes.rho) * np.exp(modes.log_r0))
+    return _at_the_ends(t, np.where(modes.rho == 0.0, np.inf, q), at_zero, at_rest)
 
 
 def _at_the_ends(t: Array, value: Array, at_zero: Array, at_rest: Array) -> Array:
@@ -326,7 +328,7 @@ def _hitting_block(w: Array, modes: Course) -> Array:
     ahead = np.where(
         modes.branch == Branch.GROWTH, (log_ratio > 0.0) & (log_r1 < 0.0), log_ratio < 0.0
     )
-    ahead &= (modes.branch != Branch.DECAY) | (log_r1 > 0.0)
+    ahead &= ((modes.branch != Branch.DECAY) | (log_r1 > 0.0)) & (w > 0.0)
     operands = modes.log_r0, log_r1, log_ratio
     time = by_curve(modes.order, modes.branch, "elapsed", *operands) / modes.rate
     return np.where(w == modes.eps, 0.0, np.where(ahead, time, np.inf))

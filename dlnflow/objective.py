@@ -114,7 +114,8 @@ class Objective:
         k = self.gap(L, decoder_depth)
         exponent = self.inertia(L, decoder_depth) / k
         magnitude = np.abs(_validate.real("rho", rho))
-        return (k * _validate.real("lam", lam) * magnitude**exponent)[()]
+        with np.errstate(over="ignore"):
+            return (k * _validate.real("lam", lam) * magnitude**exponent)[()]
 
     def plateau(self, rho: ArrayLike, L: ArrayLike, decoder_depth: ArrayLike = 1) -> Any:
         """``rho**(L / k)``, where ``wbar`` comes to rest; 0 for ``rho <= 0``.
@@ -131,7 +132,8 @@ class Objective:
 
 def plateau_amplitude(rho: Array, L: Array, gap: Array) -> Array:
     """``rho**(L / k)``, 0 for negative ``rho``: the amplitude at which ``u**k = rho``."""
-    return rational_power(np.maximum(rho, 0.0), L, gap)
+    with np.errstate(over="ignore"):
+        return rational_power(np.maximum(rho, 0.0), L, gap)
 
 
 def _decoder(decoder_depth: ArrayLike) -> Any:

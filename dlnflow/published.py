@@ -70,8 +70,8 @@ def critical_time_published(
     modes = _door(lam, rho, L, eps, objective, decoder_depth, clock, variance)
     formula = _published_jepa if as_objective(objective) == JEPA else _published_mae
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        times = formula(modes) / (modes.L * modes.unit)
-    return np.where(modes.rho > 0.0, times, np.inf)[()]
+        times = np.where(modes.rho > 0.0, formula(modes) / (modes.L * modes.unit), np.inf)
+    return _spread(times, modes, decoder_depth)
 
 
 def published(objective: str | Objective, decoder_depth: ArrayLike = 1) -> bool:
@@ -155,7 +155,13 @@ def critical_time_remainder(
         log_q0 = pace(modes).log_r0
         q_p = fraction ** (modes.gap / modes.L)
         left_out = formula(modes, q_p, log_q0) / kappa
-    return np.where(modes.rho > 0.0, left_out, 0.0)[()]
+    return _spread(np.where(modes.rho > 0.0, left_out, 0.0), modes, decoder_depth)
+
+
+def _spread(times: Array, modes: Modes, decoder_depth: ArrayLike) -> Any:
+    """In the shape of all arguments, those included that do not enter the formula."""
+    rest = modes.lam.shape, modes.variance.shape, np.shape(decoder_depth)
+    return np.broadcast_to(times, np.broadcast_shapes(times.shape, *rest)).copy()[()]
 
 
 def _remainder_jepa(modes: Modes, q_p: Array, log_q0: Array) -> Array:

@@ -98,7 +98,7 @@ def simulate(
         prepare(**settings, objective=one, clock=clock)
     shape = _validate.together(**settings)
     arrays = {
-        name: None if value is None else _frozen(np.broadcast_to(np.asarray(value), shape))
+        name: None if value is None else _frozen(np.broadcast_to(_column(name, value), shape))
         for name, value in settings.items()
     }
     given = None if t is None else given_grid(t)
@@ -210,6 +210,12 @@ class Trajectories:
             | {"t": np.tile(self.t, modes), "w": self.w.ravel(), "learned": self.learned.ravel()}
         )
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            object.__setattr__(
+                self, name, _frozen(value) if isinstance(value, np.ndarray) else value
+            )
+
     def _settings(self, *, time_axis: bool = False) -> dict[str, Any]:
         names = ("lam", "rho", "L", "eps", "decoder_depth", "variance")
         arrays = {name: getattr(self, name) for name in names}
@@ -218,8 +224,10 @@ class Trajectories:
         return {**arrays, "objective": self.objective, "clock": self.clock}
 
     def __repr__(self) -> str:
-        never = int(np.sum(np.isinf(self.critical_time())))
+        times = self.critical_time()
+        never, above = int(np.sum(np.isinf(times))), int(np.sum(times == 0.0))
         note = f", {never} of them never learned" if never else ""
+        note += f", {above} starting above half of their plateau" if above else ""
         return (
             f"{self.objective!r}: {self.rho.size} modes{note}, by method {self.method!r}\n"
             f"  t: {label(self.clock)}, {self.grid}"
@@ -242,6 +250,17 @@ class Simulation(Mapping[str | Objective, Trajectories]):
                 return part
         here = ", ".join(repr(name) for name in self)
         raise KeyError(f"objective {wanted.name!r} was not simulated; here are {here}")
+
+    def __contains__(self, objective: object) -> bool:
+        try:
+            wanted = as_objective(objective)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            return False
+        return any(part.objective == wanted for part in self.parts)
+
+    def get(self, objective: Any, default: Any = None) -> Any:
+        """The trajectories of an objective, or ``default`` if it was not simulated."""
+        return super().get(objective, default) if objective in self else default
 
     def __iter__(self) -> Iterator[str | Objective]:
         return (part.objective.name for part in self.parts)
@@ -296,6 +315,11 @@ class Simulation(Mapping[str | Objective, Trajectories]):
 
     def __repr__(self) -> str:
         return "\n".join(["Simulation", *(repr(part) for part in self.parts)])
+
+
+def _column(name: str, value: ArrayLike) -> Array | NDArray[np.int64]:
+    whole = name in ("L", "decoder_depth")
+    return _validate.depth(name, value) if whole else _validate.numbers(name, value)
 
 
 def _frozen(array: Any) -> Any:

@@ -40,7 +40,7 @@ def test_steps_of_training_lie_on_the_prediction(loss):
     ("arguments", "message"),
     [
         ({"lr": 0}, "lr must be positive"),
-        ({"lr": [0.1, 0.2]}, "lr must be a single number"),
+        ({"lr": [0.1, 0.2]}, "lr must be a single value"),
         ({"lr": 0.1, "loss": "l1"}, "loss must be one of 'half-sum', 'sum', 'mean': got 'l1'"),
         ({"lr": 0.1, "loss": "mean"}, "outputs must be given for loss='mean'"),
         ({"lr": 0.1, "outputs": 0}, "outputs must be a positive integer: got 0"),
