@@ -22,7 +22,7 @@ def findings() -> Iterator[Finding]:
                 t = np.linspace(0.0, 1.2 * times.max(), 1000)
                 settings = {"eps": eps, "objective": objective}
                 actions.append(lambda t=t, s=settings, L=L: dlnflow.amplitude(t, lam, rho, L, **s))
-            exp, large, small = least_seconds(*actions, repeats=15)
+            exp, large, small = least_seconds(*actions, repeats=25)
             name = f"amplitude / exp, {objective} L={L}"
             yield Finding(f"{name} eps=1e-2", large / exp, 40.0)
             yield Finding(f"{name} eps=1e-8", small / exp, 40.0)

@@ -315,13 +315,13 @@ def _on_assumptions(spectrum: Spectrum, times: Times) -> str:
     trusted = _compared(times) & ~mixed
     time_of = times["jepa", DEPTHS[-1]][trusted]
     conflicts, by_rho = _conflicts(spectrum.lam[trusted], spectrum.rho[trusted], time_of)
-    prevails = f" (rho prevails in {by_rho:.0%})" if conflicts else ""
+    prevails = f"in {by_rho:.0%} of {conflicts} such pairs" if conflicts else "in no pair at all"
     return (
-        f"As a whole the covariances fit the theory to a commutator of {spectrum.commutator:.1g} "
-        f"and an off-diagonal share of {spectrum.off_diagonal:.1g}, but {mixed.sum()} of "
-        f"{mixed.size} modes are tied to others more than to their own target and follow the "
-        f"theory roughly at best; the {trusted.sum()} compared modes that are not have "
-        f"{conflicts} of those pairs{prevails}."
+        f"As a whole the covariances nearly fit the theory (commutator {spectrum.commutator:.1g}, "
+        f"off-diagonal share {spectrum.off_diagonal:.1g}), but {mixed.sum()} of {mixed.size} modes "
+        "share more of their correlation with the targets of other modes than with their own, and "
+        f"for these it is a rough guide; among the {trusted.sum()} compared modes that it fits, "
+        f"JEPA learns the larger rho first {prevails}."
     )
 
 

@@ -164,10 +164,10 @@ class OnOneSide(MasterCurve):
         distance = self.side.distance(log_r0)
         rise = -np.log1p(np.expm1(-log_ratio) / distance)
         nodes, weights = GAUSS
-        total = np.zeros_like(rise)
-        for node, weight in zip(0.5 * (nodes + 1.0), 0.5 * weights, strict=True):
-            total += weight * np.exp(self.a * np.log1p(distance * np.expm1(-node * rise)))
-        return np.abs(rise), np.abs(rise) * total
+        falls = np.expm1(-0.5 * (nodes + 1.0) * rise[:, None])
+        integrand = np.exp(self.a * np.log1p(distance[:, None] * falls))
+        time = np.abs(rise) * (integrand @ (0.5 * weights))
+        return np.abs(rise), time
 
 
 @dataclass(frozen=True)

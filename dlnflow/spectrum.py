@@ -25,7 +25,8 @@ Array = NDArray[np.float64]
 
 SYMMETRIC = 1e-6  # of the largest entry; single precision passes, another matrix does not
 OFF_DIAGONAL = 0.01  # a hundredth of the squared norm: a tenth of the size, no longer a correction
-MOSTLY = 0.5  # coupling above which other modes matter to a mode more than it does itself
+MOSTLY = 0.5  # share above which other modes matter more than the mode itself
+ALMOST_COMMUTING = 0.01  # of the off-diagonal share: a turn among modes of nearly equal variance
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -189,10 +190,10 @@ class Spectrum:
                 UserWarning,
                 stacklevel=2,
             )
-        context = context - context.mean(axis=0)
-        target = target - target.mean(axis=0)
-        if not context.any():
+        if (context == context[0]).all():
             raise ValueError("x must vary from sample to sample: got the same sample in every row")
+        context = _centred(context)
+        target = _centred(target)
         return cls.from_covariances(context.T @ context / n, target.T @ context / n)
 
     @property
@@ -224,8 +225,13 @@ class Spectrum:
         if self.off_diagonal > OFF_DIAGONAL:
             uneven = self.asymmetry**2 > 0.5 * self.off_diagonal
             cause = "sigma_yx is not symmetric" if uneven else "the covariances do not commute"
+            if self.commutator**2 < ALMOST_COMMUTING * self.off_diagonal and not uneven:
+                cause = (
+                    "variances are too alike to tell the modes by; whiten x, or take more samples"
+                )
+            verdict = "do not apply" if self.off_diagonal > MOSTLY else "are an approximation"
             said.append(
-                f"{cause}: the mode equations are an approximation here; "
+                f"{cause}: the mode equations {verdict} here; "
                 f"off-diagonal share {_percent(self.off_diagonal)}"
             )
         mixed = int(np.sum(self.coupling > MOSTLY))
@@ -366,6 +372,12 @@ def _samples(name: str, value: ArrayLike) -> Array:
     return samples
 
 
+def _centred(samples: Array) -> Array:
+    """The samples less their mean; columns that do not vary become exactly 0."""
+    constant = (samples == samples[0]).all(axis=0)
+    return np.where(constant, 0.0, samples - samples.mean(axis=0))
+
+
 def _precision(value: ArrayLike) -> float:
     kind = np.asarray(value).dtype
     return float(np.finfo(kind if kind.kind == "f" else np.float64).eps)
@@ -377,4 +389,5 @@ def _small(number: float) -> float:
 
 
 def _percent(share: float) -> str:
-    return f"{100.0 * _small(share):.2g} %"
+    percent = 100.0 * _small(share)
+    return f"{percent:.0f} %" if percent >= 10.0 else f"{percent:.2g} %"

@@ -9,7 +9,6 @@ from tempfile import TemporaryDirectory
 
 import matplotlib.pyplot as plt
 
-import dlnflow
 from dlnflow import demo, plot
 
 
@@ -20,7 +19,6 @@ def main(folder: Path) -> None:
         "collapse": lambda: plot.collapse([1.0, 2.0, 0.7, 1.4], [1.0, 0.8, 0.7, 0.6], 3, eps=1e-2),
         "depth": lambda: plot.critical_time_against_depth(1.0, [1.0, 0.8, 0.6]),
         "map": lambda: plot.first_learned_map(4, eps=1e-2),
-        "simulation": lambda: dlnflow.simulate([1.0, 1.3], [0.9, 0.4], 4).plot(time="log"),
     }
     for name, draw in figures.items():
         draw()

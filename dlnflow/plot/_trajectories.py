@@ -144,7 +144,7 @@ def _mark_critical_times(
     look: dict[str, Any] = {"marker": "o", "linestyle": "none", "markersize": 5.5}
     look |= {"markerfacecolor": "white", "markeredgecolor": NEUTRAL}
     axes.plot(times[inside], heights, **look, label="_critical times", zorder=3)
-    return [Line2D([], [], **look, label="half of its plateau")]
+    return [Line2D([], [], **look, label=r"half of its plateau in $\bar w$")]
 
 
 def _finding(part: Trajectories) -> str:
