@@ -198,7 +198,8 @@ def test_latex_is_a_balanced_tabular_with_every_column():
     assert all(row.count("$") % 2 == 0 for row in rows)
     assert not re.search(r"(?<!\\)_", text)
     assert r"$\infty$" in text
-    assert r"published\_error" in text
+    assert r"$\lambda$" in text
+    assert "published error" in text
 
 
 def test_markdown_rows_all_have_the_same_cells():

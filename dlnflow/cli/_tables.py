@@ -19,6 +19,16 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
+SYMBOLS = {  # headings of a LaTeX table
+    "lam": r"$\lambda$",
+    "rho": r"$\rho$",
+    "variance": "$s$",
+    "L": "$L$",
+    "eps": r"$\epsilon$",
+    "t": "$t$",
+    "w": r"$\bar w$",
+    "learned": "$q$",
+}
 SUFFIXES = {".csv": "csv", ".json": "json", ".md": "markdown", ".tex": "latex"}
 MISSING = "—"
 
@@ -179,7 +189,7 @@ def _latex(frame: pd.DataFrame) -> str:
     """A ``tabular`` that compiles without any package."""
     columns = _cells(frame)
     spec = "".join("l" if _is_text(cells) else "r" for cells in columns.values())
-    head = " & ".join(_escaped(name) for name in columns)
+    head = " & ".join(SYMBOLS.get(name) or _escaped(name.replace("_", " ")) for name in columns)
     rows = [
         " & ".join(_latex_cell(cell) for cell in row) for row in zip(*columns.values(), strict=True)
     ]
