@@ -20,7 +20,7 @@ from dlnflow._blocks import BLOCK, blockwise
 from dlnflow._power import rational_power
 from dlnflow.clock import Clock, network_time
 from dlnflow.hyperlogistic import Branch, MasterCurve, master_curve
-from dlnflow.objective import Objective, as_objective, plateau_amplitude
+from dlnflow.objective import Objective, as_objective, order_from, plateau_amplitude
 
 Array = NDArray[np.float64]
 
@@ -134,7 +134,7 @@ def pace(modes: Modes) -> Pace:
         rho=modes.rho,
         L=modes.L,
         gap=modes.gap,
-        order=1.0 + modes.inertia / modes.gap,
+        order=order_from(modes.inertia, modes.gap),
         log_r0=modes.gap / modes.L * np.log(modes.eps) - np.log(np.abs(modes.rho)),
         rate=rate,
     )
@@ -178,7 +178,7 @@ def prepare(
     unit = np.asarray(network_time(clock, depth), dtype=np.float64)
     gap = np.asarray(chosen.gap(depth, decoder_depth), dtype=np.float64)
     inertia = np.asarray(chosen.inertia(depth, decoder_depth), dtype=np.float64)
-    highest = float((1.0 + inertia / gap).max(initial=1.0))
+    highest = float(np.max(order_from(inertia, gap)))
     if highest > HIGHEST_ORDER:
         raise ValueError(
             f"L must keep the order 2 (N - 1) / k at {HIGHEST_ORDER:g} or below (L <= 500 for a "

@@ -76,7 +76,8 @@ def critical_time(
     -----
     ``(T_c(q_p) - T_c(q_0)) / kappa`` with ``q_p = p**(k / L)``, ``q_0 = eps**(k / L) / rho``;
     ``docs/theory.md``, section 6. The paper has the head of its expansion at small ``eps``
-    (`critical_time_published`). Relative error a few 1e-15.
+    (`critical_time_published`). Relative error a few 1e-15; more for a mode that starts close below
+    the fraction, where the rounding of ``eps``, ``rho`` and ``p`` already moves the answer.
 
     Examples
     --------

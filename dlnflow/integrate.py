@@ -24,6 +24,7 @@ Array = NDArray[np.float64]
 
 RTOL, ATOL = (3e-14, 1e-12), 1e-13  # of y, which is itself a logarithm, and of time
 TRIAL_STEP_LIMIT = 600.0  # of an exponent; the solver tries steps far past the solution
+FINER, NEWTON_STEPS = 8, 5  # points a solver step, and refinements, to find when a time is reached
 AT_REST = 1e-11  # distance in y from the fixed point: what the tolerances still tell from zero
 
 
@@ -51,22 +52,29 @@ class ModeEquation:
 
     def amplitude(self, t: Array) -> Array:
         """``wbar`` at finite times ``t >= 0``, in any order."""
-        from scipy.optimize import elementwise
-
         result = self._solve(until_time=float(t.max()))
-        knots = result.sol(result.t)[1]
         wanted = t / self._time_scale()
-        segment = np.clip(np.searchsorted(knots, wanted, side="right") - 1, 0, len(knots) - 2)
         y = np.full(t.shape, result.y[0, -1])
-        inside = wanted < knots[-1]
+        inside = wanted < result.y[1, -1]
         if inside.any():
-            found = elementwise.find_root(
-                lambda sigma, tau: result.sol(sigma.ravel())[1].reshape(sigma.shape) - tau,
-                (result.t[segment][inside], result.t[segment + 1][inside]),
-                args=(wanted[inside],),
-            )
-            y[inside] = result.sol(found.x)[0]
+            y[inside] = result.sol(self._sigma_at(wanted[inside], result))[0]
         return np.where(t == 0.0, self.eps, self.eps * np.exp(y))
+
+    def _sigma_at(self, wanted: Array, result: Any) -> Array:
+        """Where the integrated time takes the wanted values: bracketed, then by Newton's method."""
+        steps = np.linspace(0.0, 1.0, FINER, endpoint=False)
+        knots = (result.t[:-1, None] + np.diff(result.t)[:, None] * steps).ravel()
+        knots = np.append(knots, result.t[-1])
+        times = np.maximum.accumulate(result.sol(knots)[1])
+        place = np.clip(np.searchsorted(times, wanted, side="right") - 1, 0, len(knots) - 2)
+        low, high = knots[place], knots[place + 1]
+        sigma = np.interp(wanted, times, knots)
+        for _ in range(NEWTON_STEPS):
+            y, time = result.sol(sigma)
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                step = (wanted - time) / self._motion(y)[1]
+            sigma = np.clip(sigma + np.where(np.isfinite(step), step, 0.0), low, high)
+        return sigma
 
     def time_of(self, w: float) -> float:
         """When ``wbar`` first reaches ``w > eps``; infinite if it never does."""
@@ -85,22 +93,20 @@ class ModeEquation:
             slowness = np.exp(-self.inertia / self.L * np.log(self.eps))
             return float(slowness / (self.L * size * self.unit))
 
+    def _motion(self, y: Any) -> tuple[Any, Any]:
+        """``dy/dsigma`` and ``dtime/dsigma``, time in units of its scale at the start."""
+        drag = self.variance * _bounded_exp(self.gap / self.L * (np.log(self.eps) + y))
+        total = abs(self.lam) + drag
+        size = abs(self.lam) + self.variance * self.eps ** (self.gap / self.L)
+        return (self.lam - drag) / total, _bounded_exp(-self.inertia / self.L * y) * size / total
+
     def _solve(self, until_time: float = np.inf, until_y: float = np.inf) -> Any:
         from scipy.integrate import solve_ivp
 
-        start = np.log(self.eps)
-        size = abs(self.lam) + self.variance * self.eps ** (self.gap / self.L)
         last = until_time / self._time_scale()
 
-        def balance(y: float) -> tuple[float, float]:
-            drag = self.variance * _bounded_exp(self.gap / self.L * (start + y))
-            return self.lam - drag, abs(self.lam) + drag
-
         def motion(_: float, state: Array) -> Array:
-            net, total = balance(state[0])
-            return np.array(
-                [net / total, _bounded_exp(-self.inertia / self.L * state[0]) * size / total]
-            )
+            return np.array(self._motion(state[0]))
 
         def target(_: float, state: Array) -> float:
             return float(state[0]) - until_y
@@ -109,8 +115,7 @@ class ModeEquation:
             return float(state[1]) - last
 
         def at_rest(_: float, state: Array) -> float:
-            net, total = balance(state[0])
-            return abs(net) / total * self.L / self.gap - AT_REST
+            return abs(self._motion(state[0])[0]) * self.L / self.gap - AT_REST
 
         return solve_ivp(
             motion,
@@ -124,8 +129,8 @@ class ModeEquation:
         )
 
 
-def _bounded_exp(exponent: float) -> float:
-    return float(np.exp(min(exponent, TRIAL_STEP_LIMIT)))
+def _bounded_exp(exponent: Any) -> Any:
+    return np.exp(np.minimum(exponent, TRIAL_STEP_LIMIT))
 
 
 def _stops_at(event: Callable[[float, Array], float]) -> Any:

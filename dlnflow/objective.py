@@ -99,7 +99,7 @@ class Objective:
 
     def order(self, L: ArrayLike, decoder_depth: ArrayLike = 1) -> Any:
         """``c = 2 (N - 1) / k``, the order of the master curve, written ``1 + (N - 2 + m) / k``."""
-        return 1.0 + self.inertia(L, decoder_depth) / self.gap(L, decoder_depth)
+        return order_from(self.inertia(L, decoder_depth), self.gap(L, decoder_depth))
 
     def rate(
         self, lam: ArrayLike, rho: ArrayLike, L: ArrayLike, decoder_depth: ArrayLike = 1
@@ -128,6 +128,11 @@ class Objective:
         rho, depth = _validate.real("rho", rho), _validate.depth("L", L)
         gap = np.asarray(self.gap(L, decoder_depth))
         return plateau_amplitude(rho, depth.astype(np.float64), gap.astype(np.float64))[()]
+
+
+def order_from(inertia: Any, gap: Any) -> Any:
+    """``1 + (N - 2 + m) / k``, which is ``2 (N - 1) / k``."""
+    return 1.0 + inertia / gap
 
 
 def plateau_amplitude(rho: Array, L: Array, gap: Array) -> Array:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from dlnflow import _validate
 from dlnflow._course import Modes, pace, prepare
 from dlnflow.clock import Clock
-from dlnflow.objective import JEPA, MAE, Objective, as_objective
+from dlnflow.objective import JEPA, MAE, Objective, as_objective, order_from
 
 Array = NDArray[np.float64]
 
@@ -176,7 +176,7 @@ def _remainder_mae(modes: Modes, q_p: Array, log_q0: Array) -> Array:
     from scipy.special import hyp2f1
 
     q0 = np.exp(log_q0)
-    b = 1.0 - modes.inertia / modes.gap  # 2 - c
+    b = 2.0 - order_from(modes.inertia, modes.gap)
     first = np.where(modes.L > 1, b - 1.0, 1.0)
     to_plateau = q_p**first / first * hyp2f1(1.0, first, b, q_p)
     from_start = q0**b / b * hyp2f1(1.0, b, b + 1.0, q0)
