@@ -100,7 +100,7 @@ def collapse(
     axes.plot(x, master, color="black", linestyle=(0, (4, 3)), linewidth=1.2, label="_master curve")
     axes.set_xlim(x[0], x[-1])
     axes.set_ylim(0.0, 1.05)
-    axes.set_xlabel(r"rescaled time $\kappa\,(t - t_{1/2})$")
+    axes.set_xlabel(r"rescaled time $\kappa\,(t - t_{q=1/2})$")
     axes.set_ylabel("learned fraction $q$")
     _entitle(axes, modes, one, float(np.nanmax(np.abs(q - master))), given - modes.count)
     dashed = Line2D([], [], color="black", linestyle=(0, (4, 3)), label="master curve")
