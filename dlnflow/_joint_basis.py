@@ -12,12 +12,14 @@ Array = NDArray[np.float64]
 
 ZERO_VARIANCE = 1e-10  # of the largest; rounding leaves less than 1e-14
 DEGENERATE = 1e-4  # relative; so much of a variance is neglected where sigma_yx picks the basis
+SAMPLED, MOST_ALIKE = 4.0, 0.3  # white noise spreads sampled variances over 4 sqrt(d / n)
 NEGATIVE = 1e-6  # of the largest variance; rounding of single precision passes
 
 
-def joint_modes(xx: Array, yx: Array, *, rounding: float) -> dict[str, Any]:
+def joint_modes(xx: Array, yx: Array, *, rounding: float, alike: float) -> dict[str, Any]:
     """The fields of a `Spectrum`, from covariances that have passed the door.
 
+    Variances within a relative ``alike`` of each other count as one, whose space ``yx`` divides.
     Both are brought to unit size first, so that no square overflows.
     """
     size_xx, size_yx = np.abs(xx).max(), np.abs(yx).max() or 1.0
@@ -30,7 +32,7 @@ def joint_modes(xx: Array, yx: Array, *, rounding: float) -> dict[str, Any]:
         )
     variance, basis = variance[::-1], basis[:, ::-1]
     kept = int(np.sum(variance > max(ZERO_VARIANCE, rounding) * variance[0]))
-    basis = _resolved(variance[:kept], basis, yx)
+    basis = _resolved(variance[:kept], basis, yx, alike)
     in_basis = basis.T @ yx @ basis
     lam = np.diag(in_basis)[:kept].copy()
     lam[np.abs(lam) <= rounding * np.linalg.norm(yx)] = 0.0
@@ -48,22 +50,27 @@ def joint_modes(xx: Array, yx: Array, *, rounding: float) -> dict[str, Any]:
     }
 
 
-def _resolved(variance: Array, basis: Array, yx: Array) -> Array:
+def alike_in_samples(n: int, d: int) -> float:
+    """The relative width over which equal variances spread in ``n`` samples (Marchenko-Pastur)."""
+    return min(MOST_ALIKE, max(DEGENERATE, SAMPLED * (d / n) ** 0.5))
+
+
+def _resolved(variance: Array, basis: Array, yx: Array, alike: float) -> Array:
     """The basis turned in every degenerate eigenspace so that ``sigma_yx`` is diagonal there."""
     turned = basis.copy()
     symmetric = 0.5 * (yx + yx.T)
-    for space in _degenerate_spaces(variance):
+    for space in _degenerate_spaces(variance, alike):
         inside = basis[:, space]
         _, rotation = np.linalg.eigh(inside.T @ symmetric @ inside)
         turned[:, space] = inside @ rotation
     return turned
 
 
-def _degenerate_spaces(variance: Array) -> Iterator[slice]:
-    """Runs of two or more falling variances within a relative ``DEGENERATE`` of the run's first."""
+def _degenerate_spaces(variance: Array, alike: float) -> Iterator[slice]:
+    """Runs of two or more falling variances within a relative ``alike`` of the run's first."""
     start = 0
     for end in range(1, variance.size + 1):
-        if end == variance.size or variance[end] < (1.0 - DEGENERATE) * variance[start]:
+        if end == variance.size or variance[end] < (1.0 - alike) * variance[start]:
             if end - start > 1:
                 yield slice(start, end)
             start = end

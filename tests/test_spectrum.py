@@ -149,13 +149,30 @@ def test_nearly_degenerate_variances_are_resolved_too_but_distinct_ones_are_not(
 
 @given(st.integers(2, 5), seeds)
 def test_samples_and_their_own_covariances_have_exactly_the_same_modes(d, seed):
-    x, y = np.random.default_rng(seed).normal(3.0, 2.0, size=(2, 40, d))
+    """Where variances lie further apart than 40 samples scatter them."""
+    x, y = np.random.default_rng(seed).normal(3.0, 2.0, size=(2, 40, d)) * 10.0 ** np.arange(d)
     from_samples = Spectrum.from_samples(x, y)
     a, b = x - x.mean(axis=0), y - y.mean(axis=0)
     from_covariances = Spectrum.from_covariances(a.T @ a / 40, b.T @ a / 40)
     assert np.array_equal(from_samples.lam, from_covariances.lam)
     assert np.array_equal(from_samples.basis, from_covariances.basis)
     assert repr(from_samples) == repr(from_covariances)
+
+
+@pytest.mark.parametrize("n", [2_000, 50_000])
+def test_modes_of_white_data_are_those_of_the_cross_covariance(n):
+    """Sampled variances that scatter about one value say nothing of the basis."""
+    rng = np.random.default_rng(0)
+    rho = np.array([0.95, 0.8, 0.6, 0.4, 0.2, 0.05])
+    turn = np.linalg.qr(rng.normal(size=(6, 6)))[0]
+    x = rng.normal(size=(n, 6))
+    y = x @ (turn * rho) @ turn.T + 0.3 * rng.normal(size=(n, 6))
+    sampled = Spectrum.from_samples(x, y)
+    assert sampled.rho == pytest.approx(rho, abs=3.0 / n**0.5)
+    assert not sampled.cautions
+    a, b = x - x.mean(axis=0), y - y.mean(axis=0)
+    by_variance_alone = Spectrum.from_covariances(a.T @ a / n, b.T @ a / n)
+    assert by_variance_alone.rho != pytest.approx(rho, abs=0.1)
 
 
 def test_means_do_not_matter_and_the_covariance_divides_by_n():
