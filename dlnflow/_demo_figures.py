@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from dlnflow import plot
@@ -61,6 +61,8 @@ def order_against_depth(orders: pd.DataFrame) -> Figure:
         fontsize="medium",
     )
     right.set_ylabel(r"pairs in which the larger $\rho$ is learned first")
+    # Steps that are whole percents, so that no label is rounded.
+    right.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     right.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     right.set_title(
         rf"{jepa['conflicts']} pairs ranked oppositely by $\lambda$ and $\rho$:"
