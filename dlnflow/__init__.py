@@ -16,7 +16,8 @@ from dlnflow.simulate import Simulation, Trajectories, simulate
 from dlnflow.spectrum import Spectrum
 
 if TYPE_CHECKING:
-    from dlnflow import demo, plot
+    from dlnflow import demo as demo
+    from dlnflow import plot as plot
 
 __all__ = [
     "JEPA",
@@ -32,11 +33,9 @@ __all__ = [
     "critical_time_published",
     "critical_time_remainder",
     "critical_time_table",
-    "demo",
     "hitting_time",
     "learned_fraction",
     "plateau",
-    "plot",
     "simulate",
     "velocity",
 ]

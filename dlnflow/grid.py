@@ -60,7 +60,8 @@ def resolving_grid(**modes: Any) -> TimeGrid:
     finite = marks[np.isfinite(marks) & (marks > 0.0)]
     # What falls does so as a power of time, long after everything has been learned.
     last = marks[rises & np.isfinite(marks)]
-    end = LULL * float(np.max(last if last.size else finite, initial=0.0)) or 1.0
+    latest = float(np.max(last if last.size else finite, initial=0.0))
+    end = LULL * min(latest, np.finfo(np.float64).max / 2.0) or 1.0
     finite = finite[finite <= end]
     count = int(np.clip(FEWEST_TIMES, marks.size * 3 // 2, MOST_TIMES))
     even = np.linspace(0.0, end, count // 6)

@@ -78,7 +78,7 @@ class ModeEquation:
 
     def time_of(self, w: float) -> float:
         """When ``wbar`` first reaches ``w > eps``; infinite if it never does."""
-        if self.lam <= self.variance * self.eps ** (self.gap / self.L):
+        if self.lam <= self._drag(0.0):
             return float("inf")  # it falls from the start
         result = self._solve(until_y=float(np.log1p((w - self.eps) / self.eps)))
         if result.t_events[0].size == 0:
@@ -88,17 +88,22 @@ class ModeEquation:
 
     def _time_scale(self) -> float:
         """The time, on the clock, that the start takes for one unit of ``sigma``."""
-        size = abs(self.lam) + self.variance * self.eps ** (self.gap / self.L)
         with np.errstate(over="ignore"):
             slowness = np.exp(-self.inertia / self.L * np.log(self.eps))
-            return float(slowness / (self.L * size * self.unit))
+            return float(slowness / (self.L * self._size(0.0) * self.unit))
+
+    def _drag(self, y: Any) -> Any:
+        return self.variance * _bounded_exp(self.gap / self.L * (np.log(self.eps) + y))
+
+    def _size(self, y: Any) -> Any:
+        """Both terms of the equation together, without their common power of ``u``."""
+        return abs(self.lam) + self._drag(y)
 
     def _motion(self, y: Any) -> tuple[Any, Any]:
         """``dy/dsigma`` and ``dtime/dsigma``, time in units of its scale at the start."""
-        drag = self.variance * _bounded_exp(self.gap / self.L * (np.log(self.eps) + y))
-        total = abs(self.lam) + drag
-        size = abs(self.lam) + self.variance * self.eps ** (self.gap / self.L)
-        return (self.lam - drag) / total, _bounded_exp(-self.inertia / self.L * y) * size / total
+        total = self._size(y)
+        pace = _bounded_exp(-self.inertia / self.L * y) * self._size(0.0) / total
+        return (self.lam - self._drag(y)) / total, pace
 
     def _solve(self, until_time: float = np.inf, until_y: float = np.inf) -> Any:
         from scipy.integrate import solve_ivp
@@ -117,7 +122,7 @@ class ModeEquation:
         def at_rest(_: float, state: Array) -> float:
             return abs(self._motion(state[0])[0]) * self.L / self.gap - AT_REST
 
-        return solve_ivp(
+        result = solve_ivp(
             motion,
             (0.0, np.finfo(np.float64).max ** 0.5),
             np.zeros(2),
@@ -127,6 +132,9 @@ class ModeEquation:
             dense_output=True,
             events=[_stops_at(event) for event in (target, time_is_up, at_rest)],
         )
+        if result.status < 0:
+            raise RuntimeError(f"solve_ivp gave up on {self}: {result.message}")
+        return result
 
 
 def _bounded_exp(exponent: Any) -> Any:

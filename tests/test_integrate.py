@@ -181,3 +181,17 @@ def test_times_beyond_the_range_of_floats_do_no_harm():
     mode = {"lam": 1.0, "rho": 0.5, "L": 1, "eps": 1e-30, "decoder_depth": 20}
     assert equation(**mode).time_of(0.25) == np.inf
     assert equation(**mode).amplitude(np.array([1e300]))[0] == 1e-30
+
+
+def test_an_integration_that_fails_says_so(monkeypatch):
+    """What SciPy could not finish is no trajectory."""
+    whole = scipy.integrate.solve_ivp
+
+    def gives_up(*arguments, **options):
+        result = whole(*arguments, **options)
+        result.status, result.message = -1, "step too small"
+        return result
+
+    monkeypatch.setattr(scipy.integrate, "solve_ivp", gives_up)
+    with pytest.raises(RuntimeError, match="step too small"):
+        dlnflow.simulate(1.0, 0.5, 2, t=[0.0, 1.0], method="ode")

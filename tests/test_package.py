@@ -214,3 +214,14 @@ def test_the_version_is_one_and_the_same():
     project = ROOT.parent / "pyproject.toml"
     if project.exists():
         assert tomllib.loads(project.read_text())["project"]["version"] == version
+
+
+def test_figures_are_there_without_being_asked_for_and_cost_nothing_before():
+    code = (
+        "import sys, dlnflow; before = 'matplotlib' in sys.modules; dlnflow.plot.paper_panels;"
+        "print(before, 'matplotlib' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["False", "True"]
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        dlnflow.nothing  # noqa: B018
