@@ -1,0 +1,237 @@
+"""Whether a statement holds: in a model, by algebra, or not decided.
+
+A *model* gives values, found by another route, to the symbols and operations of a statement; both
+sides are evaluated in it and compared. What algebra cannot decide is never called true.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import sympy as sp
+from sympy.core.function import AppliedUndef
+
+Model = Mapping[Any, Any]
+
+DIGITS = 40
+TOLERANCE = sp.Float("1e-25", DIGITS)  # relative, for numbers that are not rational
+POINTS = 8  # random points at which an undecided expression is tried
+
+
+class DerivationError(Exception):
+    """A statement of the derivation does not hold.
+
+    Attributes
+    ----------
+    statement : sympy.Basic
+        What was claimed.
+    residual : sympy.Basic or None
+        Left less right side at the counterexample.
+    counterexample : dict
+        Values at which the two sides differ.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        statement: Any = None,
+        residual: Any = None,
+        counterexample: Model | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.statement = statement
+        self.residual = residual
+        self.counterexample = dict(counterexample or {})
+
+
+class UndecidedError(DerivationError):
+    """SymPy cannot decide a statement; it was only seen to hold at random points."""
+
+
+def holds_in(relation: Any, models: Iterable[Model]) -> int:
+    """Evaluate a relation in every model; the number of models.
+
+    Raises
+    ------
+    DerivationError
+        With residual and counterexample, at the first model in which it fails.
+    """
+    count = 0
+    for model in models:
+        _holds(relation, model)
+        count += 1
+    if not count:
+        raise DerivationError("no model was given: nothing was checked", statement=relation)
+    return count
+
+
+def _holds(relation: Any, model: Model) -> None:
+    if isinstance(relation, sp.Eq):
+        residual = _residual(relation, model)
+        if not _vanishes(residual, relation, model):
+            _refute(relation, residual, model)
+    elif isinstance(relation, sp.core.relational.Relational):
+        if not truth(relation, model):
+            _refute(relation, value(relation.lhs - relation.rhs, model), model)
+    elif isinstance(relation, sp.logic.boolalg.BooleanFunction):
+        if not truth(relation, model):
+            _refute(relation, None, model)
+    else:
+        raise DerivationError(f"{relation} says nothing that could be checked", statement=relation)
+
+
+def truth(relation: Any, model: Model) -> bool:
+    """An inequality, or a logical combination of some, in a model of numbers."""
+    if isinstance(relation, sp.core.relational.Relational):
+        sides = [sp.N(value(side, model), DIGITS) for side in (relation.lhs, relation.rhs)]
+        return bool(relation.func(*sides))
+    parts = [sp.true if truth(part, model) else sp.false for part in relation.args]
+    return bool(relation.func(*parts))
+
+
+def value(expression: Any, model: Model) -> Any:
+    """An expression in a model; what the model leaves open is an error."""
+    try:
+        found = sp.sympify(expression).xreplace(dict(model)).doit()
+        found = sp.ImmutableDenseMatrix(found) if getattr(found, "is_Matrix", False) else found
+    except (sp.ShapeError, TypeError, ValueError, NotImplementedError) as error:
+        raise DerivationError(
+            f"{expression} cannot be evaluated: {error}", statement=expression
+        ) from None
+    entries = list(found) if isinstance(found, sp.MatrixBase) else [found]
+    for entry in entries:
+        _closed(entry, expression)
+    return found
+
+
+def _closed(entry: Any, expression: Any) -> None:
+    """Symbols other than a model's own entries must be gone."""
+    open_ones = entry.atoms(AppliedUndef, sp.Derivative, sp.Subs, sp.Limit, sp.MatrixSymbol)
+    open_ones |= {s for s in entry.free_symbols if not getattr(s, "is_entry", False)}
+    if open_ones:
+        names = ", ".join(sorted(map(str, open_ones)))
+        raise DerivationError(
+            f"{expression} cannot be evaluated: nothing says what {names} is", statement=expression
+        )
+
+
+class Entry(sp.Symbol):
+    """A symbol that stands for an entry of a matrix in a model: free to take any value."""
+
+    is_entry = True
+
+
+def _residual(relation: Any, model: Model) -> Any:
+    left, right = (value(side, model) for side in (relation.lhs, relation.rhs))
+    shapes = [getattr(side, "shape", ()) for side in (left, right)]
+    if shapes[0] != shapes[1]:
+        raise DerivationError(
+            f"{relation} compares shapes {shapes[0]} and {shapes[1]}", statement=relation
+        )
+    return (left - right).expand() if left.free_symbols | right.free_symbols else left - right
+
+
+def _vanishes(residual: Any, relation: Any, model: Model) -> bool:
+    if isinstance(residual, sp.MatrixBase):
+        return residual.is_zero_matrix is True
+    if residual.is_Rational or residual.free_symbols:
+        return bool(residual == 0)
+    size = abs(sp.N(residual, DIGITS))
+    scale = max(abs(sp.N(value(s, model), DIGITS)) for s in (relation.lhs, relation.rhs))
+    return bool(size.is_finite and size <= TOLERANCE * scale)
+
+
+def _refute(relation: Any, residual: Any, model: Model) -> None:
+    point: dict[Any, Any] = dict(model)
+    if residual is not None and residual.free_symbols:
+        entries = _nonzero_point(residual)
+        residual = residual.xreplace(entries)
+        point = {key: sp.sympify(shown).xreplace(entries) for key, shown in model.items()}
+    if residual is not None and not isinstance(residual, sp.MatrixBase):
+        residual = residual if residual.is_Rational else sp.N(residual, 15)
+    where = ", ".join(f"{key} = {_short(shown)}" for key, shown in point.items())
+    raise DerivationError(
+        f"{relation} does not hold: left - right = {residual} at {where}",
+        statement=relation,
+        residual=residual,
+        counterexample=point,
+    )
+
+
+def _short(shown: Any) -> str:
+    if isinstance(shown, sp.MatrixBase):
+        return str(shown.tolist())
+    exact = isinstance(shown, int) or getattr(shown, "is_Rational", False)
+    return str(shown if exact else sp.N(shown, 6))
+
+
+def _nonzero_point(residual: Any) -> dict[Any, Any]:
+    rng = random.Random(0)
+    symbols = sorted(residual.free_symbols, key=str)
+    while True:
+        point = {symbol: sp.Integer(rng.randint(-3, 3)) for symbol in symbols}
+        there = residual.xreplace(point)
+        if there != (there * 0 if isinstance(there, sp.MatrixBase) else 0):
+            return point
+
+
+def prove_zero(expression: Any, claim: Any = None) -> None:
+    """Show by algebra that an expression vanishes identically.
+
+    Raises
+    ------
+    DerivationError
+        If it is found not to vanish at a random point.
+    UndecidedError
+        If SymPy's simplifications do not come to 0, although it vanishes at random points.
+    """
+    claim = expression if claim is None else claim
+    if any(way(expression) == 0 for way in (_expanded, _powers, sp.simplify)):
+        return
+    for point in random_points(expression.free_symbols):
+        there = expression.xreplace(point).doit()
+        scale = max((abs(sp.N(term, DIGITS)) for term in sp.Add.make_args(there)), default=1)
+        if not abs(sp.N(there, DIGITS)) <= TOLERANCE * scale:
+            _refute(claim, sp.N(there, 15), point)
+    raise UndecidedError(
+        f"SymPy cannot decide {claim}; it holds at {POINTS} random points", statement=claim
+    )
+
+
+def _expanded(expression: Any) -> Any:
+    return sp.expand(expression)
+
+
+def _powers(expression: Any) -> Any:
+    """Powers of positive symbols gathered, exponents on a common denominator."""
+    gathered = sp.powsimp(sp.expand(sp.expand_log(sp.powdenest(expression, force=True))))
+    return sp.expand(
+        gathered.replace(lambda e: e.is_Pow, lambda e: e.base ** sp.cancel(sp.together(e.exp)))
+    )
+
+
+def random_points(symbols: Iterable[Any], count: int = POINTS, seed: int = 0) -> list[Model]:
+    """Values for symbols, within what their assumptions allow; m is at most L."""
+    rng = random.Random(seed)
+    ordered = sorted(symbols, key=str)
+    return [_point(ordered, rng) for _ in range(count)]
+
+
+def _point(symbols: list[Any], rng: random.Random) -> Model:
+    point = {symbol: _number(symbol, rng) for symbol in symbols}
+    named = {symbol.name: symbol for symbol in symbols}
+    if "m" in named and "L" in named:
+        point[named["m"]] = sp.Integer(rng.randint(0, int(point[named["L"]])))
+    return point
+
+
+def _number(symbol: Any, rng: random.Random) -> Any:
+    if symbol.is_integer:
+        return sp.Integer(rng.randint(2, 6))
+    number = sp.Rational(rng.randint(5, 95), 100)
+    if symbol.is_positive or symbol.is_nonnegative:
+        return number
+    return number * rng.choice((-1, 1))

@@ -1,0 +1,91 @@
+"""The symbols of the derivation, and the few matrix operations that SymPy has no node for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sympy as sp
+
+lam, rho, eps, p = sp.symbols("lam rho eps p", positive=True)
+lam_1, lam_2, rho_1, rho_2 = sp.symbols("lam_1 lam_2 rho_1 rho_2", positive=True)
+t = sp.Symbol("t", real=True)
+t_network, t_paper = sp.symbols("t_network t_paper", real=True)
+L, P = sp.symbols("L P", integer=True, positive=True)
+m = sp.Symbol("m", integer=True, nonnegative=True)
+n, a = sp.symbols("n a", integer=True, positive=True)
+c = sp.Symbol("c", positive=True)
+kappa, q, u, w = sp.symbols("kappa q u w", positive=True)
+q_0, q_p, w_plateau = sp.symbols("q_0 q_p w_plateau", positive=True)
+loss = sp.Symbol("E", real=True)
+
+u_of, w_of, q_of = (sp.Function(name, positive=True) for name in "uwq")
+velocity = sp.Function("f", real=True)  # dw/dt as a function of w
+elapsed = sp.Function("T_c", real=True)  # T_c, the antiderivative of 1 / (q**c (1 - q))
+
+
+class LossGradient(sp.MatrixExpr):
+    """The matrix of derivatives of a scalar with respect to each entry of a matrix."""
+
+    def __new__(cls, scalar: sp.Expr, matrix: sp.MatrixExpr) -> LossGradient:
+        return sp.Basic.__new__(cls, scalar, matrix)
+
+    @property
+    def shape(self) -> Any:
+        return self.args[1].shape
+
+    def _sympystr(self, printer: Any) -> str:
+        return "d{}/d{}".format(*map(printer._print, self.args))
+
+    def _latex(self, printer: Any) -> str:
+        return r"\frac{{\partial {}}}{{\partial {}}}".format(*map(printer._print, self.args))
+
+
+class TimeDerivative(sp.MatrixExpr):
+    """The derivative of a matrix in time, on the network clock."""
+
+    def __new__(cls, matrix: sp.MatrixExpr) -> TimeDerivative:
+        return sp.Basic.__new__(cls, matrix)
+
+    @property
+    def shape(self) -> Any:
+        return self.args[0].shape
+
+    def _sympystr(self, printer: Any) -> str:
+        inner = printer._print(self.args[0])
+        return f"d{inner}/dt" if self.args[0].is_symbol else f"d({inner})/dt"
+
+    def _latex(self, printer: Any) -> str:
+        inner = printer._print(self.args[0])
+        if self.args[0].is_symbol:
+            return rf"\frac{{d {inner}}}{{d t}}"
+        return rf"\frac{{d}}{{d t}} \left({inner}\right)"
+
+
+class OffDiagonal(sp.MatrixExpr):
+    """A matrix with its diagonal set to zero."""
+
+    def __new__(cls, matrix: sp.MatrixExpr) -> OffDiagonal:
+        return sp.Basic.__new__(cls, matrix)
+
+    @property
+    def shape(self) -> Any:
+        return self.args[0].shape
+
+    def doit(self, **hints: Any) -> sp.MatrixExpr:
+        inner = self.args[0].doit(**hints)
+        if not isinstance(inner, sp.MatrixBase):
+            return OffDiagonal(inner)
+        rows, columns = inner.shape
+        keep = [[inner[i, j] if i != j else 0 for j in range(columns)] for i in range(rows)]
+        return sp.ImmutableDenseMatrix(keep)
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"offdiag({printer._print(self.args[0])})"
+
+    def _latex(self, printer: Any) -> str:
+        return rf"\operatorname{{offdiag}}\left({printer._print(self.args[0])}\right)"
+
+
+def equation(left: Any, right: Any) -> sp.Eq:
+    """An equation that stays one, whatever SymPy knows about it."""
+    return sp.Eq(left, right, evaluate=False)

@@ -1,0 +1,120 @@
+"""What is derived: the objective, the depths, the clock; and the concrete cases it covers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from dlnflow import _validate
+from dlnflow.objective import Objective, as_objective
+from dlnflow.symbolic import _notation as no
+
+CLOCKS = ("paper", "network")
+DEPTHS_TRIED = 4  # of the concrete depths at which a step with symbolic L is tried in matrices
+ANY_LAYER = "layer-m"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A concrete network: encoder depth, decoder depth, and the layer the target is read after."""
+
+    L: int
+    P: int
+    m: int
+
+    @property
+    def N(self) -> int:
+        """Number of layers."""
+        return self.L + self.P
+
+    @property
+    def symbols(self) -> dict[Any, Any]:
+        """The values of the symbolic depths."""
+        return {no.L: sp.Integer(self.L), no.P: sp.Integer(self.P), no.m: sp.Integer(self.m)}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """An objective at given or symbolic depths, on a clock."""
+
+    objective: str
+    L: Any
+    P: Any
+    m: Any
+    clock: str
+
+    @property
+    def N(self) -> Any:
+        """Number of layers."""
+        return self.L + self.P
+
+    @property
+    def gap(self) -> Any:
+        """``k``, the number of layers between target and prediction."""
+        return self.N - self.m
+
+    @property
+    def speed(self) -> Any:
+        """Network time in one unit of the clock."""
+        return 1 / self.L if self.clock == "paper" else sp.Integer(1)
+
+    @property
+    def symbolic(self) -> bool:
+        """Whether any depth is a symbol."""
+        return bool(sp.Tuple(self.L, self.P, self.m).free_symbols)
+
+    @property
+    def in_paper(self) -> bool:
+        """Whether the paper treats it: JEPA and MAE, one decoder layer."""
+        return self.objective in ("jepa", "mae") and self.P == 1
+
+    def cases(self) -> tuple[Case, ...]:
+        """The concrete networks in which it is checked: itself, or small ones it covers."""
+        least = max(1, int(self.m)) if self.m.is_Integer else 1
+        symbolic = range(least, least + DEPTHS_TRIED)
+        depths = symbolic if self.L.free_symbols else (int(self.L),)
+        found = []
+        for L in depths:
+            for P in (1, 2) if self.P.free_symbols else (int(self.P),):
+                m = self.m.xreplace({no.L: sp.Integer(L)})
+                layers = (0, 1, L) if m.free_symbols else (int(m),)
+                found += [Case(L, P, layer) for layer in sorted(set(layers)) if layer <= L]
+        return tuple(found)
+
+    def at(self, case: Case) -> Setting:
+        """The same objective at concrete depths."""
+        L, P, m = map(sp.Integer, (case.L, case.P, case.m))
+        return Setting(self.objective, L, P, m, self.clock)
+
+    def __str__(self) -> str:
+        named = {"jepa": "JEPA", "mae": "MAE", ANY_LAYER: "the target after layer m"}
+        name = named.get(self.objective, f"the target after layer {self.m}")
+        return f"{name}, L = {self.L}, decoder depth {self.P}, {self.clock} clock"
+
+
+def setting(
+    objective: str | Objective, L: int | None, decoder_depth: int | None, clock: str
+) -> Setting:
+    """Validate what `derive` is asked for."""
+    depth = no.L if L is None else _depth("L", L)
+    P = no.P if decoder_depth is None else _depth("decoder_depth", decoder_depth)
+    if not isinstance(clock, str) or clock not in CLOCKS:
+        raise ValueError(f"clock must be 'paper' or 'network' in a derivation: got {clock!r}")
+    if isinstance(objective, str) and objective.lower() == ANY_LAYER:
+        return Setting(ANY_LAYER, depth, P, no.m, clock)
+    known = as_objective(objective)
+    if known.target_layer is None:
+        return Setting(known.name, depth, P, depth, clock)
+    if L is not None:
+        known.layer(L)
+    return Setting(known.name, depth, P, sp.Integer(known.target_layer), clock)
+
+
+def _depth(name: str, value: Any) -> sp.Integer:
+    if isinstance(value, sp.Integer):
+        value = int(value)
+    checked = np.asarray(_validate.depth(name, value))
+    return sp.Integer(int(_validate.single(name, checked)))
