@@ -17,6 +17,7 @@ Model = Mapping[Any, Any]
 
 DIGITS = 40
 TOLERANCE = sp.Float("1e-25", DIGITS)  # relative, for numbers that are not rational
+LONGEST_NUMBER = 20  # characters of a number that a message shows exactly
 POINTS = 8  # random points at which an undecided expression is tried
 
 
@@ -151,7 +152,8 @@ def _refute(relation: Any, residual: Any, model: Model) -> None:
         residual = residual.xreplace(entries)
         point = {key: sp.sympify(shown).xreplace(entries) for key, shown in model.items()}
     if residual is not None and not isinstance(residual, sp.MatrixBase):
-        residual = residual if residual.is_Rational else sp.N(residual, 15)
+        short = residual.is_Rational and len(str(residual)) <= LONGEST_NUMBER
+        residual = residual if short else sp.N(residual, 15)
     where = ", ".join(f"{key} = {_short(shown)}" for key, shown in point.items())
     raise DerivationError(
         f"{relation} does not hold: left - right = {residual} at {where}",
@@ -164,8 +166,8 @@ def _refute(relation: Any, residual: Any, model: Model) -> None:
 def _short(shown: Any) -> str:
     if isinstance(shown, sp.MatrixBase):
         return str(shown.tolist())
-    exact = isinstance(shown, int) or getattr(shown, "is_Rational", False)
-    return str(shown if exact else sp.N(shown, 6))
+    text = str(shown)
+    return text if len(text) <= LONGEST_NUMBER else str(sp.N(shown, 6))
 
 
 def _nonzero_point(residual: Any) -> dict[Any, Any]:
@@ -199,6 +201,13 @@ def prove_zero(expression: Any, claim: Any = None) -> None:
     raise UndecidedError(
         f"SymPy cannot decide {claim}; it holds at {POINTS} random points", statement=claim
     )
+
+
+def prove_one(product: Any, claim: Any = None) -> None:
+    """Show that a product of powers of positive quantities is 1: its logarithm is 0."""
+    exponents = sp.expand_log(sp.log(product), force=True)
+    if sp.cancel(sp.together(sp.expand(exponents))) != 0:
+        prove_zero(product - 1, claim)
 
 
 def _expanded(expression: Any) -> Any:

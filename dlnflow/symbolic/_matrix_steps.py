@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from functools import cache
 from itertools import pairwise, permutations
 from typing import Any
 
@@ -95,7 +96,7 @@ def _loss_step(setting: Setting) -> Step:
 
     def route(statement: sp.Tuple) -> None:
         relations(statement, len(claims))
-        holds_in(statement[0], _symbolic_populations())
+        _for_all_populations(statement[0])
         networks = list(_networks(setting))
         for relation in statement:
             holds_in(relation, (_loss_model(network, setting) for network in networks))
@@ -113,6 +114,11 @@ def _loss_step(setting: Setting) -> Step:
         f"symbol (2 x 2, and rectangular), and for whole networks of {_which(setting)}",
         route,
     )
+
+
+@cache
+def _for_all_populations(relation: Any) -> None:
+    holds_in(relation, _symbolic_populations())
 
 
 def _symbolic_populations() -> Iterator[Model]:
@@ -223,7 +229,7 @@ def _gradient_step(setting: Setting) -> Step:
     def route(statement: sp.Tuple) -> None:
         relations(statement, len(claims))
         if not _written_out(setting):
-            holds_in(statement[0], _symbolic_layers())
+            _for_all_entries(statement[0])
         for network in _networks(setting):
             gradients = network.gradients()
             for relation in statement:
@@ -251,6 +257,11 @@ def _gradient(A: Any, X: Any, B: Any, T: Any, Sxx: Any, Syx: Any) -> Any:
     left = [] if isinstance(A, sp.Identity) else [A.T]
     right = [] if isinstance(B, sp.Identity) else [B.T]
     return sp.MatMul(*left, prediction - T * Syx, *right)
+
+
+@cache
+def _for_all_entries(relation: Any) -> None:
+    holds_in(relation, _symbolic_layers())
 
 
 def _symbolic_layers() -> Iterator[Model]:
@@ -317,7 +328,7 @@ def _conservation_step(setting: Setting) -> Step:
     def route(statement: sp.Tuple) -> None:
         relations(statement, len(claims))
         if not _written_out(setting):
-            holds_in(statement[0], _symbolic_neighbours(statement[0]))
+            _for_all_neighbours(statement[0])
         for network in _networks(setting):
             flow = [-gradient for gradient in network.gradients()]
             for relation in statement:
@@ -337,6 +348,11 @@ def _conservation_step(setting: Setting) -> Step:
         + f"exactly, for d = 2, d = 3 and unequal widths, {_which(setting)}",
         route,
     )
+
+
+@cache
+def _for_all_neighbours(relation: Any) -> None:
+    holds_in(relation, _symbolic_neighbours(relation))
 
 
 def _symbolic_neighbours(statement: Any) -> Iterator[Model]:

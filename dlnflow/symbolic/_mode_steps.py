@@ -202,8 +202,8 @@ def _at_rest(world: World, plateau: Any, law: Law) -> Model:
     steps = [u * (1 + sign * SMALL) for sign in (1, -1)]
     ahead, behind = (speed * world.encoder(one) for one in steps)
     distance = number(steps[0]) ** world.L - number(steps[1]) ** world.L
-    slope = (ahead - behind) / distance
-    here = speed * world.encoder(u)
+    slope = sp.N((ahead - behind) / distance, GUARD)
+    here = sp.N(speed * world.encoder(u), GUARD)
     typical = abs(slope) * number(u) ** world.L
     rest = sp.Integer(0) if abs(here) < typical * sp.Float("1e-50") else here
     w, f = no.w, no.velocity

@@ -1,0 +1,135 @@
+"""Times to any number of digits, without the closed forms: the integrand's own series, or quadrature.
+
+``1 / (q**c (1 - q))`` is the geometric series ``sum_j q**(j - c)``; integrated term by term it gives
+elapsed times for ``q < 1`` at any order, whole or not, and to thousands of digits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import mpmath
+import sympy as sp
+
+from dlnflow.symbolic import _notation as no
+from dlnflow.symbolic._judge import value
+from dlnflow.symbolic._law import Law
+
+ACCURATE = 60  # digits after the point to which the series is summed
+DECADES = 30  # by which corrections shrink from one start to the next
+HALF = sp.Rational(1, 2)
+
+
+def elapsed(order: Any, start: Any, end: Any) -> Any:
+    """The integral of ``1 / (q**c (1 - q))`` from ``start`` to ``end``, both in (0, 1)."""
+    total, j = mpmath.mpf(0), 0
+    while True:
+        exponent = j + 1 - order
+        term = (
+            mpmath.log(end / start)
+            if exponent == 0
+            else (end**exponent - start**exponent) / exponent
+        )
+        total += term
+        j += 1
+        if exponent > 0 and abs(term) * end < mpmath.mpf(10) ** -ACCURATE * (1 - end):
+            return total
+
+
+def critical_time_by_series(law: Law, values: Mapping[Any, Any], digits: int) -> Any:
+    """The critical time of a mode, ``values`` among them ``lam``, ``rho``, ``eps`` and ``p``."""
+    there = law.at(values)
+    with mpmath.workdps(digits):
+        order, rate, start, end = (
+            _number(sp.sympify(one).xreplace(dict(values)), digits)
+            for one in (there.order, there.rate, there.start, there.goal)
+        )
+        return sp.Float(elapsed(order, start, end) / rate, digits)
+
+
+@dataclass(frozen=True)
+class Asymptotics:
+    """The critical time of one mode at three starts so small that only leading terms remain."""
+
+    law: Law
+    values: Mapping[Any, Any]
+
+    @cached_property
+    def order(self) -> Any:
+        """``c``."""
+        return value(self.law.order, self.values)
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether what powers of ``1/eps`` leave grows: at whole orders from 2."""
+        return bool(self.order.is_Integer and self.order >= 2)
+
+    @cached_property
+    def starts(self) -> list[Any]:
+        """``eps``; each correction shrinks by ``DECADES`` from one to the next."""
+        slowest = sp.ceiling(self.order) - self.order or sp.Integer(1)
+        exponent = value(self.law.exponent, self.values) * slowest
+        return [sp.Rational(1, 10 ** int(sp.ceiling(DECADES * j / exponent))) for j in (1, 2, 3)]
+
+    @cached_property
+    def digits(self) -> int:
+        """Digits that hold the whole time and what is left of it."""
+        powers = sp.log(1 / self.starts[-1], 10) * value(self.law.exponent, self.values)
+        return int(sp.ceiling(powers * (self.order - 1))) + 100
+
+    @cached_property
+    def logs(self) -> list[Any]:
+        """``log(1/eps)``."""
+        return [sp.log(1 / eps).n(self.digits) for eps in self.starts]
+
+    @cached_property
+    def _times(self) -> dict[Any, Any]:
+        return {}
+
+    def time(self, eps: Any) -> Any:
+        """The exact time from ``eps`` to half of the plateau."""
+        if eps not in self._times:
+            numbers = {**self.values, no.eps: eps, no.p: HALF}
+            self._times[eps] = critical_time_by_series(self.law, numbers, self.digits)
+        return self._times[eps]
+
+    def left_over(self, part: Any, eps: Any) -> Any:
+        """The exact time less a claimed part."""
+        numbers = {**self.values, no.eps: eps, no.p: HALF}
+        return self.time(eps) - sp.N(value(part, numbers), self.digits)
+
+    def trend(self, part: Any) -> tuple[list[Any], list[Any]]:
+        """What is left over at the three starts, and its slopes against ``log(1/eps)``."""
+        left = [self.left_over(part, eps) for eps in self.starts]
+        pairs = [(left[j + 1] - left[j], self.logs[j + 1] - self.logs[j]) for j in (0, 1)]
+        return left, [sp.N(rise / run, 50) for rise, run in pairs]
+
+
+def critical_time_by_quadrature(velocity: Any, values: Mapping[Any, Any], end: Any) -> Any:
+    """The integral of ``dw / f(w)`` from ``eps`` to ``end``, by quadrature in ``log w``."""
+    digits = 45
+    f = mpmath_function(velocity.xreplace({k: v for k, v in values.items() if k != no.w}))
+    with mpmath.workdps(digits):
+        low, high = (mpmath.log(_number(one, digits)) for one in (values[no.eps], end))
+        pieces = mpmath.linspace(low, high, 9)
+        return sp.Float(mpmath.quad(lambda x: mpmath.exp(x) / f(mpmath.exp(x)), pieces), digits)
+
+
+def quadrature(integrand: Callable[[Any], Any], start: Any, end: Any) -> Any:
+    """A smooth integral by quadrature."""
+    digits = 45
+    with mpmath.workdps(digits):
+        ends = [_number(one, digits) for one in (start, end)]
+        return sp.Float(mpmath.quad(integrand, mpmath.linspace(*ends, 5)), digits)
+
+
+def mpmath_function(expression: Any) -> Callable[[Any], Any]:
+    """An expression in ``w`` for mpmath."""
+    return sp.lambdify([no.w], expression, modules="mpmath")
+
+
+def _number(expression: Any, digits: int) -> Any:
+    return mpmath.mpf(sp.N(expression, digits)._mpf_)

@@ -1,0 +1,359 @@
+"""Steps 9 and 10: the integral, the critical time, and what the paper's formula leaves out."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+import mpmath
+import sympy as sp
+
+from dlnflow.symbolic import _notation as no
+from dlnflow.symbolic._judge import (
+    DerivationError,
+    Model,
+    UndecidedError,
+    holds_in,
+    prove_one,
+    prove_zero,
+    value,
+)
+from dlnflow.symbolic._law import Law, any_order, whole_order
+from dlnflow.symbolic._notation import equation
+from dlnflow.symbolic._series import (
+    HALF,
+    Asymptotics,
+    critical_time_by_quadrature,
+    quadrature,
+)
+from dlnflow.symbolic._step import Step, relations
+
+Cases = tuple[Mapping[Any, Any], ...]  # numbers for every symbol but eps and p
+
+whole_c = sp.Symbol("c", integer=True, positive=True)
+t_star, t_head, t_published = sp.symbols("t_star t_head t_published", positive=True)
+remainder = sp.Function("R", real=True)
+
+
+# --- 9: the integral ---------------------------------------------------------------------------
+
+
+def integral_step(law: Law, cases: Cases, depths: str) -> Step:
+    """Both closed forms of the antiderivative, and which one this law takes."""
+    q = no.q
+    claims = (
+        equation(
+            sp.Derivative(whole_order(q, whole_c - 1), q), q**-whole_c / (1 - q)
+        ),
+        equation(sp.Derivative(any_order(q, no.c - 1), q), q**-no.c / (1 - q)),
+        equation(no.elapsed(q), law.antiderivative(q)),
+    )
+
+    def route(statement: sp.Tuple) -> None:
+        whole, other, here = relations(statement, 3)
+        holds_in(here, _integral_models(law, cases, here))
+        _integrates(whole, whole_c, tuple(map(sp.Integer, range(1, 7))))
+        _integrates(other, no.c, tuple(sp.Rational(k, 4) for k in (3, 5, 6, 9, 15)))
+        _prove_by_induction(whole)
+        _prove_by_series(other)
+
+    return Step(
+        "9",
+        "The integral",
+        sp.Tuple(*claims),
+        "The law separates: kappa dt = dq / (q^c (1 - q)), whose integral T_c has two closed "
+        "forms, one for whole orders c (a sum and a logarithm) and one for all others (a "
+        "hypergeometric function); the third line is the form that this order takes. Only "
+        "differences of T_c have a meaning.",
+        "new (standard integrals; the paper integrates JEPA's case to leading orders)",
+        "differences of the closed forms against quadrature of the integrand; for all whole c by "
+        "induction, for all others by the coefficients of the power series; the form taken, "
+        f"against quadrature, {depths}",
+        route,
+    )
+
+
+def _integral_models(law: Law, cases: Cases, relation: Any) -> Iterator[Model]:
+    """``T_c(q)`` as quadrature from a reference point, at which it is given its own value."""
+    reference = sp.Rational(3, 10)
+    for values in cases:
+        order = value(law.order, values)
+        anchor = value(relation.rhs, {**values, no.q: reference})
+        for q in (sp.Rational(1, 20), sp.Rational(4, 5)):
+            area = quadrature(_integrand(order), reference, q)
+            yield {**values, no.q: q, no.elapsed(no.q): anchor + area}
+
+
+def _integrand(order: Any) -> Any:
+    p, q = int(order.p), int(order.q)
+    return lambda x: x ** (-mpmath.mpf(p) / q) / (1 - x)
+
+
+@cache
+def _integrates(relation: Any, symbol: Any, orders: tuple[Any, ...]) -> None:
+    """Both sides against quadrature: the differentiated form's differences, and the integrand."""
+    if not isinstance(relation.lhs, sp.Derivative):
+        raise DerivationError(f"{relation} differentiates nothing", statement=relation)
+    low, high = sp.Rational(1, 10), sp.Rational(7, 10)
+    area, difference = sp.symbols("area difference")
+    for order in orders:
+        ends = (value(relation.lhs.expr, {symbol: order, no.q: q}) for q in (high, low))
+        whole = next(ends) - next(ends)
+        model = {difference: whole, area: quadrature(_integrand(order), low, high), symbol: order}
+        holds_in(equation(difference, area), [model])
+        for q in (low, high):
+            exact = sp.Symbol("integrand")
+            here = {symbol: order, no.q: q, exact: q**-order / (1 - q)}
+            holds_in(equation(relation.rhs, exact), [here])
+
+
+@cache
+def _prove_by_induction(relation: Any) -> None:
+    """From ``c`` to ``c + 1`` the sum gains one term; at ``c = 1`` it is empty."""
+    form, q, c = relation.lhs.expr, no.q, whole_c
+    (total,) = form.atoms(sp.Sum)
+    gained = total.function.xreplace({no.n: total.limits[0][2].xreplace({c: c + 1})})
+    held = sp.Dummy("sum")
+    outside = form.xreplace({total: held})
+    grown = outside.xreplace({c: c + 1, held: held + gained})
+    step = sp.diff(sp.expand(grown - outside), q)
+    prove_zero((step - relation.rhs.xreplace({c: c + 1}) + relation.rhs) * q**c, relation)
+    base = sp.diff(outside.xreplace({held: sp.Integer(0), c: sp.Integer(1)}), q)
+    prove_zero(base - relation.rhs.xreplace({c: sp.Integer(1)}), relation)
+
+
+@cache
+def _prove_by_series(relation: Any) -> None:
+    """Term ``j`` of the form's series differentiates to ``q**(j - c)``, the integrand's term."""
+    form, q, c = relation.lhs.expr, no.q, no.c
+    (series,) = form.atoms(sp.hyper)
+    if series.argument != q:
+        raise UndecidedError(f"SymPy cannot decide {relation}", statement=relation)
+    j = sp.Symbol("j", integer=True, nonnegative=True)
+    above = sp.prod([sp.rf(one, j) for one in series.ap])
+    below = sp.prod([sp.rf(one, j) for one in series.bq]) * sp.factorial(j)
+    coefficient = sp.gammasimp((above / below).rewrite(sp.gamma))
+    term = sp.diff(form / series * coefficient * q**j, q)
+    prove_zero(sp.simplify(term / q ** (j - c)) - 1, relation)
+    prove_zero(relation.rhs * q**c * (1 - q) - 1, relation)
+
+
+# --- 10: the critical time ---------------------------------------------------------------------
+
+
+def critical_time_step(law: Law, cases: Cases, depths: str) -> Step:
+    """The exact time to the fraction ``p`` of the plateau."""
+    difference = no.elapsed(no.q_p) - no.elapsed(no.q_0)
+    claims = (
+        equation(no.q_0, law.start),
+        equation(no.q_p, law.goal),
+        equation(t_star, difference / law.rate),
+    )
+
+    def route(statement: sp.Tuple) -> None:
+        parts = relations(statement, 3)
+        models = list(_time_models(law, cases, parts))
+        for relation in parts:
+            holds_in(relation, models)
+        _prove_time(law, parts)
+
+    return Step(
+        "10a",
+        "The exact critical time",
+        sp.Tuple(*claims),
+        "The encoder starts at w = eps and has learned the fraction p of its plateau when the "
+        "learned fraction is q_p = p^(k/L). The time between is a difference of T_c over the rate. "
+        "It holds for q_0 < q_p < 1; a mode that starts above the fraction has critical time 0.",
+        "new (exact; the paper has its leading orders)",
+        f"quadrature of dw/f(w) over the mode equation of step 5, {depths}; and by algebra: its "
+        "derivative by eps is -1/f(eps), and it is 0 where eps is p times the plateau",
+        route,
+    )
+
+
+def _time_models(law: Law, cases: Cases, parts: tuple[Any, ...]) -> Iterator[Model]:
+    rng = random.Random(7)
+    for values in cases:
+        there = law.at(values)
+        fraction = sp.Rational(rng.randint(4, 8), 10)
+        goal = fraction * sp.sympify(there.plateau)
+        eps = sp.Rational(str(sp.N(goal / rng.randint(4, 40), 8)))
+        numbers = {**values, no.eps: eps, no.p: fraction}
+        amounts = dict(zip((no.q_0, no.q_p), (eps / there.plateau, fraction), strict=True))
+        learned = {name: part**there.exponent for name, part in amounts.items()}
+        closed = {
+            no.elapsed(name): there.antiderivative(sp.N(q, 60)) for name, q in learned.items()
+        }
+        time = critical_time_by_quadrature(there.velocity(no.w), numbers, goal)
+        yield {**numbers, **learned, **closed, t_star: time}
+
+
+def _prove_time(law: Law, parts: tuple[Any, ...]) -> None:
+    start, goal, time = (part.rhs for part in parts)
+    at_start = sp.diff(time.xreplace({no.q_0: no.q}), no.q).doit()
+    slope = sp.Derivative(no.elapsed(no.q), no.q)
+    by_q = at_start.xreplace({slope: no.q**-law.order / (1 - no.q)})
+    q = sp.powdenest(start.xreplace({no.eps: no.u**law.L}), force=True)
+    prove_one(-by_q.xreplace({no.q: q}) * sp.diff(q, no.u) * law.speed * law.flow(no.u), parts[2])
+    prove_one(start.xreplace({no.eps: no.p * law.plateau}) / goal, parts[2])
+    prove_zero(time.xreplace({no.q_0: no.q_p}), parts[2])
+
+
+# --- 10b: the published part -------------------------------------------------------------------
+
+
+def paper_critical_time(objective: str, L: Any) -> Any:
+    """The paper's critical times as printed, without their Theta terms."""
+    if objective == "jepa":
+        term = L / (no.n * no.rho ** (2 * L - no.n - 1) * no.eps ** (no.n / L))
+        total = sp.Sum(term, (no.n, 1, 2 * L - 1)) / no.lam
+        return total.doit() if L.is_Integer else total
+    shallow = sp.log(1 / no.eps) / no.lam
+    if L == 1:
+        return shallow
+    deep = L / ((L - 1) * no.lam * no.eps ** ((L - 1) / L))
+    return deep if L.is_Integer else sp.Piecewise((shallow, sp.Eq(L, 1)), (deep, True))
+
+
+def head_step(law: Law, published: Any, exact: tuple[Asymptotics, ...], depths: str) -> Step:
+    """The part that grows as a power of ``1/eps``, and the paper's sum beside it."""
+    name = t_head if published is None else t_published
+    claims = [equation(name, law.head())]
+    if published is not None:
+        claims.append(equation(name, published))
+
+    def route(statement: sp.Tuple) -> None:
+        parts = relations(statement, len(claims))
+        for relation in parts:
+            if relation.lhs != name:
+                raise DerivationError(f"{relation} does not say what {name} is")
+            for one in exact:
+                _leaves_little(one, relation)
+        if published is not None:
+            _prove_published(law, parts)
+
+    return Step(
+        "10b",
+        "Small starts: the part that grows as a power of 1/eps",
+        sp.Tuple(*claims),
+        "At small q_0 the integrand is the geometric series q^-c + q^(1-c) + ..., and every term "
+        "with an exponent below -1 contributes a power of 1/q_0. "
+        + (
+            "Put together these are the paper's formula, term by term (second line), the logarithm "
+            "at order 1 among them."
+            if published is not None
+            else "The paper has such a formula for JEPA and MAE with one decoder layer; this is its "
+            "analogue."
+        ),
+        "the paper, theorem on critical times" if published is not None else "new",
+        "the exact time, by its series with hundreds of digits, less this part grows like log(1/eps) "
+        f"(whole orders from 2) or not at all, {depths}"
+        + ("; the two lines against each other by algebra" if published is not None else ""),
+        route,
+    )
+
+
+def _leaves_little(exact: Asymptotics, relation: Any) -> None:
+    left, slopes = exact.trend(relation.rhs)
+    small = sp.Float("1e-15") / abs(sp.N(value(exact.law.rate, exact.values), 30))
+    flat = abs(slopes[1]) <= small
+    if abs(slopes[1] - slopes[0]) > small or flat == exact.logarithmic:
+        shown = {**exact.values, no.p: HALF, no.eps: exact.starts[-1]}
+        raise DerivationError(
+            f"{relation} does not hold: the exact time less it grows faster than Theta(log eps) or "
+            f"Theta(1); it is {sp.N(left[-1], 6)} at {shown}",
+            statement=relation,
+            residual=left[-1],
+            counterexample=shown,
+        )
+
+
+def _prove_published(law: Law, parts: tuple[Any, ...]) -> None:
+    """Sums by their terms, everything else as it stands; branch by branch."""
+    head, published = parts[0].rhs, parts[1].rhs
+    sums = [one.atoms(sp.Sum) for one in (head, published)]
+    if all(sums):
+        (one,), (other,) = sums
+        if one.limits != other.limits:
+            raise UndecidedError(f"SymPy cannot decide {parts[1]}", statement=parts[1])
+        head = head.xreplace({one: one.function})
+        published = published.xreplace({other: other.function})
+    if isinstance(head, sp.Piecewise):
+        for (formula, when), (printed, condition) in zip(head.args, published.args, strict=True):
+            if when != condition:
+                raise UndecidedError(f"SymPy cannot decide {parts[1]}", statement=parts[1])
+            prove_one(formula / printed, parts[1])
+        return
+    prove_one(head / published, parts[1])
+
+
+# --- 10c: the Theta terms ----------------------------------------------------------------------
+
+
+def remainder_step(
+    law: Law, exact: tuple[Asymptotics, ...], depths: str, in_paper: bool
+) -> Step:
+    """What the published part leaves out, in full, and its limit."""
+    scale, limit = law.remainder_limit()
+    R = remainder(no.eps)
+    quotient = sp.Limit(R / scale, no.eps, 0, "+")
+    claims = (equation(R, law.remainder()), equation(quotient, limit))
+
+    def route(statement: sp.Tuple) -> None:
+        full, asymptotic = relations(statement, 2)
+        holds_in(full, _remainder_models(exact))
+        if quotient not in asymptotic.atoms(sp.Limit):
+            raise DerivationError(f"{asymptotic} is not about {quotient}", statement=asymptotic)
+        holds_in(asymptotic, _limit_models(exact, quotient))
+        for one in exact:
+            _prove_limit(one, full, asymptotic)
+
+    theta = "the paper's Theta(log eps) for JEPA and Theta(1) for MAE" if in_paper else "new"
+    return Step(
+        "10c",
+        "What the published part leaves out",
+        sp.Tuple(*claims),
+        "R(eps) is the exact critical time less the part of step 10b, in full and without "
+        "cancellation: " + theta + ". Divided by its order it has a limit as eps goes to 0, which "
+        "at whole orders from 2 is free of p.",
+        "new (the paper states the orders)",
+        "the exact time by its series less the part of step 10b, with hundreds of digits, at "
+        f"moderate and at vanishing eps, {depths}; the limit by SymPy, {depths}",
+        route,
+    )
+
+
+def _remainder_models(exact: tuple[Asymptotics, ...]) -> Iterator[Model]:
+    for one in exact:
+        for eps in (sp.Rational(1, 500), sp.Rational(1, 10**9)):
+            left = one.left_over(one.law.head(), eps)
+            yield {**one.values, no.p: HALF, no.eps: eps, remainder(no.eps): sp.N(left, 60)}
+
+
+def _limit_models(exact: tuple[Asymptotics, ...], quotient: Any) -> Iterator[Model]:
+    for one in exact:
+        left, slopes = one.trend(one.law.head())
+        found = slopes[-1] if one.logarithmic else left[-1]
+        yield {**one.values, no.p: HALF, quotient: sp.N(found, 50)}
+
+
+def _prove_limit(exact: Asymptotics, full: Any, asymptotic: Any) -> None:
+    """By SymPy in ``x = q_0``, at concrete depths, for all lam, rho and p."""
+    x = sp.Symbol("x", positive=True)
+    depths = {key: one for key, one in exact.values.items() if key in (no.L, no.P, no.m)}
+    there = exact.law.at(depths)
+    in_x = full.rhs.xreplace(depths).doit()
+    in_x = in_x.xreplace({there.start: x, no.eps: (there.rho * x) ** (1 / there.exponent)})
+    held: dict[Any, Any] = {}
+    for node in in_x.atoms(sp.hyper):
+        # at the start it is 1, with something finite times x; elsewhere a constant
+        bounded = sp.Symbol(f"bounded_{len(held)}", positive=True)
+        held[node] = 1 + x * bounded if node.argument.has(x) else bounded
+    back = {one: node for node, one in held.items() if one.is_Symbol}
+    in_x = in_x.xreplace(held)
+    if exact.logarithmic:
+        in_x = in_x / (-(sp.log(there.rho) + sp.log(x)) / there.exponent)
+    found = sp.limit(in_x, x, 0, "+").xreplace(back)
+    prove_zero(found - asymptotic.rhs.xreplace(depths).doit(), asymptotic)
