@@ -435,7 +435,8 @@ def _decoupling_step(setting: Setting) -> Step:
             for d in (2, 3):
                 u = [Fraction(rng.randint(1, 9), 5) for _ in range(d)]
                 rho = [Fraction(rng.randint(-5, 9), 10) for _ in range(d)]
-                models = list(_aligned_models(aligned_network(case, u, rho, rng), setting))
+                witness = aligned_network(case, u, rho, rng.randrange(1000))
+                models = list(_aligned_models(witness, setting))
                 for relation in statement:
                     holds_in(relation, models)
 

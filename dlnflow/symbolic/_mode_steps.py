@@ -220,7 +220,7 @@ def _beside(world: World, at_rest: Model, law: Law) -> Iterator[Model]:
     """Points below and above the plateau."""
     u = _root(at_rest[no.w_plateau], world.L)
     for factor in (Fraction(1, 10), Fraction(7, 10), Fraction(13, 10), Fraction(4)):
-        moved = u * factor
+        moved = (u * factor).limit_denominator(1000)
         velocity = _speed(world, law) * world.encoder(moved)
         here = {no.w: number(moved) ** world.L, no.velocity(no.w): velocity}
         yield {**world.values, no.w_plateau: at_rest[no.w_plateau], **here}

@@ -18,24 +18,22 @@ from dlnflow.symbolic import _notation as no
 from dlnflow.symbolic._judge import value
 from dlnflow.symbolic._law import Law
 
-ACCURATE = 60  # digits after the point to which the series is summed
+ACCURATE = 45  # digits after the point to which the series is summed
 DECADES = 30  # by which corrections shrink from one start to the next
 HALF = sp.Rational(1, 2)
 
 
 def elapsed(order: Any, start: Any, end: Any) -> Any:
     """The integral of ``1 / (q**c (1 - q))`` from ``start`` to ``end``, both in (0, 1)."""
-    total, j = mpmath.mpf(0), 0
+    exponent = 1 - order
+    low, high = start**exponent, end**exponent
+    total = mpmath.mpf(0)
     while True:
-        exponent = j + 1 - order
-        term = (
-            mpmath.log(end / start)
-            if exponent == 0
-            else (end**exponent - start**exponent) / exponent
-        )
+        whole = exponent == 0
+        term = mpmath.log(end / start) if whole else (high - low) / exponent
         total += term
-        j += 1
-        if exponent > 0 and abs(term) * end < mpmath.mpf(10) ** -ACCURATE * (1 - end):
+        exponent, low, high = exponent + 1, low * start, high * end
+        if exponent > 1 and abs(term) * end < mpmath.mpf(10) ** -ACCURATE * (1 - end):
             return total
 
 
@@ -70,20 +68,20 @@ class Asymptotics:
     @cached_property
     def starts(self) -> list[Any]:
         """``eps``; each correction shrinks by ``DECADES`` from one to the next."""
-        slowest = sp.ceiling(self.order) - self.order or sp.Integer(1)
+        fraction = self.order - sp.floor(self.order)
+        slowest = min(fraction, 1 - fraction) or sp.Integer(1)
         exponent = value(self.law.exponent, self.values) * slowest
         return [sp.Rational(1, 10 ** int(sp.ceiling(DECADES * j / exponent))) for j in (1, 2, 3)]
 
-    @cached_property
-    def digits(self) -> int:
+    def digits(self, eps: Any) -> int:
         """Digits that hold the whole time and what is left of it."""
-        powers = sp.log(1 / self.starts[-1], 10) * value(self.law.exponent, self.values)
+        powers = sp.log(1 / eps, 10).n(15) * value(self.law.exponent, self.values)
         return int(sp.ceiling(powers * (self.order - 1))) + 100
 
     @cached_property
     def logs(self) -> list[Any]:
         """``log(1/eps)``."""
-        return [sp.log(1 / eps).n(self.digits) for eps in self.starts]
+        return [sp.log(1 / eps).n(self.digits(eps)) for eps in self.starts]
 
     @cached_property
     def _times(self) -> dict[Any, Any]:
@@ -93,13 +91,13 @@ class Asymptotics:
         """The exact time from ``eps`` to half of the plateau."""
         if eps not in self._times:
             numbers = {**self.values, no.eps: eps, no.p: HALF}
-            self._times[eps] = critical_time_by_series(self.law, numbers, self.digits)
+            self._times[eps] = critical_time_by_series(self.law, numbers, self.digits(eps))
         return self._times[eps]
 
     def left_over(self, part: Any, eps: Any) -> Any:
         """The exact time less a claimed part."""
         numbers = {**self.values, no.eps: eps, no.p: HALF}
-        return self.time(eps) - sp.N(value(part, numbers), self.digits)
+        return self.time(eps) - sp.N(value(part, numbers), self.digits(eps))
 
     def trend(self, part: Any) -> tuple[list[Any], list[Any]]:
         """What is left over at the three starts, and its slopes against ``log(1/eps)``."""

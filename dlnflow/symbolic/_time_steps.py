@@ -342,7 +342,7 @@ def _limit_models(exact: tuple[Asymptotics, ...], quotient: Any) -> Iterator[Mod
 def _prove_limit(exact: Asymptotics, full: Any, asymptotic: Any) -> None:
     """By SymPy in ``x = q_0``, at concrete depths, for all lam, rho and p."""
     x = sp.Symbol("x", positive=True)
-    depths = {key: one for key, one in exact.values.items() if key in (no.L, no.P, no.m)}
+    depths = {key: one for key, one in exact.values.items() if key.is_integer}
     there = exact.law.at(depths)
     in_x = full.rhs.xreplace(depths).doit()
     in_x = in_x.xreplace({there.start: x, no.eps: (there.rho * x) ** (1 / there.exponent)})

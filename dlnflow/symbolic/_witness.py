@@ -11,7 +11,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any
 
 import numpy as np
@@ -130,25 +130,29 @@ class Aligned:
         return self.bases[case.L].T @ self.network.encoder_velocity() @ self.bases[0]
 
 
-def aligned_network(
-    case: Case, u: Sequence[Any], rho: Sequence[Any], rng: random.Random
-) -> Aligned:
+def aligned_network(case: Case, u: Sequence[Any], rho: Sequence[Any], seed: int) -> Aligned:
     """A population with modes ``rho`` in a random basis, layers with singular values ``u``.
 
-    The decoder ends in the basis of the target, as alignment asks for. Two calls with generators of
-    the same state give the same population.
+    The decoder ends in the basis of the target, as alignment asks for.
     """
     d = len(u)
-    bases = [rational_rotation(d, rng) for _ in range(case.N)]
-    bases.append(bases[case.m])
+    bases, scales = _surroundings(case, d, seed)
     layers = tuple(
         out @ np.diag(list(u)) @ into.T for out, into in zip(bases[1:], bases[:-1], strict=True)
     )
-    scales = [Fraction(rng.randint(2, 9), rng.randint(2, 9)) for _ in range(d)]
     x = bases[0] @ np.diag(scales)
     y = bases[0] @ np.diag([r * s for r, s in zip(rho, scales, strict=True)])
     lam = tuple(r * s * s / d for r, s in zip(rho, scales, strict=True))
-    return Aligned(Network(case, layers, x, y), tuple(bases), tuple(u), tuple(rho), lam)
+    return Aligned(Network(case, layers, x, y), bases, tuple(u), tuple(rho), lam)
+
+
+@lru_cache(maxsize=256)
+def _surroundings(case: Case, d: int, seed: int) -> tuple[tuple[Matrix, ...], list[Fraction]]:
+    """Random bases of all layers, and the scales of the context's modes."""
+    rng = random.Random(seed)
+    bases = [rational_rotation(d, rng) for _ in range(case.N)]
+    scales = [Fraction(rng.randint(2, 9), rng.randint(2, 9)) for _ in range(d)]
+    return (*bases, bases[case.m]), scales
 
 
 def rational_rotation(d: int, rng: random.Random) -> Matrix:

@@ -15,13 +15,13 @@ from typing import Any, Protocol
 import sympy as sp
 
 from dlnflow.symbolic import _notation as no
-from dlnflow.symbolic._judge import DIGITS, random_points
+from dlnflow.symbolic._judge import DIGITS
 from dlnflow.symbolic._scalar import ModeLoss
 from dlnflow.symbolic._setting import Case, Setting
 from dlnflow.symbolic._witness import Aligned, aligned_network, number
 
-SMALL = Fraction(1, 10**30)  # step of the differences that are not exact
-GUARD = 3 * DIGITS  # digits carried where numbers are not rational
+SMALL = Fraction(1, 10**20)  # step of the differences that are not exact
+GUARD = 2 * DIGITS  # digits carried where numbers are not rational
 
 
 class World(Protocol):
@@ -57,7 +57,7 @@ class MatrixWorld:
         """The network when the mode's layers have the singular value ``u``."""
         other = Fraction(2, 3)
         pair = (self.rho, Fraction(1, 2))
-        return aligned_network(self.case, (u, other), pair, random.Random(self.seed))
+        return aligned_network(self.case, (u, other), pair, self.seed)
 
     @property
     def values(self) -> Mapping[Any, Any]:
@@ -154,10 +154,9 @@ class ScalarWorld:
         raise NotImplementedError
 
 
-def scalar_worlds(loss: ModeLoss, parameters: set[Any]) -> Iterator[ScalarWorld]:
-    """Random numbers for the parameters of a loss."""
-    for point in random_points(parameters, count=4, seed=5):
-        yield ScalarWorld(loss, point)
+def scalar_worlds(loss: ModeLoss, points: tuple[Mapping[Any, Any], ...]) -> list[ScalarWorld]:
+    """A user's loss at some points of its parameters."""
+    return [ScalarWorld(loss, point) for point in points]
 
 
 def singular_values(seed: int = 6, count: int = 3) -> list[Fraction]:

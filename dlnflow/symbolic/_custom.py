@@ -1,0 +1,295 @@
+"""`derive_mode_ode`: a user's own loss of one mode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import sympy as sp
+
+from dlnflow.symbolic import _fixed_points
+from dlnflow.symbolic import _notation as no
+from dlnflow.symbolic._derivation import Derivation
+from dlnflow.symbolic._judge import Model, holds_in, random_points, truth
+from dlnflow.symbolic._law import Law, law_of
+from dlnflow.symbolic._mode_steps import fixed_point_step, law_step, mode_step
+from dlnflow.symbolic._notation import equation
+from dlnflow.symbolic._scalar import ModeLoss, powers_of
+from dlnflow.symbolic._series import Asymptotics
+from dlnflow.symbolic._setting import CLOCKS
+from dlnflow.symbolic._step import Step
+from dlnflow.symbolic._time_steps import (
+    critical_time_step,
+    head_step,
+    integral_step,
+    remainder_step,
+)
+from dlnflow.symbolic._witness import number
+from dlnflow.symbolic._worlds import ScalarWorld, scalar_worlds, singular_values
+
+Layers = sp.Symbol | Iterable[sp.Symbol] | Mapping[sp.Symbol, Any]
+TRIED = 4  # random parameter points
+HOW = "differences of the loss in every layer, at random parameters, with 120 digits"
+
+
+def derive_mode_ode(
+    loss: sp.Expr,
+    *,
+    encoder: Layers,
+    decoder: Layers = (),
+    frozen: Mapping[sp.Symbol, Any] | None = None,
+    parameters: Iterable[sp.Symbol] = (),
+    clock: str = "paper",
+) -> Derivation:
+    """Derive the equation of one mode from your own loss, and what follows from it.
+
+    Parameters
+    ----------
+    loss : sympy.Expr
+        The loss of one mode, in products of layers: ``lam/rho/2 * (v*w)**2 - lam*v*w*tau`` is the
+        theory's own. It is minimised by gradient flow on every layer.
+    encoder, decoder : symbol, sequence of symbols, or mapping of symbol to int or symbol
+        The trained symbols, and of how many layers each is the product: ``[w1, w2]`` are single
+        layers, ``{w: 3}`` or ``{w: symbolic.L}`` the product of several. The amplitude ``w`` of the
+        mode equation is the product of the encoder's. A term of each single layer, such as weight
+        decay, is written with single layers.
+    frozen : mapping of symbol to expression, optional
+        Symbols behind a stop-gradient, and the value that each has once the loss is differentiated,
+        in encoder symbols: ``{tau: w}`` is JEPA's target, ``{tau: 1}`` MAE's. A target that does
+        not move at all (an EMA, frozen) is a parameter.
+    parameters : symbols, optional
+        Other symbols, `symbolic.lam` and `symbolic.rho` apart; positive ones, declared so.
+    clock : {"paper", "network"}
+        Of the mode equation.
+
+    Returns
+    -------
+    Derivation
+        Steps 5 and 7 and, if the equation is hyperlogistic (``in_family``), 8 to 10. Otherwise it
+        says so, and holds ``mode_ode`` and ``fixed_points``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        For a loss that is no expression, is no sum of powers, or has symbols that are not declared;
+        and where balanced layers would not stay balanced, so that there is no single equation.
+
+    Notes
+    -----
+    Layers start balanced, with one singular value ``u``; new.
+
+    Examples
+    --------
+    Weight decay on a single encoder layer and decoder only lowers the covariance:
+
+    >>> import sympy as sp
+    >>> from dlnflow.symbolic import derive_mode_ode, lam, rho
+    >>> w, v, tau, beta = sp.symbols("w v tau beta", positive=True)
+    >>> error = lam / rho / 2 * (v * w) ** 2 - lam * v * w * tau
+    >>> decay = beta / 2 * (v**2 + w**2)
+    >>> d = derive_mode_ode(
+    ...     error + decay, encoder=w, decoder=v, frozen={tau: 1}, parameters=[beta]
+    ... )
+    >>> d.order, d.plateau, d.conditions
+    (1, sqrt(rho*(-beta + lam)/lam), (-beta + lam > 0, -rho*(beta - lam)/lam > 0))
+
+    For a JEPA it leaves the family, and small modes never grow:
+
+    >>> d = derive_mode_ode(
+    ...     error + decay, encoder=w, decoder=v, frozen={tau: w}, parameters=[beta]
+    ... )
+    >>> d.in_family, d.fixed_points[0].stable
+    (False, True)
+    """
+    described = _described(loss, encoder, decoder, frozen, parameters, clock)
+    flow = _common_flow(described)
+    L = described.depth
+    speed = 1 / L if clock == "paper" else sp.Integer(1)
+    law = law_of(flow, L, speed)
+    velocity = _velocity(flow, L, speed)
+    values = _points(described, law)
+    points, rest = (
+        (_fixed_points.of_law(law), None) if law else _fixed_points.of_powers(velocity)
+    )
+    tn = no.t_network
+    return Derivation(
+        title=f"the loss {loss}, {clock} clock",
+        steps=_steps(described, flow, law, values, speed, points, rest),
+        mode_ode=equation(
+            sp.Derivative(no.w_of(no.t), no.t), velocity.xreplace({no.w: no.w_of(no.t)})
+        ),
+        flow=equation(sp.Derivative(no.u_of(tn), tn), flow.xreplace({no.u: no.u_of(tn)})),
+        fixed_points=points,
+        law=law,
+        published=None,
+        why_not=_why_not(flow) if law is None else "",
+        refute=lambda conjecture: _refute(described, values, speed, conjecture),
+    )
+
+
+def _described(
+    loss: Any, encoder: Any, decoder: Any, frozen: Any, parameters: Any, clock: Any
+) -> ModeLoss:
+    """The door: every symbol declared once, every count a positive integer."""
+    if not isinstance(loss, sp.Expr):
+        raise TypeError(f"loss must be a SymPy expression: got {loss!r}")
+    if clock not in CLOCKS:
+        raise ValueError(f"clock must be 'paper' or 'network' in a derivation: got {clock!r}")
+    trained = {"encoder": _layers("encoder", encoder), "decoder": _layers("decoder", decoder)}
+    held = {
+        _symbol("frozen", key): sp.sympify(one) for key, one in dict(frozen or {}).items()
+    }
+    others = [_symbol("parameters", one) for one in parameters]
+    declared = [*trained["encoder"], *trained["decoder"], *held, *others]
+    twice = sorted({str(one) for one in declared if declared.count(one) > 1})
+    if twice:
+        raise ValueError(f"each symbol must be declared once: got {', '.join(twice)} again")
+    counts = [*trained["encoder"].values(), *trained["decoder"].values()]
+    known = {*declared, no.lam, no.rho, *(s for count in counts for s in count.free_symbols)}
+    _all_declared("loss", loss, known)
+    for symbol, one in held.items():
+        _all_declared(f"the value of {symbol}", one, known | {no.u})
+    if not trained["encoder"]:
+        raise ValueError("encoder must name at least one symbol: got none")
+    for symbol in (*trained["encoder"], *trained["decoder"]):
+        if not loss.has(symbol):
+            raise ValueError(f"loss must depend on every trained symbol: {symbol} is not in {loss}")
+    return ModeLoss(loss, trained["encoder"], trained["decoder"], held)
+
+
+def _layers(name: str, given: Any) -> dict[Any, Any]:
+    if isinstance(given, Mapping):
+        pairs = list(given.items())
+    else:
+        single = isinstance(given, sp.Symbol)
+        pairs = [(one, 1) for one in ([given] if single else given)]
+    found = {}
+    for symbol, count in pairs:
+        number_of_layers = sp.sympify(count)
+        if not (number_of_layers.is_integer and number_of_layers.is_positive):
+            raise ValueError(
+                f"{name} must say a positive integer number of layers: got {count} for {symbol}"
+            )
+        found[_symbol(name, symbol)] = number_of_layers
+    return found
+
+
+def _symbol(name: str, one: Any) -> Any:
+    if not isinstance(one, sp.Symbol):
+        raise TypeError(f"{name} must hold SymPy symbols: got {one!r}")
+    return one
+
+
+def _all_declared(name: str, expression: Any, known: set[Any]) -> None:
+    unknown = sorted(map(str, expression.free_symbols - known))
+    if not unknown:
+        return
+    ours = [one for one in unknown if one in ("lam", "rho")]
+    hint = f"; {ours[0]} is dlnflow.symbolic.{ours[0]}, which is positive" if ours else ""
+    raise ValueError(
+        f"{name} has symbols that are not declared as encoder, decoder, frozen or parameters: "
+        f"got {', '.join(unknown)}{hint}"
+    )
+
+
+def _common_flow(described: ModeLoss) -> Any:
+    """``du/dt``, which must be the same for the layers of every symbol."""
+    velocities = described.velocities()
+    powers = {symbol: powers_of(one, no.u) for symbol, one in velocities.items()}
+    (first, terms), *others = powers.items()
+    for symbol, other in others:
+        differences = [
+            sp.simplify(terms.get(e, 0) - other.get(e, 0)) for e in {*terms, *other}
+        ]
+        if any(difference != 0 for difference in differences):
+            raise ValueError(
+                "loss must move the layers of every symbol alike, or balanced layers do not stay "
+                f"balanced and no single equation exists: at balance du/dt is {velocities[first]} "
+                f"for {first} and {velocities[symbol]} for {symbol}"
+            )
+    if not terms:
+        raise ValueError("loss must move its layers: got one whose derivatives vanish at balance")
+    return sum(one * no.u**exponent for exponent, one in terms.items())
+
+
+def _velocity(flow: Any, L: Any, speed: Any) -> Any:
+    """``dw/dt`` in ``w`` on the clock."""
+    return sum(
+        sp.cancel(L * speed) * one * no.w ** sp.expand((exponent + L - 1) / L)
+        for exponent, one in powers_of(flow, no.u).items()
+    )
+
+
+def _points(described: ModeLoss, law: Law | None) -> tuple[Model, ...]:
+    """Random parameters at which what must be positive is."""
+    symbols = described.expression.free_symbols | {
+        symbol
+        for one in (*described.products.values(), *described.frozen.values())
+        for symbol in one.free_symbols
+    }
+    symbols -= {*described.products, *described.frozen, no.u}
+    conditions = law.conditions if law else ()
+    candidates = random_points(symbols, count=400, seed=5)
+    good = [point for point in candidates if all(truth(one, point) for one in conditions)]
+    if not good:
+        raise ValueError(
+            f"parameters must allow {', '.join(map(str, conditions))}: no random ones do"
+        )
+    return tuple(good[:TRIED])
+
+
+def _steps(
+    described: ModeLoss,
+    flow: Any,
+    law: Law | None,
+    values: tuple[Model, ...],
+    speed: Any,
+    points: Any,
+    rest: Any,
+) -> tuple[Step, ...]:
+    def worlds() -> list[ScalarWorld]:
+        return scalar_worlds(described, values)
+
+    def terms(w: Any) -> Any:
+        return _velocity(flow, described.depth, 1 / described.depth).xreplace({no.w: w})
+
+    first = mode_step(flow, described.depth, terms, worlds, HOW, "the user's loss")
+    if law is None:
+        velocity = _velocity(flow, described.depth, speed)
+        if not points:
+            return (first,)
+        return first, _fixed_points.fixed_points_step(velocity, points, rest, speed, worlds, HOW)
+    exact = tuple(Asymptotics(law, one) for one in values)
+    steps = (
+        first,
+        fixed_point_step(law, worlds, HOW + "; algebra"),
+        law_step(law, worlds, "the chain rule by algebra; and " + HOW, "new"),
+        integral_step(law, values, "at random parameters"),
+        critical_time_step(law, values, "at random parameters"),
+        head_step(law, None, exact, "at random parameters"),
+        remainder_step(law, exact, "at random parameters", in_paper=False),
+    )
+    return steps if law.excess.is_nonnegative is not False else steps[:5]
+
+
+def _why_not(flow: Any) -> str:
+    terms = sp.Add.make_args(sp.expand(flow))
+    return (
+        f"the mode equation du/dt = {flow} is not hyperlogistic: a growing and a higher, damping "
+        f"power of u were expected, got {len(terms)} terms; mode_ode and fixed_points remain"
+    )
+
+
+def _refute(
+    described: ModeLoss, values: tuple[Model, ...], speed: Any, conjecture: Any
+) -> None:
+    change = sp.Derivative(no.w_of(no.t), no.t)
+    claimed = conjecture if isinstance(conjecture, sp.Eq) else equation(change, conjecture)
+    claimed = equation(claimed.lhs, claimed.rhs.xreplace({no.w: no.w_of(no.t)}))
+    models = []
+    for world in scalar_worlds(described, values):
+        for u in singular_values():
+            rate = sp.sympify(speed).xreplace(dict(world.values))
+            model = {no.w_of(no.t): number(u) ** world.L, change: rate * world.encoder(u)}
+            models.append({**world.values, **model})
+    holds_in(claimed, models)
