@@ -18,6 +18,7 @@ from dlnflow.spectrum import Spectrum
 if TYPE_CHECKING:
     from dlnflow import demo as demo
     from dlnflow import plot as plot
+    from dlnflow import symbolic as symbolic
 
 __all__ = [
     "JEPA",
@@ -42,7 +43,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """``dlnflow.plot`` and ``dlnflow.demo``, loaded (with Matplotlib) when first asked for."""
-    if name in ("demo", "plot"):
+    """``dlnflow.plot``, ``demo`` and ``symbolic``, loaded with what they need when asked for."""
+    if name in ("demo", "plot", "symbolic"):
         return import_module(f"dlnflow.{name}")
     raise AttributeError(f"module 'dlnflow' has no attribute {name!r}")

@@ -9,6 +9,7 @@ from dlnflow.symbolic._derive import derive
 from dlnflow.symbolic._fixed_points import FixedPoint
 from dlnflow.symbolic._judge import DerivationError, UndecidedError
 from dlnflow.symbolic._notation import L, P, eps, lam, m, p, rho, t, u, w
+from dlnflow.symbolic._render import to_markdown as side_by_side
 from dlnflow.symbolic._step import Step
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "m",
     "p",
     "rho",
+    "side_by_side",
     "t",
     "u",
     "w",

@@ -27,9 +27,10 @@ from dlnflow.symbolic._time_steps import (
 from dlnflow.symbolic._witness import number
 from dlnflow.symbolic._worlds import ScalarWorld, scalar_worlds, singular_values
 
-Layers = sp.Symbol | Iterable[sp.Symbol] | Mapping[sp.Symbol, Any]
+Layers = Any  # a symbol, several, or a mapping of symbols to numbers of layers
 TRIED = 4  # random parameter points
-HOW = "differences of the loss in every layer, at random parameters, with 120 digits"
+HOW = "differences of the loss in every layer, with 80 digits"
+POINTS = "random parameters"
 
 
 def derive_mode_ode(
@@ -108,9 +109,7 @@ def derive_mode_ode(
     law = law_of(flow, L, speed)
     velocity = _velocity(flow, L, speed)
     values = _points(described, law)
-    points, rest = (
-        (_fixed_points.of_law(law), None) if law else _fixed_points.of_powers(velocity)
-    )
+    points, rest = (_fixed_points.of_law(law), None) if law else _fixed_points.of_powers(velocity)
     tn = no.t_network
     return Derivation(
         title=f"the loss {loss}, {clock} clock",
@@ -136,9 +135,7 @@ def _described(
     if clock not in CLOCKS:
         raise ValueError(f"clock must be 'paper' or 'network' in a derivation: got {clock!r}")
     trained = {"encoder": _layers("encoder", encoder), "decoder": _layers("decoder", decoder)}
-    held = {
-        _symbol("frozen", key): sp.sympify(one) for key, one in dict(frozen or {}).items()
-    }
+    held = {_symbol("frozen", key): sp.sympify(one) for key, one in dict(frozen or {}).items()}
     others = [_symbol("parameters", one) for one in parameters]
     declared = [*trained["encoder"], *trained["decoder"], *held, *others]
     twice = sorted({str(one) for one in declared if declared.count(one) > 1})
@@ -198,9 +195,7 @@ def _common_flow(described: ModeLoss) -> Any:
     powers = {symbol: powers_of(one, no.u) for symbol, one in velocities.items()}
     (first, terms), *others = powers.items()
     for symbol, other in others:
-        differences = [
-            sp.simplify(terms.get(e, 0) - other.get(e, 0)) for e in {*terms, *other}
-        ]
+        differences = [sp.simplify(terms.get(e, 0) - other.get(e, 0)) for e in {*terms, *other}]
         if any(difference != 0 for difference in differences):
             raise ValueError(
                 "loss must move the layers of every symbol alike, or balanced layers do not stay "
@@ -253,21 +248,32 @@ def _steps(
     def terms(w: Any) -> Any:
         return _velocity(flow, described.depth, 1 / described.depth).xreplace({no.w: w})
 
-    first = mode_step(flow, described.depth, terms, worlds, HOW, "the user's loss")
+    first = mode_step(
+        flow,
+        described.depth,
+        terms,
+        worlds,
+        loss=f"`{described.expression}`",
+        how=HOW,
+        tried=POINTS,
+        source="the user's loss",
+    )
     if law is None:
         velocity = _velocity(flow, described.depth, speed)
         if not points:
             return (first,)
-        return first, _fixed_points.fixed_points_step(velocity, points, rest, speed, worlds, HOW)
+        return first, _fixed_points.fixed_points_step(
+            velocity, points, rest, speed, worlds, HOW, POINTS
+        )
     exact = tuple(Asymptotics(law, one) for one in values)
     steps = (
         first,
-        fixed_point_step(law, worlds, HOW + "; algebra"),
-        law_step(law, worlds, "the chain rule by algebra; and " + HOW, "new"),
-        integral_step(law, values, "at random parameters"),
-        critical_time_step(law, values, "at random parameters"),
-        head_step(law, None, exact, "at random parameters"),
-        remainder_step(law, exact, "at random parameters", in_paper=False),
+        fixed_point_step(law, worlds, HOW + "; and algebra", POINTS),
+        law_step(law, worlds, "the chain rule by algebra; and " + HOW, POINTS, "new"),
+        integral_step(law, values, POINTS),
+        critical_time_step(law, values, POINTS),
+        head_step(law, None, exact, POINTS),
+        remainder_step(law, exact, POINTS, in_paper=False),
     )
     return steps if law.excess.is_nonnegative is not False else steps[:5]
 
@@ -280,9 +286,7 @@ def _why_not(flow: Any) -> str:
     )
 
 
-def _refute(
-    described: ModeLoss, values: tuple[Model, ...], speed: Any, conjecture: Any
-) -> None:
+def _refute(described: ModeLoss, values: tuple[Model, ...], speed: Any, conjecture: Any) -> None:
     change = sp.Derivative(no.w_of(no.t), no.t)
     claimed = conjecture if isinstance(conjecture, sp.Eq) else equation(change, conjecture)
     claimed = equation(claimed.lhs, claimed.rhs.xreplace({no.w: no.w_of(no.t)}))

@@ -265,7 +265,7 @@ class Derivation:
 def _verified(step: Step) -> Mapping[str, Any]:
     began = time.perf_counter()
     holds: bool | None = True
-    how = step.how
+    how = f"{step.how}; tried at {step.depths}"
     try:
         step.check()
     except UndecidedError as error:

@@ -11,11 +11,12 @@ from dlnflow.symbolic import _fixed_points
 from dlnflow.symbolic import _notation as no
 from dlnflow.symbolic._consequences import (
     depth_step,
-    gap_step,
     opposite_order_step,
     single_layer_step,
 )
+from dlnflow.symbolic._decoupling_steps import decoupling_steps
 from dlnflow.symbolic._derivation import Derivation
+from dlnflow.symbolic._gap import gap_step
 from dlnflow.symbolic._judge import holds_in
 from dlnflow.symbolic._law import Law, law_of
 from dlnflow.symbolic._matrix_steps import matrix_steps
@@ -23,7 +24,7 @@ from dlnflow.symbolic._mode_steps import fixed_point_step, law_step, mode_step, 
 from dlnflow.symbolic._notation import equation
 from dlnflow.symbolic._scalar import mode_loss
 from dlnflow.symbolic._series import Asymptotics
-from dlnflow.symbolic._setting import ANY_LAYER, Setting, setting
+from dlnflow.symbolic._setting import Setting, setting
 from dlnflow.symbolic._step import Step
 from dlnflow.symbolic._time_steps import (
     critical_time_step,
@@ -119,41 +120,48 @@ def _law(here: Setting) -> Law:
 def _steps(here: Setting, law: Law, published: Any) -> tuple[Step, ...]:
     cases = tuple({**case.symbols, **TRIED} for case in here.cases())
     exact = tuple(Asymptotics(law, values) for values in cases)
-    depths = _depths(here)
-    by_matrices = f"the velocity of explicit matrices in random bases, exactly, {depths}"
+    tried = here.tried
+    by_matrices = "the velocity of explicit matrices in random bases, exactly"
     growing = lambda: matrix_worlds(here)  # noqa: E731
     source = "the paper, theorem on the dynamics of JEPA and MAE" if here.in_paper else "new"
     steps = [
         *matrix_steps(here),
+        *decoupling_steps(here),
         mode_step(
             law.flow(no.u),
             law.L,
             law.terms,
             lambda: matrix_worlds(here, growing=False),
-            "the loss of one mode differentiated by algebra, against "
+            loss="`1/2 s (v w)^2 - lam v w tau`, with `v` and `w` the decoder and the encoder, "
+            "`s = lam/rho` the variance and `tau` the frozen target",
+            how="the loss of one mode differentiated by algebra, against "
             + by_matrices
-            + ", with either sign of rho",
-            source,
+            + ", with either sign of `rho`",
+            tried=tried,
+            source=source,
         ),
         paper_step(here, lambda end: _law(end).velocity(no.w)),
-        fixed_point_step(law, growing, by_matrices + ", at, below and above the plateau; algebra"),
+        fixed_point_step(
+            law, growing, by_matrices + ", at, below and above the plateau; and algebra", tried
+        ),
         law_step(
             law,
             growing,
             "the chain rule by algebra, for all values of the symbols; and the ratio of "
             "prediction and target, and " + by_matrices,
+            tried,
             "new (in this form; the exponents for JEPA and MAE are the paper's)",
         ),
-        integral_step(law, cases, depths),
-        critical_time_step(law, cases, depths),
-        head_step(law, published, exact, depths),
-        remainder_step(law, exact, depths, here.in_paper),
-        *_consequences(here, law, cases, depths),
+        integral_step(law, cases, tried),
+        critical_time_step(law, cases, tried),
+        head_step(law, published, exact, tried),
+        remainder_step(law, exact, tried, here.in_paper),
+        *_consequences(here, law, cases, tried),
     ]
     return tuple(steps)
 
 
-def _consequences(here: Setting, law: Law, cases: Any, depths: str) -> list[Step]:
+def _consequences(here: Setting, law: Law, cases: Any, tried: str) -> list[Step]:
     by_rho = here.m.is_positive is True
     one = sp.Integer(1)
     latent = here.m == here.L
@@ -163,32 +171,18 @@ def _consequences(here: Setting, law: Law, cases: Any, depths: str) -> list[Step
     partner = _end(other, here.L, here.P, here.clock)
     name = here.objective.replace("-", "_")
     found = [
-        gap_step(law, cases, depths, by_rho),
-        depth_step(law, _law(deeper), cases, depths, "encoder", by_rho),
+        gap_step(law, cases, tried, by_rho),
+        depth_step(law, _law(deeper), cases, tried, "encoder", by_rho),
         single_layer_step(*(_law(_end(name, one, one, "paper")) for name in ("jepa", "mae"))),
-        depth_step(law, _law(wider), cases, depths, "decoder", by_rho),
+        depth_step(law, _law(wider), cases, tried, "decoder", by_rho),
     ]
     if here.m != 0 or here.objective == "mae":
-        found.append(opposite_order_step((name, law), (other, _law(partner)), cases, depths))
+        found.append(opposite_order_step((name, law), (other, _law(partner)), cases, tried))
     return [step for step in found if step is not None]
 
 
 def _end(name: str, L: Any, P: Any, clock: str) -> Setting:
     return Setting(name, L, P, L if name == "jepa" else sp.Integer(0), clock)
-
-
-def _depths(here: Setting) -> str:
-    """The concrete cases in words."""
-    cases = here.cases()
-    if not here.L.free_symbols:
-        text = f"L = {here.L}"
-    else:
-        text = f"at the concrete depths L = {cases[0].L}..{cases[-1].L}"
-    if here.P.free_symbols:
-        text += ", decoder depths 1 and 2"
-    if here.objective == ANY_LAYER:
-        text += ", m = 0, 1 and L"
-    return text
 
 
 def _refute(here: Setting, conjecture: Any) -> None:
@@ -198,11 +192,8 @@ def _refute(here: Setting, conjecture: Any) -> None:
     claimed = equation(
         claimed.lhs, sp.nsimplify(claimed.rhs, rational=True).xreplace({no.w: no.w_of(no.t)})
     )
-    models = []
-    for world in matrix_worlds(here):
-        for u in singular_values():
-            models.append(_moving(world, u, here, change))
-    holds_in(claimed, models)
+    worlds = matrix_worlds(here)
+    holds_in(claimed, (_moving(one, u, here, change) for one in worlds for u in singular_values()))
 
 
 def _moving(world: MatrixWorld, u: Any, here: Setting, change: Any) -> dict[Any, Any]:

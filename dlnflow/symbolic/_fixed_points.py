@@ -113,6 +113,7 @@ def fixed_points_step(
     speed: Any,
     worlds: Callable[[], Iterable[World]],
     how: str,
+    tried: str,
 ) -> Step:
     """The fixed points of an equation outside the family."""
     f, w = no.velocity, no.w
@@ -142,11 +143,12 @@ def fixed_points_step(
         "7",
         "Fixed points",
         sp.Tuple(*claims),
-        "f(w) is dw/dt. Where it vanishes a mode can rest; a negative slope there makes the rest "
-        "stable. Roots whose sign depends on parameters are fixed points only where they are "
+        "`f(w)` is `dw/dt`. Where it vanishes a mode can rest; a negative slope there makes the "
+        "rest stable. Roots whose sign depends on parameters are fixed points only where they are "
         "positive." + open_ones,
         "the user's loss",
         how,
+        tried,
         route,
     )
 
@@ -159,8 +161,12 @@ def _rest_models(relation: Any, node: Any, world: World, speed: Any) -> Iterator
     if not amplitude.is_real or amplitude < 0:
         return
     rate = value(speed, world.values)
-    u = Fraction(str(sp.N(amplitude ** sp.Rational(1, world.L), GUARD))) if amplitude else 0
-    if not u:
+    u = (
+        Fraction(str(sp.N(amplitude ** sp.Rational(1, world.L), GUARD)))
+        if amplitude
+        else Fraction(0)
+    )
+    if u == 0:
         yield {**world.values, node: sp.N(rate * world.encoder(Fraction(0)), GUARD)}
         return
     pair = [u * (1 + sign * SMALL) for sign in (1, -1)]

@@ -33,7 +33,10 @@ class Law:
     def at(self, values: Mapping[Any, Any]) -> Law:
         """The same law with values for symbols."""
         return Law(
-            *(sp.sympify(getattr(self, field.name)).xreplace(dict(values)) for field in fields(self))
+            *(
+                sp.sympify(getattr(self, field.name)).xreplace(dict(values))
+                for field in fields(self)
+            )
         )
 
     @property

@@ -30,9 +30,17 @@ def network_clock() -> tuple[Any, Any]:
 
 
 def mode_step(
-    flow: Any, L: Any, terms: Callable[[Any], Any], worlds: Worlds, how: str, source: str
+    flow: Any,
+    L: Any,
+    terms: Callable[[Any], Any],
+    worlds: Worlds,
+    *,
+    loss: str,
+    how: str,
+    tried: str,
+    source: str,
 ) -> Step:
-    """``du/dt``, then ``dw/dt`` on both clocks: ``L`` times ``terms(w)``, and without the factor."""
+    """``du/dt``, then ``dw/dt`` on both clocks: ``L terms(w)``, and without the factor ``L``."""
     tn, tp = no.t_network, no.t_paper
     du, dw = network_clock()
     paper = sp.Derivative(no.w_of(tp), tp)
@@ -63,14 +71,14 @@ def mode_step(
         "5",
         "The equation of one mode",
         sp.Tuple(*claims),
-        "A mode that all layers carry with one singular value u loses 1/2 s (v w)^2 - lam v w tau, "
-        "with s = lam/rho its variance and tau the frozen target; each layer's derivative is the "
-        "same. The encoder's amplitude is w = u^L, so by the chain rule dw/dt = L u^(L-1) du/dt: L "
-        "layers move at once. That factor L is what the network's own time has; the paper leaves "
-        "it out, so its clock runs L times as fast, t_paper = L t_network, and the third equation "
-        "has none.",
+        "At balance all layers carry a mode with one singular value `u`, and the derivative of its "
+        f"loss is the same for each; the loss is {loss}. The encoder's amplitude is `w = u^L`, so "
+        "by the chain rule `dw/dt = L u^(L-1) du/dt`: `L` layers move at once. That factor `L` "
+        "belongs to the network's own time. The paper leaves it out, so its clock runs `L` times "
+        "as fast, `t_paper = L t_network`, and the third equation has none.",
         source,
         how,
+        tried,
         route,
     )
 
@@ -118,14 +126,15 @@ def paper_step(setting: Setting, velocity: Callable[[Setting], Any]) -> Step:
             "On the paper's clock the derived equation (left) is the one the paper prints (right)."
             if direct
             else "The paper has one decoder layer and two targets. There, with the target moved to "
-            "the latent representation (m = L) or the data (m = 0), the derived equation (left) is "
-            "the one the paper prints (right)."
+            "the latent representation (`m = L`) or the data (`m = 0`), the derived equation "
+            "(left) is the one the paper prints (right)."
         )
-        + " The exponent of the growing term is all that distinguishes the objectives: 3 - 1/L for "
-        "JEPA, 2 - 1/L for MAE.",
+        + " The exponent of the growing term is all that distinguishes the objectives: `3 - 1/L` "
+        "for JEPA, `2 - 1/L` for MAE.",
         "the paper, theorem on the dynamics of JEPA and MAE (section 3)",
         "the derived side against the printed side by algebra, and each against the velocity of "
-        f"explicit matrices at random modes, {_depths(setting)}",
+        "explicit matrices at random modes",
+        setting.tried,
         route,
     )
 
@@ -135,17 +144,10 @@ def _end(setting: Setting, name: str) -> Setting:
     return Setting(name, setting.L, sp.Integer(1), m, "paper")
 
 
-def _depths(setting: Setting) -> str:
-    if not setting.L.free_symbols:
-        return f"L = {setting.L}"
-    depths = [case.L for case in setting.cases()]
-    return f"L = {min(depths)}..{max(depths)}"
-
-
 # --- 7: fixed points ---------------------------------------------------------------------------
 
 
-def fixed_point_step(law: Law, worlds: Worlds, how: str) -> Step:
+def fixed_point_step(law: Law, worlds: Worlds, how: str, tried: str) -> Step:
     """Where a mode can rest, and which rest is stable."""
     f, w, rest = no.velocity, no.w, no.w_plateau
     slope = sp.Subs(sp.Derivative(f(w), w), w, rest)
@@ -176,12 +178,13 @@ def fixed_point_step(law: Law, worlds: Worlds, how: str) -> Step:
         "7",
         "Fixed points and the plateau",
         sp.Tuple(*claims),
-        "f(w) is dw/dt. A mode rests at 0, which is unstable (f is positive above it), and where "
-        "u^k = rho: the decoder then returns to the target's layer exactly the regression "
-        "coefficient. That plateau attracts from both sides, at the rate kappa of the law in step "
-        "8.",
+        "`f(w)` is `dw/dt`. A mode rests at 0, which is unstable (`f` is positive above it), and "
+        "where the `k` layers between target and prediction together have the regression "
+        "coefficient, `u^k = rho`. That plateau attracts from both sides, at the rate `kappa` of "
+        "step 8.",
         "the paper, section 3 (fixed points), for JEPA and MAE; otherwise new",
         how,
+        tried,
         route,
     )
 
@@ -229,7 +232,7 @@ def _beside(world: World, at_rest: Model, law: Law) -> Iterator[Model]:
 # --- 8: the law --------------------------------------------------------------------------------
 
 
-def law_step(law: Law, worlds: Worlds, how: str, source: str) -> Step:
+def law_step(law: Law, worlds: Worlds, how: str, tried: str, source: str) -> Step:
     """The learned fraction, its order and rate, and the equation they give."""
     of_time = no.q_of(no.t)
     change = sp.Derivative(of_time, no.t)
@@ -258,12 +261,13 @@ def law_step(law: Law, worlds: Worlds, how: str, source: str) -> Step:
         "8",
         "One law for every mode",
         sp.Tuple(*claims),
-        "Let q = u^k / rho, the learned fraction of the mode's regression coefficient, with k the "
-        "number of layers between target and prediction. Then lam, rho, depth and target enter "
-        "only through an order c and a rate kappa (on the chosen clock): Blumberg's hyperlogistic "
-        "law of growth. The exponent of rho in kappa, c - 1, is where the objectives differ.",
+        "Let `q = u^k / rho`, the learned fraction of the mode's regression coefficient. Then "
+        "`lam`, `rho`, depths and target enter only through an order `c` and a rate `kappa` (on "
+        "the chosen clock): Blumberg's hyperlogistic law of growth. The exponent of `rho` in "
+        "`kappa`, `c - 1`, is where the objectives differ.",
         source,
         how,
+        tried,
         route,
     )
 

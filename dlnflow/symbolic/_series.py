@@ -1,7 +1,7 @@
-"""Times to any number of digits, without the closed forms: the integrand's own series, or quadrature.
+"""Times to any number of digits, without the closed forms.
 
-``1 / (q**c (1 - q))`` is the geometric series ``sum_j q**(j - c)``; integrated term by term it gives
-elapsed times for ``q < 1`` at any order, whole or not, and to thousands of digits.
+``1 / (q**c (1 - q))`` is the geometric series ``sum_j q**(j - c)``; integrated term by term it
+gives elapsed times for ``q < 1`` at any order, whole or not, and to thousands of digits.
 """
 
 from __future__ import annotations

@@ -84,15 +84,21 @@ class Setting:
                 found += [Case(L, P, layer) for layer in sorted(set(layers)) if layer <= L]
         return tuple(found)
 
-    def at(self, case: Case) -> Setting:
-        """The same objective at concrete depths."""
-        L, P, m = map(sp.Integer, (case.L, case.P, case.m))
-        return Setting(self.objective, L, P, m, self.clock)
+    @property
+    def tried(self) -> str:
+        """The concrete cases in words."""
+        cases = self.cases()
+        text = f"L = {self.L}" if not self.L.free_symbols else f"L = {cases[0].L}..{cases[-1].L}"
+        if self.P.free_symbols:
+            text += ", P = 1 and 2"
+        return text + (", m = 0, 1 and L" if self.m == no.m else "")
 
     def __str__(self) -> str:
         named = {"jepa": "JEPA", "mae": "MAE", ANY_LAYER: "the target after layer m"}
         name = named.get(self.objective, f"the target after layer {self.m}")
-        return f"{name}, L = {self.L}, decoder depth {self.P}, {self.clock} clock"
+        encoder = "any L" if self.L.free_symbols else f"L = {self.L}"
+        decoder = "any decoder depth" if self.P.free_symbols else f"decoder depth {self.P}"
+        return f"{name}, {encoder}, {decoder}, {self.clock} clock"
 
 
 def setting(

@@ -25,7 +25,9 @@ class Step:
     source : str
         The paper's theorem, or "new".
     how : str
-        The two routes that the check compares, and for which depths.
+        The two routes that the check compares.
+    depths : str
+        The concrete depths at which numbers or whole matrices were tried.
     route : callable
         Recomputes a statement by the other route; raises `DerivationError` where it fails.
 
@@ -44,6 +46,7 @@ class Step:
     explanation: str
     source: str
     how: str
+    depths: str
     route: Callable[[sp.Tuple], None] = field(compare=False)
 
     def check(self) -> None:

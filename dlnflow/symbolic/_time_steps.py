@@ -40,13 +40,11 @@ remainder = sp.Function("R", real=True)
 # --- 9: the integral ---------------------------------------------------------------------------
 
 
-def integral_step(law: Law, cases: Cases, depths: str) -> Step:
+def integral_step(law: Law, cases: Cases, tried: str) -> Step:
     """Both closed forms of the antiderivative, and which one this law takes."""
     q = no.q
     claims = (
-        equation(
-            sp.Derivative(whole_order(q, whole_c - 1), q), q**-whole_c / (1 - q)
-        ),
+        equation(sp.Derivative(whole_order(q, whole_c - 1), q), q**-whole_c / (1 - q)),
         equation(sp.Derivative(any_order(q, no.c - 1), q), q**-no.c / (1 - q)),
         equation(no.elapsed(q), law.antiderivative(q)),
     )
@@ -63,14 +61,15 @@ def integral_step(law: Law, cases: Cases, depths: str) -> Step:
         "9",
         "The integral",
         sp.Tuple(*claims),
-        "The law separates: kappa dt = dq / (q^c (1 - q)), whose integral T_c has two closed "
-        "forms, one for whole orders c (a sum and a logarithm) and one for all others (a "
-        "hypergeometric function); the third line is the form that this order takes. Only "
-        "differences of T_c have a meaning.",
+        "The law separates, `kappa dt = dq / (q^c (1 - q))`, and the integral `T_c` has two closed "
+        "forms: a sum and a logarithm for whole orders `c`, a hypergeometric function for all "
+        "others. The third line is the form that this order takes. Only differences of `T_c` have "
+        "a meaning.",
         "new (standard integrals; the paper integrates JEPA's case to leading orders)",
-        "differences of the closed forms against quadrature of the integrand; for all whole c by "
-        "induction, for all others by the coefficients of the power series; the form taken, "
-        f"against quadrature, {depths}",
+        "differences of the closed forms against quadrature of the integrand; for all whole `c` by "
+        "induction, for all others by the coefficients of the power series; the form taken against "
+        "quadrature",
+        tried,
         route,
     )
 
@@ -143,7 +142,7 @@ def _prove_by_series(relation: Any) -> None:
 # --- 10: the critical time ---------------------------------------------------------------------
 
 
-def critical_time_step(law: Law, cases: Cases, depths: str) -> Step:
+def critical_time_step(law: Law, cases: Cases, tried: str) -> Step:
     """The exact time to the fraction ``p`` of the plateau."""
     difference = no.elapsed(no.q_p) - no.elapsed(no.q_0)
     claims = (
@@ -163,12 +162,14 @@ def critical_time_step(law: Law, cases: Cases, depths: str) -> Step:
         "10a",
         "The exact critical time",
         sp.Tuple(*claims),
-        "The encoder starts at w = eps and has learned the fraction p of its plateau when the "
-        "learned fraction is q_p = p^(k/L). The time between is a difference of T_c over the rate. "
-        "It holds for q_0 < q_p < 1; a mode that starts above the fraction has critical time 0.",
+        "The encoder starts at `w = eps`, and `w` is the fraction `p` of its plateau when the "
+        "learned fraction is `q_p = p^(k/L)`. The time between is a difference of `T_c` over "
+        "the rate. It holds for `q_0 < q_p`; a mode that starts above the fraction has critical "
+        "time 0.",
         "new (exact; the paper has its leading orders)",
-        f"quadrature of dw/f(w) over the mode equation of step 5, {depths}; and by algebra: its "
-        "derivative by eps is -1/f(eps), and it is 0 where eps is p times the plateau",
+        "quadrature of `dw/f(w)` over the mode equation of step 5; and by algebra: its "
+        "derivative by `eps` is `-1/f(eps)`, and it is 0 where `eps` is `p` times the plateau",
+        tried,
         route,
     )
 
@@ -217,7 +218,7 @@ def paper_critical_time(objective: str, L: Any) -> Any:
     return deep if L.is_Integer else sp.Piecewise((shallow, sp.Eq(L, 1)), (deep, True))
 
 
-def head_step(law: Law, published: Any, exact: tuple[Asymptotics, ...], depths: str) -> Step:
+def head_step(law: Law, published: Any, exact: tuple[Asymptotics, ...], tried: str) -> Step:
     """The part that grows as a power of ``1/eps``, and the paper's sum beside it."""
     name = t_head if published is None else t_published
     claims = [equation(name, law.head())]
@@ -238,19 +239,20 @@ def head_step(law: Law, published: Any, exact: tuple[Asymptotics, ...], depths: 
         "10b",
         "Small starts: the part that grows as a power of 1/eps",
         sp.Tuple(*claims),
-        "At small q_0 the integrand is the geometric series q^-c + q^(1-c) + ..., and every term "
-        "with an exponent below -1 contributes a power of 1/q_0. "
+        "The integrand is the geometric series `q^-c + q^(1-c) + ...`; at a small start every term "
+        "with an exponent below -1 contributes a power of `1/q_0`. "
         + (
             "Put together these are the paper's formula, term by term (second line), the logarithm "
             "at order 1 among them."
             if published is not None
-            else "The paper has such a formula for JEPA and MAE with one decoder layer; this is its "
-            "analogue."
+            else "The paper has such a formula for JEPA and MAE with one decoder layer; this is "
+            "its analogue."
         ),
         "the paper, theorem on critical times" if published is not None else "new",
-        "the exact time, by its series with hundreds of digits, less this part grows like log(1/eps) "
-        f"(whole orders from 2) or not at all, {depths}"
+        "the exact time, by its series with hundreds of digits, less this part grows like "
+        "`log(1/eps)` (whole orders from 2) or not at all"
         + ("; the two lines against each other by algebra" if published is not None else ""),
+        tried,
         route,
     )
 
@@ -292,9 +294,7 @@ def _prove_published(law: Law, parts: tuple[Any, ...]) -> None:
 # --- 10c: the Theta terms ----------------------------------------------------------------------
 
 
-def remainder_step(
-    law: Law, exact: tuple[Asymptotics, ...], depths: str, in_paper: bool
-) -> Step:
+def remainder_step(law: Law, exact: tuple[Asymptotics, ...], tried: str, in_paper: bool) -> Step:
     """What the published part leaves out, in full, and its limit."""
     scale, limit = law.remainder_limit()
     R = remainder(no.eps)
@@ -310,17 +310,20 @@ def remainder_step(
         for one in exact:
             _prove_limit(one, full, asymptotic)
 
-    theta = "the paper's Theta(log eps) for JEPA and Theta(1) for MAE" if in_paper else "new"
+    theta = (
+        ": what the paper calls Theta(log eps) for JEPA and Theta(1) for MAE" if in_paper else ""
+    )
     return Step(
         "10c",
         "What the published part leaves out",
         sp.Tuple(*claims),
-        "R(eps) is the exact critical time less the part of step 10b, in full and without "
-        "cancellation: " + theta + ". Divided by its order it has a limit as eps goes to 0, which "
-        "at whole orders from 2 is free of p.",
-        "new (the paper states the orders)",
+        "`R(eps)` is the exact critical time less the part of step 10b, in full and without "
+        "cancellation" + theta + ". Divided by its order it has a limit as `eps` goes to 0, which "
+        "at whole orders from 2 is free of `p`.",
+        "new (the paper states the orders)" if in_paper else "new",
         "the exact time by its series less the part of step 10b, with hundreds of digits, at "
-        f"moderate and at vanishing eps, {depths}; the limit by SymPy, {depths}",
+        "moderate and at vanishing `eps`; the limit by SymPy",
+        tried,
         route,
     )
 

@@ -94,12 +94,15 @@ def identity(size: int) -> Matrix:
     return np.array([[Fraction(i == j) for j in range(size)] for i in range(size)], dtype=object)
 
 
+def diagonal(entries: Sequence[Any]) -> Matrix:
+    """A diagonal matrix."""
+    return np.diag(np.array(list(entries), dtype=object))
+
+
 def random_network(case: Case, widths: Sequence[int], rng: random.Random) -> Network:
     """Small whole numbers everywhere, layer ``a`` having ``widths[a]`` outputs."""
     sizes = [*widths[:-1], widths[case.m]]
-    layers = tuple(
-        _whole(rng, *shape) for shape in zip(sizes[1:], sizes[:-1], strict=True)
-    )
+    layers = tuple(_whole(rng, *shape) for shape in zip(sizes[1:], sizes[:-1], strict=True))
     samples = sizes[0] + 2
     return Network(case, layers, _whole(rng, sizes[0], samples), _whole(rng, sizes[0], samples))
 
@@ -138,10 +141,10 @@ def aligned_network(case: Case, u: Sequence[Any], rho: Sequence[Any], seed: int)
     d = len(u)
     bases, scales = _surroundings(case, d, seed)
     layers = tuple(
-        out @ np.diag(list(u)) @ into.T for out, into in zip(bases[1:], bases[:-1], strict=True)
+        out @ diagonal(u) @ into.T for out, into in zip(bases[1:], bases[:-1], strict=True)
     )
-    x = bases[0] @ np.diag(scales)
-    y = bases[0] @ np.diag([r * s for r, s in zip(rho, scales, strict=True)])
+    x = bases[0] @ diagonal(scales)
+    y = bases[0] @ diagonal([r * s for r, s in zip(rho, scales, strict=True)])
     lam = tuple(r * s * s / d for r, s in zip(rho, scales, strict=True))
     return Aligned(Network(case, layers, x, y), bases, tuple(u), tuple(rho), lam)
 

@@ -1,0 +1,271 @@
+"""Step 11a: to which order in ``eps`` a critical time depends on ``rho``."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import sympy as sp
+
+from dlnflow.symbolic import _notation as no
+from dlnflow.symbolic._judge import DerivationError, Model, holds_in, prove_zero, value
+from dlnflow.symbolic._law import Law, any_order
+from dlnflow.symbolic._notation import equation
+from dlnflow.symbolic._series import HALF, Asymptotics
+from dlnflow.symbolic._step import Step, relations
+
+Cases = tuple[Mapping[Any, Any], ...]
+
+t_of = sp.Function("t_star", positive=True)
+gap_of = sp.Function("G", real=True)
+LARGE, SMALLER = sp.Rational(9, 10), sp.Rational(2, 5)  # rho_1 and rho_2 of the tried modes
+
+
+def to_zero(expression: Any) -> sp.Limit:
+    """The limit of a vanishing start."""
+    return sp.Limit(expression, no.eps, 0, "+")
+
+
+@dataclass(frozen=True)
+class GapLaw:
+    """The order and coefficient of ``t_star(rho_2) / t_star(rho_1) - 1`` at equal ``lam``."""
+
+    law: Law
+
+    def _by_order(self, **forms: Any) -> Any:
+        """By the order: 1, between 1 and 2, 2, above 2."""
+        above = sp.expand(self.law.growth - 1 - self.law.gap)  # (c - 2) k
+        one = dict(self.law.branches()).get("one", sp.false)
+        two = self._is_two(above)
+        below = sp.false if above.is_nonnegative else (above < 0)
+        pairs = [("one", one), ("two", two), ("below", below), ("above", sp.true)]
+        kept = [(forms[kind](), when) for kind, when in pairs if when != sp.false]
+        first = next(i for i, (_, when) in enumerate(kept) if when == sp.true)
+        return kept[0][0] if first == 0 else sp.Piecewise(*kept[: first + 1])
+
+    @staticmethod
+    def _is_two(above: Any) -> Any:
+        layer = sp.expand(above / 2 + 1)
+        if above.is_nonzero or above.is_negative:
+            return sp.false
+        return sp.Eq(layer, 1) if layer.is_Symbol else sp.Eq(above, 0)
+
+    def leading(self) -> Any:
+        """The critical time to leading order, free of ``rho``."""
+        law = self.law
+        power = no.eps ** _quotient(law.growth - 1, law.L)
+
+        def powers() -> Any:
+            return 1 / (law.excess * law.simple_rate * power)
+
+        return self._by_order(one=law.head, below=powers, two=powers, above=powers)
+
+    def scale(self) -> Any:
+        """What the relative gap is divided by."""
+        law = self.law
+        start = no.eps**law.exponent
+        return self._by_order(
+            one=lambda: 1 / sp.log(1 / no.eps),
+            below=lambda: no.eps ** _quotient(law.growth - 1, law.L),
+            two=lambda: start * sp.log(1 / no.eps),
+            above=lambda: start,
+        )
+
+    def power(self) -> Any:
+        """The exponent of ``eps`` in the relative gap, logarithms aside."""
+        law = self.law
+        return self._by_order(
+            one=lambda: sp.Integer(0),
+            below=lambda: _quotient(law.growth - 1, law.L),
+            two=lambda: law.exponent,
+            above=lambda: law.exponent,
+        )
+
+    def coefficient(self) -> Any:
+        """The limit of the relative gap over its scale."""
+        law, e = self.law, self.law.excess
+        difference = 1 / no.rho_2 - 1 / no.rho_1
+        return self._by_order(
+            one=lambda: sp.log(no.rho_2 / no.rho_1) / law.exponent,
+            below=lambda: e * any_order(law.goal, e) * (no.rho_2**-e - no.rho_1**-e),
+            two=lambda: law.exponent * difference,
+            above=lambda: _quotient(law.growth - 1, law.growth - 1 - law.gap) * difference,
+        )
+
+
+def _quotient(above: Any, below: Any) -> Any:
+    return sp.factor_terms(sp.expand(above)) / sp.factor_terms(sp.expand(below))
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two modes of equal covariance, their exact times at three vanishing starts."""
+
+    law: Law
+    values: Mapping[Any, Any]
+
+    @cached_property
+    def modes(self) -> tuple[Asymptotics, Asymptotics]:
+        """With ``rho_1`` and ``rho_2``."""
+        first, second = (
+            Asymptotics(self.law, {**self.values, no.rho: rho}) for rho in (LARGE, SMALLER)
+        )
+        return first, second
+
+    @property
+    def names(self) -> dict[Any, Any]:
+        """Numbers for the symbols of both modes."""
+        return {**self.values, no.p: HALF, no.rho_1: LARGE, no.rho_2: SMALLER}
+
+    def measured(self, leading: Any, scale: Any) -> tuple[Any, Any]:
+        """The limits of ``t_star / leading`` and ``G / scale``, from the exact times.
+
+        Where logarithms make the approach slow, from slopes against ``log(1/eps)``.
+        """
+        first, second = self.modes
+        starts, logs = first.starts[1:], first.logs[1:]
+        digits = first.digits(starts[-1])
+        at = [{**self.values, no.p: HALF, no.eps: eps} for eps in starts]
+        leads, scales = ([_number(one, here, digits) for here in at] for one in (leading, scale))
+        times = [first.time(eps) for eps in starts]
+        apart = [second.time(eps) - first.time(eps) for eps in starts]
+        gaps = [one / time for one, time in zip(apart, times, strict=True)]
+        if first.order == 1:
+            slope = (times[1] - times[0]) / (leads[1] - leads[0])
+            per_scale = 1 / (leads[1] * scales[1] * slope)
+            return slope, apart[1] * per_scale
+        if first.order == 2:
+            x = [scale / log for scale, log in zip(scales, logs, strict=True)]
+            slope = (gaps[1] / x[1] - gaps[0] / x[0]) / (logs[1] - logs[0])
+            return times[1] / leads[1], slope
+        return times[1] / leads[1], gaps[1] / scales[1]
+
+    def gap(self, eps: Any) -> Any:
+        """The relative gap."""
+        first, second = self.modes
+        return second.time(eps) / first.time(eps) - 1
+
+
+def _number(expression: Any, model: Model, digits: int) -> Any:
+    return sp.N(sp.sympify(expression).xreplace(dict(model)).doit(), digits)
+
+
+lead_of = sp.Function("t_lead", positive=True)
+scale_of = sp.Function("g", positive=True)
+
+
+def gap_step(law: Law, cases: Cases, tried: str, by_rho: bool) -> Step:
+    """Where ``rho`` enters the critical time."""
+    found, eps = GapLaw(law), no.eps
+    second = to_zero(gap_of(eps) / scale_of(eps))
+    first = to_zero(t_of(eps) / lead_of(eps))
+    claims = [
+        equation(lead_of(eps), found.leading()),
+        equation(first, 1),
+        equation(scale_of(eps), found.scale()),
+        equation(second, found.coefficient()),
+    ]
+    if by_rho:
+        claims.append(sp.Implies(no.rho_2 < no.rho_1, second > 0))
+
+    def route(statement: sp.Tuple) -> None:
+        leading, ratio, scale, gap, *sign = relations(statement, len(claims))
+        for relation, node in zip(
+            statement, (lead_of(eps), first, scale_of(eps), second), strict=False
+        ):
+            if relation.lhs != node:
+                raise DerivationError(f"{relation} does not say what {node} is")
+        for values in cases:
+            pair = Pair(law, without_rho(values))
+            measured = (sp.N(one, 30) for one in pair.measured(leading.rhs, scale.rhs))
+            model = {**pair.names, **dict(zip((first, second), measured, strict=True))}
+            holds_in(ratio, [model])
+            holds_in(gap, [model])
+            _prove_gap(law, values, scale.rhs, gap)
+        for relation in sign:
+            holds_in(relation, _random_pairs(cases, gap))
+
+    return Step(
+        "11a",
+        "Equal covariance: where rho enters",
+        sp.Tuple(*claims),
+        "To leading order at small `eps` the critical time does not depend on `rho`, for any "
+        "target. `G(eps) = t_star(rho_2)/t_star(rho_1) - 1` is the relative gap of two modes of "
+        "equal `lam`, and `g` its order: `eps^(k/L)` when the target is read after at least two "
+        "layers, `eps^(k/L) log(1/eps)` after one; with the data as target (MAE) `rho` enters at "
+        "the end of the rise, not at its start. "
+        + (
+            "Here the gap is positive for `rho_2 < rho_1`: the mode of larger regression "
+            "coefficient is learned first."
+            if by_rho
+            else "There the sign of the gap depends on depth and `p`: no preference that could be "
+            "relied on."
+        ),
+        "the paper, sections 3 and 4, states the orders; the coefficients are new",
+        "exact times by their series at `eps` down to where only the limit is left; the limit by "
+        "SymPy, for all `rho_1`, `rho_2` and `p`",
+        tried,
+        route,
+    )
+
+
+def without_rho(values: Mapping[Any, Any]) -> dict[Any, Any]:
+    """The numbers of a case, for modes with their own ``rho``."""
+    return {key: one for key, one in values.items() if key != no.rho}
+
+
+def _random_pairs(cases: Cases, gap: Any) -> Iterator[Model]:
+    """Pairs of modes, in either order, with the claimed limit."""
+    rng = random.Random(8)
+    for values in cases:
+        for _ in range(6):
+            rhos = (sp.Rational(rng.randint(5, 150), 100) for _ in range(2))
+            pair = dict(zip((no.rho_1, no.rho_2), rhos, strict=True))
+            model = {**without_rho(values), no.p: HALF, **pair}
+            yield {**model, gap.lhs: sp.N(value(gap.rhs, model), 30)}
+
+
+def _prove_gap(law: Law, values: Mapping[Any, Any], scale: Any, relation: Any) -> None:
+    """By SymPy at concrete depths, for all rho and p, in a root ``y`` of ``eps**(k/L)``."""
+    depths = {key: one for key, one in values.items() if key.is_integer}
+    there = law.at(depths)
+    y = sp.Symbol("y", positive=True)
+    x = y ** int(there.order.q)  # so that all powers are whole
+    eps = x ** (1 / there.exponent)
+    held: dict[Any, Any] = {}
+    times = [_in_start(there, rho, x, held) for rho in (no.rho_1, no.rho_2)]
+    order_of_gap = sp.expand_log(scale.xreplace(depths).doit().xreplace({no.eps: eps}))
+    log = -sp.log(x) / there.exponent
+    factor = x**there.excess if there.order > 1 else 1 / log
+    above, below = (
+        _limit(sp.expand(sp.expand_log(one * factor)), y)
+        for one in ((times[1] - times[0]) / order_of_gap, times[0])
+    )
+    claimed = relation.rhs.xreplace(depths).doit().xreplace(held)
+    prove_zero(sp.simplify(above / below - claimed), relation)
+
+
+def _in_start(there: Law, rho: Any, x: Any, held: dict[Any, Any]) -> Any:
+    """The critical time with ``q_0 = x / rho``.
+
+    Hypergeometric functions of it to the order needed; those of ``p`` are constants, ``held``.
+    """
+    law = Law(there.lam, rho, there.growth, there.gap, there.L, there.speed)
+    q_0 = sp.Symbol("q_0", positive=True)
+    start = {law.start: q_0, no.eps: (rho * q_0) ** (1 / law.exponent)}
+    time = law.critical_time().xreplace(start)
+    for node in time.atoms(sp.hyper):
+        if node.argument.has(q_0):
+            first = sp.prod(node.ap) / sp.prod(node.bq)
+            rest = sp.Symbol("bounded", positive=True) * q_0**2
+            time = time.xreplace({node: 1 + first * q_0 + rest})
+        else:
+            held.setdefault(node, sp.Symbol(f"h_{len(held)}", positive=True))
+    return time.xreplace(held).xreplace({q_0: x / rho})
+
+
+def _limit(expression: Any, y: Any) -> Any:
+    return sum(sp.limit(term, y, 0, "+") for term in sp.Add.make_args(expression))

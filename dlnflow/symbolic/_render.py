@@ -1,0 +1,183 @@
+"""A derivation to read: text, Markdown, a LaTeX document."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from dlnflow.symbolic._printers import latex, plain
+from dlnflow.symbolic._step import Step
+
+if TYPE_CHECKING:
+    from dlnflow.symbolic._derivation import Derivation
+
+WIDTH = 100
+
+
+def summary(derivation: Derivation) -> list[tuple[str, Any]]:
+    """The quantities that a derivation comes to, with their names."""
+    found: list[tuple[str, Any]] = [("mode equation", derivation.mode_ode)]
+    if derivation.in_family:
+        found += [
+            ("order c", derivation.order),
+            ("rate kappa", derivation.rate),
+            ("plateau", derivation.plateau),
+        ]
+    else:
+        found += [(f"fixed point {_stability(one)}", one.w) for one in derivation.fixed_points]
+    return found
+
+
+def _stability(point: Any) -> str:
+    words = {True: "(stable)", False: "(unstable)", None: "(stability depends on parameters)"}
+    return words[point.stable]
+
+
+def to_text(derivation: Derivation) -> str:
+    """One line per formula, wrapped prose."""
+    lines = [f"Derivation: {derivation.title}", ""]
+    for step in derivation.steps:
+        lines += [str(step), *_wrapped(step.explanation, "   ")]
+        lines += ["", *(f"      {plain(relation)}" for relation in step.statement), ""]
+        lines += _wrapped(f"source: {step.source}", "   ")
+        lines += [*_wrapped(f"checked by: {step.how} ({step.depths})", "   "), ""]
+    lines += ["Result", *(f"   {name}: {plain(one)}" for name, one in summary(derivation))]
+    if derivation.why_not:
+        lines += _wrapped(derivation.why_not, "   ")
+    lines += [f"   for {plain(condition)}" for condition in derivation.conditions]
+    return "\n".join(lines) + "\n"
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(
+        text.replace("`", ""), WIDTH, initial_indent=indent, subsequent_indent=indent
+    )
+
+
+def to_markdown(derivations: Sequence[Derivation]) -> str:
+    """Derivations as Markdown, one below the other step by step; what they share is said once.
+
+    Parameters
+    ----------
+    derivations : sequence of Derivation
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from dlnflow import symbolic
+    >>> text = symbolic.side_by_side([symbolic.derive("jepa"), symbolic.derive("mae")])
+    >>> print(text.splitlines()[0][:52])
+    # Derivation: JEPA, any L, decoder depth 1, paper cl
+    """
+    blocks = [f"# Derivation: {'; '.join(_unique([one.title for one in derivations]))}"]
+    numbers = _unique([step.number for one in derivations for step in one.steps])
+    for number in sorted(numbers, key=_position):
+        having = [one for one in derivations if any(s.number == number for s in one.steps)]
+        blocks += _markdown_step([(one.title, one[number]) for one in having], len(derivations))
+    blocks += ["## Result", *_markdown_result(derivations)]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _position(number: str) -> tuple[int, str]:
+    digits = "".join(filter(str.isdigit, number))
+    return int(digits), number
+
+
+def _unique(values: Sequence[Any]) -> list[Any]:
+    return list(dict.fromkeys(values))
+
+
+def _markdown_step(found: list[tuple[str, Step]], count: int) -> list[str]:
+    steps = [step for _, step in found]
+    blocks = [f"## {steps[0]}"]
+    for attribute in ("explanation", "statement", "source"):
+        values = _unique([getattr(step, attribute) for step in steps])
+        for value in values:
+            titles = [t for t, step in found if getattr(step, attribute) == value]
+            label = f"*{_several(titles)}*: " if len(values) > 1 or len(titles) < count else ""
+            blocks.append(_markdown_part(attribute, value, label))
+    for how in _unique([step.how for step in steps]):
+        alike = [(title, step.depths) for title, step in found if step.how == how]
+        blocks.append(f"Checked by: {how} ({_tried(alike)}).")
+    return blocks
+
+
+def _tried(found: list[tuple[str, str]]) -> str:
+    """Where a check was tried, and for which derivations if that differs."""
+    places = _unique([depths for _, depths in found])
+    if len(places) == 1:
+        return str(places[0])
+    named = {place: [title for title, depths in found if depths == place] for place in places}
+    return "; ".join(f"{_several(titles)}: {place}" for place, titles in named.items())
+
+
+def _several(titles: Sequence[str]) -> str:
+    return "; ".join(title.split(",")[0] for title in titles)
+
+
+def _markdown_part(attribute: str, value: Any, label: str) -> str:
+    if attribute == "statement":
+        formulas = "\n\n".join(f"$$\n{latex(relation)}\n$$" for relation in value)
+        return f"{label.rstrip()}\n\n{formulas}" if label else formulas
+    return f"{label}{value}" if attribute == "explanation" else f"Source: {label}{value}."
+
+
+def _markdown_result(derivations: Sequence[Derivation]) -> list[str]:
+    blocks = []
+    for one in derivations:
+        rows = [f"| {name} | ${_cell(value)}$ |" for name, value in summary(one)]
+        blocks.append("\n".join([f"| {one.title} | |", "|---|---|", *rows]))
+        blocks += [one.why_not] if one.why_not else []
+        blocks += [f"For ${latex(condition)}$." for condition in one.conditions]
+    return blocks
+
+
+def _cell(value: Any) -> str:
+    return latex(value).replace("|", r"\vert ")
+
+
+PREAMBLE = r"""\documentclass{article}
+\usepackage[T1]{fontenc}
+\usepackage{amsmath,amssymb}
+\usepackage{graphicx}
+\usepackage[margin=2.5cm]{geometry}
+\sloppy
+\newsavebox{\formula}
+\newcommand{\fitted}[1]{\savebox{\formula}{$\displaystyle #1$}%
+  \[\ifdim\wd\formula>\linewidth\resizebox{\linewidth}{!}{\usebox{\formula}}%
+  \else\usebox{\formula}\fi\]}
+"""
+
+
+def to_latex(derivation: Derivation) -> str:
+    """A document that compiles with pdflatex."""
+    parts = [PREAMBLE, rf"\title{{Derivation: {_prose(derivation.title)}}}", r"\date{}"]
+    parts += [r"\begin{document}", r"\maketitle"]
+    for step in derivation.steps:
+        parts += [rf"\section*{{{_prose(str(step))}}}", _prose(step.explanation)]
+        parts += [_display(relation) for relation in step.statement]
+        parts += [
+            rf"\noindent\emph{{Source:}} {_prose(step.source)}.\quad"
+            rf" \emph{{Checked by:}} {_prose(step.how)} ({_prose(step.depths)})."
+        ]
+    parts.append(r"\section*{Result}")
+    for name, value in summary(derivation):
+        parts += [_prose(name), _display(value)]
+    parts += [_prose(derivation.why_not)] if derivation.why_not else []
+    parts += [_display(condition) for condition in derivation.conditions]
+    return "\n\n".join([*parts, r"\end{document}"]) + "\n"
+
+
+def _display(relation: Any) -> str:
+    return rf"\fitted{{{latex(relation)}}}"
+
+
+def _prose(text: str) -> str:
+    special = {"\\": r"\textbackslash{}", "^": r"\^{}", "~": r"\~{}", "<": r"$<$", ">": r"$>$"}
+    escaped = re.sub(r"[\\#$%&_{}^~<>]", lambda found: special.get(found[0], "\\" + found[0]), text)
+    return re.sub("`([^`]*)`", r"\\texttt{\1}", escaped)
