@@ -8,9 +8,10 @@ from typing import Any
 import sympy as sp
 
 from dlnflow.symbolic import _notation as no
-from dlnflow.symbolic._gap import LARGE, SMALLER, Cases, GapLaw, Pair, gap_of, to_zero, without_rho
+from dlnflow.symbolic._gap import LARGE, SMALLER, Cases, GapLaw, Pair, gap_of, without_rho
 from dlnflow.symbolic._judge import DerivationError, Model, holds_in, truth, value
 from dlnflow.symbolic._law import Law
+from dlnflow.symbolic._limits import limit_holds, to_zero
 from dlnflow.symbolic._notation import equation
 from dlnflow.symbolic._series import HALF, critical_time_by_series
 from dlnflow.symbolic._step import Step, relations
@@ -33,10 +34,8 @@ def depth_step(
 
     def route(statement: sp.Tuple) -> None:
         (relation,) = relations(statement, 1)
-        if relation.lhs != node:
-            raise DerivationError(f"{relation} does not say what {node} is", statement=relation)
         for values in cases:
-            _seen_ratio(law, deeper, values, relation)
+            _seen_ratio((law, deeper), (gap_of, next_gap), values, relation)
 
     words = {sp.oo: "grows without bound", sp.S.Zero: "vanishes"}.get(limit, "stays finite")
     return Step(
@@ -74,22 +73,31 @@ def _ratio_limit(before: GapLaw, after: GapLaw, cases: Cases) -> Any:
     return quotient if not quotient.has(sp.Piecewise, no.L, no.P, no.m) else None
 
 
-def _seen_ratio(law: Law, deeper: Law, values: Mapping[Any, Any], relation: Any) -> None:
-    """The quotient's trend over three starts against the claimed limit."""
-    pair, other = (Pair(which, without_rho(values)) for which in (law, deeper))
+def _seen_ratio(
+    laws: tuple[Law, Law], gaps: tuple[Any, Any], values: Mapping[Any, Any], relation: Any
+) -> None:
+    """The quotient's trend over three starts gives its limit."""
+    pair, other = (Pair(law, without_rho(values)) for law in laws)
     starts = other.modes[0].starts
-    quotients = [other.gap(eps) / pair.gap(eps) for eps in starts]
+    at = [
+        {no.eps: eps, gaps[0](no.eps): pair.gap(eps), gaps[1](no.eps): other.gap(eps)}
+        for eps in starts
+    ]
+    quotients = [here[gaps[1](no.eps)] / here[gaps[0](no.eps)] for here in at]
     logs = [sp.log(1 / eps).n(15) for eps in starts]
-    # the power of 1/eps, from one start to the next
+    # the power of 1/eps, from one start to the next: it settles on a number, or goes to 0
     slopes = [sp.log(quotients[j + 1] / quotients[j]) / (logs[j + 1] - logs[j]) for j in (0, 1)]
-    limit = relation.rhs
-    if limit in (sp.oo, sp.S.Zero):
-        agrees = all((slope > 0) == (limit == sp.oo) for slope in slopes)
-        agrees &= bool(abs(slopes[1] - slopes[0]) < abs(slopes[0]) / 5)
-    else:
+    node = to_zero(gaps[1](no.eps) / gaps[0](no.eps))
+    settles = abs(slopes[1]) < abs(slopes[0]) / 2 or abs(slopes[1]) < sp.Float("1e-9")
+    if relation.lhs == node and settles:
+        aim = sp.N(value(relation.rhs, pair.names), 30)
         # logarithms may make the approach slow
-        aim = sp.N(value(limit, pair.names), 30)
-        agrees = bool(abs(quotients[2] - aim) < abs(aim) / 50)
+        agrees = bool(aim.is_finite and abs(quotients[2] - aim) < abs(aim) / 50)
+    elif relation.lhs == node:
+        agrees = relation.rhs == (sp.S.Zero if slopes[1] < 0 else sp.oo)
+    else:
+        limit_holds(relation, {}, at, pair.names)
+        return
     if not agrees:
         _contradict(relation, values, starts[2], quotients[2])
 
@@ -132,11 +140,10 @@ def single_layer_step(jepa: Law, mae: Law) -> Step:
 
     def route(statement: sp.Tuple) -> None:
         parts = relations(statement, len(claims))
-        model = _single_layer_model(jepa, mae, nodes)
-        for relation, node in zip(parts, nodes, strict=True):
-            if node not in relation.atoms(sp.Limit):
-                raise DerivationError(f"{relation} is not about {node}", statement=relation)
-            holds_in(relation, [model])
+        found, at = _single_layer_limits(jepa, mae, nodes)
+        names = {no.rho_1: LARGE, no.rho_2: SMALLER, no.lam: LAM}
+        for relation in parts:
+            limit_holds(relation, found, at, names)
 
     return Step(
         "11c",
@@ -155,35 +162,39 @@ def single_layer_step(jepa: Law, mae: Law) -> Step:
     )
 
 
-def _single_layer_model(jepa: Law, mae: Law, nodes: tuple[Any, ...]) -> Model:
-    values = {no.lam: sp.Rational(7, 5)}
-    pairs = {name: Pair(law, values) for name, law in (("jepa", jepa), ("mae", mae))}
-    starts = pairs["jepa"].modes[0].starts
-    times = {
-        name: [[mode.time(eps) for eps in starts] for mode in pair.modes]
-        for name, pair in pairs.items()
+LAM = sp.Rational(7, 5)
+
+
+def _single_layer_limits(
+    jepa: Law, mae: Law, nodes: tuple[Any, ...]
+) -> tuple[Model, list[dict[Any, Any]]]:
+    """The five limits, and the times at the three starts from which they are taken."""
+    values = {no.lam: LAM}
+    pairs = {t_jepa: Pair(jepa, values), t_mae: Pair(mae, values)}
+    starts, logs = pairs[t_jepa].modes[0].starts, pairs[t_jepa].modes[0].logs
+    at = [
+        {no.eps: eps}
+        | {
+            time(no.eps, rho): mode.time(eps)
+            for time, pair in pairs.items()
+            for rho, mode in zip((no.rho_1, no.rho_2), pair.modes, strict=True)
+        }
+        for eps in starts
+    ]
+    both = {
+        time: [(here[time(no.eps, no.rho_1)], here[time(no.eps, no.rho_2)]) for here in at]
+        for time in pairs
     }
-    logs = pairs["jepa"].modes[0].logs
-    lam = values[no.lam]
-    apart = {
-        name: [lam * (second - first) for first, second in zip(*both, strict=True)]
-        for name, both in times.items()
+    apart = {time: [LAM * (b - a) for a, b in rows] for time, rows in both.items()}
+    gaps = {time: [b / a - 1 for a, b in rows] for time, rows in both.items()}
+    found = {
+        nodes[0]: _vanishing(gaps[t_jepa]),
+        nodes[1]: _like_inverse_log(gaps[t_mae], logs),
+        nodes[2]: sp.N((apart[t_jepa][2] - apart[t_jepa][1]) / (logs[2] - logs[1]), 30),
+        nodes[3]: sp.N(apart[t_mae][2], 30),
+        nodes[4]: _vanishing([j / m for j, m in zip(gaps[t_jepa], gaps[t_mae], strict=True)]),
     }
-    gaps = {
-        name: [second / first - 1 for first, second in zip(*both, strict=True)]
-        for name, both in times.items()
-    }
-    return {
-        no.rho_1: LARGE,
-        no.rho_2: SMALLER,
-        no.lam: lam,
-        nodes[0]: _vanishing(gaps["jepa"]),
-        # like 1 / log: the quotient of its values at two starts is that of the logarithms
-        nodes[1]: _like_inverse_log(gaps["mae"], logs),
-        nodes[2]: sp.N((apart["jepa"][2] - apart["jepa"][1]) / (logs[2] - logs[1]), 30),
-        nodes[3]: sp.N(apart["mae"][2], 30),
-        nodes[4]: _vanishing([j / m for j, m in zip(gaps["jepa"], gaps["mae"], strict=True)]),
-    }
+    return found, at
 
 
 def _vanishing(values: list[Any]) -> Any:
@@ -269,8 +280,9 @@ def _two_modes(
     for rhos in ((low, high), (high, low)):
         bounds = [one[rhos[0]] / one[rhos[1]] for one in unit]
         beside = [bounds[0] * (1 + sp.Rational(s, 100)) for s in (-1, 1)]
-        for share in ((bounds[0] + bounds[1]) / 2, *beside):
-            lams = (sp.Rational(str(sp.N(share, 12))), sp.Integer(1))
+        for share in ((bounds[0] + bounds[1]) / 2, *beside, bounds[1] * sp.Rational(99, 100)):
+            second = sp.Rational(7, 3)
+            lams = (sp.Rational(str(sp.N(share * second, 12))), second)
             model: dict[Any, Any] = {**depths, no.lam: lams[0], no.rho: rhos[0]}
             model |= dict(zip((no.lam_1, no.lam_2), lams, strict=True))
             model |= dict(zip((no.rho_1, no.rho_2), rhos, strict=True))
@@ -278,5 +290,8 @@ def _two_modes(
                 first = exact(law, lams[0], rhos[0])
                 model |= {S(no.rho): one[rhos[0]], time(no.lam, no.rho): first}
                 model |= {S(no.rho_1): one[rhos[0]], time(no.lam_1, no.rho_1): first}
-                model |= {S(no.rho_2): one[rhos[1]], time(no.lam_2, no.rho_2): one[rhos[1]]}
+                model |= {
+                    S(no.rho_2): one[rhos[1]],
+                    time(no.lam_2, no.rho_2): exact(law, lams[1], rhos[1]),
+                }
             yield model

@@ -92,7 +92,7 @@ def derive_mode_ode(
     ...     error + decay, encoder=w, decoder=v, frozen={tau: 1}, parameters=[beta]
     ... )
     >>> d.order, d.plateau, d.conditions
-    (1, sqrt(rho*(-beta + lam)/lam), (-beta + lam > 0, -rho*(beta - lam)/lam > 0))
+    (1, sqrt(-beta*rho + lam*rho)/sqrt(lam), (-beta + lam > 0,))
 
     For a JEPA it leaves the family, and small modes never grow:
 
@@ -108,8 +108,13 @@ def derive_mode_ode(
     speed = 1 / L if clock == "paper" else sp.Integer(1)
     law = law_of(flow, L, speed)
     velocity = _velocity(flow, L, speed)
-    values = _points(described, law)
-    points, rest = (_fixed_points.of_law(law), None) if law else _fixed_points.of_powers(velocity)
+    candidates = _candidates(described, law)
+    points, rest = (
+        (_fixed_points.of_law(law), None) if law else _fixed_points.of_powers(velocity, candidates)
+    )
+    # where most of the fixed points exist, so that all of them are tried
+    telling = sorted(candidates, key=lambda one: -_fixed_points.positive_roots(points, one))
+    values = tuple((candidates if law else telling)[:TRIED])
     tn = no.t_network
     return Derivation(
         title=f"the loss {loss}, {clock} clock",
@@ -120,6 +125,7 @@ def derive_mode_ode(
         flow=equation(sp.Derivative(no.u_of(tn), tn), flow.xreplace({no.u: no.u_of(tn)})),
         fixed_points=points,
         law=law,
+        depths=_depths(described),
         published=None,
         why_not=_why_not(flow) if law is None else "",
         refute=lambda conjecture: _refute(described, values, speed, conjecture),
@@ -152,6 +158,11 @@ def _described(
         if not loss.has(symbol):
             raise ValueError(f"loss must depend on every trained symbol: {symbol} is not in {loss}")
     return ModeLoss(loss, trained["encoder"], trained["decoder"], held)
+
+
+def _depths(described: ModeLoss) -> tuple[Any, ...]:
+    counts = described.products.values()
+    return tuple(sorted({one for count in counts for one in count.free_symbols}, key=str))
 
 
 def _layers(name: str, given: Any) -> dict[Any, Any]:
@@ -215,7 +226,7 @@ def _velocity(flow: Any, L: Any, speed: Any) -> Any:
     )
 
 
-def _points(described: ModeLoss, law: Law | None) -> tuple[Model, ...]:
+def _candidates(described: ModeLoss, law: Law | None) -> list[Model]:
     """Random parameters at which what must be positive is."""
     symbols = described.expression.free_symbols | {
         symbol
@@ -230,7 +241,7 @@ def _points(described: ModeLoss, law: Law | None) -> tuple[Model, ...]:
         raise ValueError(
             f"parameters must allow {', '.join(map(str, conditions))}: no random ones do"
         )
-    return tuple(good[:TRIED])
+    return good
 
 
 def _steps(

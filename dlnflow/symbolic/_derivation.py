@@ -51,6 +51,8 @@ class Derivation:
         ``c``, ``kappa`` and the amplitude's limit.
     critical_time : sympy.Expr
         Exact, in ``lam, rho, eps, p``; for modes that start below the fraction ``p``.
+    depths : tuple of sympy.Symbol
+        The depths that are symbols here.
     critical_time_published, critical_time_head, remainder : sympy.Expr
         The paper's formula; the part of the exact time that grows as a power of ``1/eps`` (the same
         where the paper has one); and the exact time less that part.
@@ -81,6 +83,7 @@ class Derivation:
     flow: sp.Eq
     fixed_points: tuple[FixedPoint, ...]
     law: Law | None
+    depths: tuple[Any, ...]
     published: Any
     why_not: str
     refute: Callable[[Any], None]
@@ -212,7 +215,7 @@ class Derivation:
         callable
             Of arrays that broadcast. Arguments by position or name, in the order ``w``, ``lam``,
             ``rho``, ``eps``, ``p``, as far as the quantity is one of them (see its docstring), then
-            depths that are symbols (single integers), then other parameters.
+            ``depths``, each a single integer, then other parameters.
 
         Raises
         ------
@@ -230,8 +233,9 @@ class Derivation:
         if name not in QUANTITIES:
             raise ValueError(f"name must be one of {', '.join(QUANTITIES)}: got {name!r}")
         if name == "mode_ode":
-            return numpy_function(name, self.mode_ode.rhs.xreplace({no.w_of(no.t): no.w}))
-        return numpy_function(name, getattr(self, name))
+            velocity = self.mode_ode.rhs.xreplace({no.w_of(no.t): no.w})
+            return numpy_function(name, velocity, self.depths)
+        return numpy_function(name, getattr(self, name), self.depths)
 
     def to_text(self) -> str:
         """As plain text."""

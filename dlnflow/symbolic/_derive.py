@@ -102,6 +102,7 @@ def derive(
         flow=equation(sp.Derivative(no.u_of(tn), tn), law.flow(no.u_of(tn))),
         fixed_points=_fixed_points.of_law(law),
         law=law,
+        depths=tuple(one for one in (no.L, no.P, no.m) if one in (here.L, here.P, here.m)),
         published=published,
         why_not="",
         refute=lambda conjecture: _refute(here, conjecture),

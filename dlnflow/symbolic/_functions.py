@@ -23,13 +23,10 @@ ARGUMENTS = {
 }
 
 
-def numpy_function(name: str, expression: Any) -> Callable[..., Any]:
+def numpy_function(name: str, expression: Any, depths: tuple[Any, ...]) -> Callable[..., Any]:
     """A function of the arguments that the quantity has, then depths, then other parameters."""
     fixed = ARGUMENTS[name]
-    others = sorted(expression.free_symbols - set(fixed), key=str)
-    depths = [symbol for symbol in (no.L, no.P, no.m) if symbol in others]
-    depths += [symbol for symbol in others if symbol.is_integer and symbol not in depths]
-    rest = [symbol for symbol in others if symbol not in depths]
+    rest = sorted(expression.free_symbols - {*fixed, *depths}, key=str)
     order = [*fixed, *depths, *rest]
     names = [symbol.name for symbol in order]
 

@@ -11,22 +11,20 @@ from typing import Any
 import sympy as sp
 
 from dlnflow.symbolic import _notation as no
-from dlnflow.symbolic._judge import DerivationError, Model, holds_in, prove_zero, value
+from dlnflow.symbolic._judge import Model, holds_in, prove_zero, value
 from dlnflow.symbolic._law import Law, any_order
+from dlnflow.symbolic._limits import limit_holds, to_zero
 from dlnflow.symbolic._notation import equation
 from dlnflow.symbolic._series import HALF, Asymptotics
-from dlnflow.symbolic._step import Step, relations
+from dlnflow.symbolic._step import Step, definition, relations
 
 Cases = tuple[Mapping[Any, Any], ...]
 
 t_of = sp.Function("t_star", positive=True)
 gap_of = sp.Function("G", real=True)
+lead_of = sp.Function("t_lead", positive=True)
+scale_of = sp.Function("g", positive=True)
 LARGE, SMALLER = sp.Rational(9, 10), sp.Rational(2, 5)  # rho_1 and rho_2 of the tried modes
-
-
-def to_zero(expression: Any) -> sp.Limit:
-    """The limit of a vanishing start."""
-    return sp.Limit(expression, no.eps, 0, "+")
 
 
 @dataclass(frozen=True)
@@ -120,28 +118,38 @@ class Pair:
         """Numbers for the symbols of both modes."""
         return {**self.values, no.p: HALF, no.rho_1: LARGE, no.rho_2: SMALLER}
 
-    def measured(self, leading: Any, scale: Any) -> tuple[Any, Any]:
-        """The limits of ``t_star / leading`` and ``G / scale``, from the exact times.
+    def at_starts(self, leading: Any, scale: Any) -> list[dict[Any, Any]]:
+        """Times and gaps, and what they are compared with, at the three starts."""
+        return [self._at(eps, leading, scale) for eps in self.modes[0].starts]
+
+    def _at(self, eps: Any, leading: Any, scale: Any) -> dict[Any, Any]:
+        first, digits = self.modes[0], self.modes[0].digits(eps)
+        model = {**self.values, no.p: HALF, no.eps: eps}
+        return {
+            no.eps: eps,
+            t_of(no.eps): first.time(eps),
+            gap_of(no.eps): self.gap(eps),
+            lead_of(no.eps): _number(leading, model, digits),
+            scale_of(no.eps): _number(scale, model, digits),
+        }
+
+    def limits(self, at: list[dict[Any, Any]]) -> tuple[Any, Any]:
+        """The limits of ``t_star / t_lead`` and ``G / g``, from the two smallest starts.
 
         Where logarithms make the approach slow, from slopes against ``log(1/eps)``.
         """
-        first, second = self.modes
-        starts, logs = first.starts[1:], first.logs[1:]
-        digits = first.digits(starts[-1])
-        at = [{**self.values, no.p: HALF, no.eps: eps} for eps in starts]
-        leads, scales = ([_number(one, here, digits) for here in at] for one in (leading, scale))
-        times = [first.time(eps) for eps in starts]
-        apart = [second.time(eps) - first.time(eps) for eps in starts]
-        gaps = [one / time for one, time in zip(apart, times, strict=True)]
-        if first.order == 1:
-            slope = (times[1] - times[0]) / (leads[1] - leads[0])
-            per_scale = 1 / (leads[1] * scales[1] * slope)
-            return slope, apart[1] * per_scale
-        if first.order == 2:
-            x = [scale / log for scale, log in zip(scales, logs, strict=True)]
-            slope = (gaps[1] / x[1] - gaps[0] / x[0]) / (logs[1] - logs[0])
-            return times[1] / leads[1], slope
-        return times[1] / leads[1], gaps[1] / scales[1]
+        time, gap, lead, scale = (
+            [here[node(no.eps)] for here in at[1:]] for node in (t_of, gap_of, lead_of, scale_of)
+        )
+        logs, order = self.modes[0].logs[1:], self.modes[0].order
+        if order == 1:
+            slope = (time[1] - time[0]) / (lead[1] - lead[0])
+            return slope, gap[1] * time[1] / (lead[1] * scale[1] * slope)
+        if order == 2:
+            x = [one / log for one, log in zip(scale, logs, strict=True)]
+            slope = (gap[1] / x[1] - gap[0] / x[0]) / (logs[1] - logs[0])
+            return time[1] / lead[1], slope
+        return time[1] / lead[1], gap[1] / scale[1]
 
     def gap(self, eps: Any) -> Any:
         """The relative gap."""
@@ -151,10 +159,6 @@ class Pair:
 
 def _number(expression: Any, model: Model, digits: int) -> Any:
     return sp.N(sp.sympify(expression).xreplace(dict(model)).doit(), digits)
-
-
-lead_of = sp.Function("t_lead", positive=True)
-scale_of = sp.Function("g", positive=True)
 
 
 def gap_step(law: Law, cases: Cases, tried: str, by_rho: bool) -> Step:
@@ -173,18 +177,15 @@ def gap_step(law: Law, cases: Cases, tried: str, by_rho: bool) -> Step:
 
     def route(statement: sp.Tuple) -> None:
         leading, ratio, scale, gap, *sign = relations(statement, len(claims))
-        for relation, node in zip(
-            statement, (lead_of(eps), first, scale_of(eps), second), strict=False
-        ):
-            if relation.lhs != node:
-                raise DerivationError(f"{relation} does not say what {node} is")
+        lead, order = definition(leading, lead_of(eps)), definition(scale, scale_of(eps))
         for values in cases:
             pair = Pair(law, without_rho(values))
-            measured = (sp.N(one, 30) for one in pair.measured(leading.rhs, scale.rhs))
-            model = {**pair.names, **dict(zip((first, second), measured, strict=True))}
-            holds_in(ratio, [model])
-            holds_in(gap, [model])
-            _prove_gap(law, values, scale.rhs, gap)
+            at = pair.at_starts(lead, order)
+            limits = (sp.N(one, 30) for one in pair.limits(at))
+            found = dict(zip((first, second), limits, strict=True))
+            limit_holds(ratio, found, at, pair.names)
+            limit_holds(gap, found, at, pair.names)
+            _prove_gap(law, values, order, gap)
         for relation in sign:
             holds_in(relation, _random_pairs(cases, gap))
 
@@ -221,9 +222,11 @@ def _random_pairs(cases: Cases, gap: Any) -> Iterator[Model]:
     """Pairs of modes, in either order, with the claimed limit."""
     rng = random.Random(8)
     for values in cases:
-        for _ in range(6):
-            rhos = (sp.Rational(rng.randint(5, 150), 100) for _ in range(2))
-            pair = dict(zip((no.rho_1, no.rho_2), rhos, strict=True))
+        for _ in range(8):
+            rho = sp.Rational(rng.randint(5, 150), 100)
+            # far apart and close together, either way
+            other = rho * sp.Rational(rng.choice((30, 99, 101, 300)), 100)
+            pair = {no.rho_1: rho, no.rho_2: other}
             model = {**without_rho(values), no.p: HALF, **pair}
             yield {**model, gap.lhs: sp.N(value(gap.rhs, model), 30)}
 

@@ -88,7 +88,8 @@ def truth(relation: Any, model: Model) -> bool:
     """An inequality, or a logical combination of some, in a model of numbers."""
     if isinstance(relation, sp.core.relational.Relational):
         sides = [sp.N(value(side, model), DIGITS) for side in (relation.lhs, relation.rhs)]
-        return bool(relation.func(*sides))
+        comparable = all(side.is_extended_real for side in sides)
+        return comparable and bool(relation.func(*sides))
     parts = [sp.true if truth(part, model) else sp.false for part in relation.args]
     return bool(relation.func(*parts))
 
@@ -132,6 +133,8 @@ def _residual(relation: Any, model: Model) -> Any:
         raise DerivationError(
             f"{relation} compares shapes {shapes[0]} and {shapes[1]}", statement=relation
         )
+    if left in (sp.oo, -sp.oo) and left == right:
+        return sp.S.Zero
     return (left - right).expand() if left.free_symbols | right.free_symbols else left - right
 
 
@@ -141,8 +144,10 @@ def _vanishes(residual: Any, relation: Any, model: Model) -> bool:
     if residual.is_Rational or residual.free_symbols:
         return bool(residual == 0)
     size = abs(sp.N(residual, DIGITS))
+    if not size.is_finite:
+        return False
     scale = max(abs(sp.N(value(s, model), DIGITS)) for s in (relation.lhs, relation.rhs))
-    return bool(size.is_finite and size <= TOLERANCE * scale)
+    return bool(size <= TOLERANCE * scale)
 
 
 def _refute(relation: Any, residual: Any, model: Model) -> None:

@@ -42,7 +42,8 @@ class Law:
     @property
     def conditions(self) -> tuple[Any, ...]:
         """What must be positive and is not known to be."""
-        return tuple(one > 0 for one in (self.lam, self.rho, self.gap) if not one.is_positive)
+        damping = sp.cancel(self.lam / self.rho)
+        return tuple(one > 0 for one in (self.lam, damping, self.gap) if not one.is_positive)
 
     @property
     def order(self) -> Any:

@@ -9,11 +9,11 @@ from typing import Any
 import sympy as sp
 
 from dlnflow.symbolic import _notation as no
-from dlnflow.symbolic._judge import DerivationError, Model, holds_in, prove_zero, value
+from dlnflow.symbolic._judge import Model, holds_in, prove_zero, value
 from dlnflow.symbolic._law import Law
 from dlnflow.symbolic._notation import equation
 from dlnflow.symbolic._setting import Setting
-from dlnflow.symbolic._step import Step, relations
+from dlnflow.symbolic._step import Step, definition, relations
 from dlnflow.symbolic._witness import number
 from dlnflow.symbolic._worlds import GUARD, SMALL, World, matrix_worlds, singular_values
 
@@ -151,35 +151,36 @@ def fixed_point_step(law: Law, worlds: Worlds, how: str, tried: str) -> Step:
     """Where a mode can rest, and which rest is stable."""
     f, w, rest = no.velocity, no.w, no.w_plateau
     slope = sp.Subs(sp.Derivative(f(w), w), w, rest)
+    starts_at_rest = law.growth.is_positive or law.growth.free_symbols
     claims = (
-        equation(f(0), 0),
         equation(rest, law.plateau),
         equation(f(rest), 0),
         equation(slope, -law.rate),
         sp.Implies(w < rest, f(w) > 0),
         sp.Implies(w > rest, f(w) < 0),
+        *((equation(f(0), 0),) if starts_at_rest else ()),
     )
 
     def route(statement: sp.Tuple) -> None:
-        parts = relations(statement, len(claims))
-        if parts[1].lhs != rest:
-            raise DerivationError(f"{parts[1]} does not say what {rest} is", statement=parts[1])
+        plateau, resting, sloping, below, above, *zero = relations(statement, len(claims))
+        claimed = definition(plateau, rest)
         for world in worlds():
-            model = _at_rest(world, value(parts[1].rhs, world.values), law)
-            for relation in parts[:4]:
+            model = _at_rest(world, value(claimed, world.values), law)
+            for relation in (plateau, resting, sloping, *zero):
                 holds_in(relation, [model])
-            for relation in parts[4:]:
+            for relation in (below, above):
                 holds_in(relation, _beside(world, model, law))
-        prove_zero(law.velocity(w).xreplace({w: parts[1].rhs}), parts[2])
-        at_rest = sp.diff(law.velocity(w), w).xreplace({w: parts[1].rhs})
-        prove_zero(at_rest - parts[3].rhs, parts[3])
+        prove_zero(law.velocity(w).xreplace({w: claimed}), resting)
+        at_rest = sp.diff(law.velocity(w), w).xreplace({w: claimed})
+        prove_zero(at_rest - sloping.rhs, sloping)
 
     return Step(
         "7",
         "Fixed points and the plateau",
         sp.Tuple(*claims),
-        "`f(w)` is `dw/dt`. A mode rests at 0, which is unstable (`f` is positive above it), and "
-        "where the `k` layers between target and prediction together have the regression "
+        "`f(w)` is `dw/dt`. "
+        + ("A mode rests at 0, which is unstable, and " if starts_at_rest else "A mode rests ")
+        + "where the `k` layers between target and prediction together have the regression "
         "coefficient, `u^k = rho`. That plateau attracts from both sides, at the rate `kappa` of "
         "step 8.",
         "the paper, section 3 (fixed points), for JEPA and MAE; otherwise new",
@@ -246,16 +247,14 @@ def law_step(law: Law, worlds: Worlds, how: str, tried: str, source: str) -> Ste
     def route(statement: sp.Tuple) -> None:
         parts = relations(statement, len(claims))
         fraction, order, rate, equation_of_q = parts
-        for relation, symbol in ((order, no.c), (rate, no.kappa)):
-            if relation.lhs != symbol:
-                raise DerivationError(f"{relation} does not say what {symbol} is")
+        known = {no.c: definition(order, no.c), no.kappa: definition(rate, no.kappa)}
         for world in worlds():
             for u in singular_values(count=2):
                 model = _fraction_model(world, u, law, change)
                 holds_in(fraction, [model])
-                model |= {no.c: value(order.rhs, model), no.kappa: value(rate.rhs, model)}
+                model |= {symbol: value(one, model) for symbol, one in known.items()}
                 holds_in(equation_of_q, [model])
-        _prove_law(law, parts)
+        _prove_law(law, fraction, known, equation_of_q)
 
     return Step(
         "8",
@@ -296,13 +295,11 @@ def _fraction_model(world: World, u: Fraction, law: Law, change: Any) -> dict[An
     }
 
 
-def _prove_law(law: Law, parts: tuple[Any, ...]) -> None:
+def _prove_law(law: Law, fraction: Any, known: dict[Any, Any], equation_of_q: Any) -> None:
     """By the chain rule from the mode equation, for all values of the symbols."""
-    fraction, order, rate, equation_of_q = parts
     q, w = fraction.rhs, no.w
     by_chain = sp.diff(q, w) * law.velocity(w)
-    claimed = equation_of_q.rhs.xreplace({no.q_of(no.t): no.q})
-    claimed = claimed.xreplace({no.kappa: rate.rhs, no.c: order.rhs, no.q: q})
+    claimed = equation_of_q.rhs.xreplace({no.q_of(no.t): no.q}).xreplace({**known, no.q: q})
     # in u, so that every power has the exponent of a layer count
     both = (by_chain - claimed).xreplace({w: no.u**law.L})
     prove_zero(both / no.u ** (law.growth - 1), equation_of_q)

@@ -25,6 +25,8 @@ HALF = sp.Rational(1, 2)
 
 def elapsed(order: Any, start: Any, end: Any) -> Any:
     """The integral of ``1 / (q**c (1 - q))`` from ``start`` to ``end``, both in (0, 1)."""
+    if not (0 < start < 1 and 0 < end < 1):
+        raise ValueError(f"start and end must lie in (0, 1): got {start} and {end}")
     exponent = 1 - order
     low, high = start**exponent, end**exponent
     total = mpmath.mpf(0)

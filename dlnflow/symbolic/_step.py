@@ -82,6 +82,21 @@ class Step:
         return f"<Step {self}: {relations}>"
 
 
+def definition(relation: Any, node: Any) -> Any:
+    """What a relation says a symbol is.
+
+    Raises
+    ------
+    DerivationError
+        If it does not determine the symbol.
+    """
+    symbol = sp.Dummy("sought", real=True)
+    found = sp.solve(relation.lhs.xreplace({node: symbol}) - relation.rhs, symbol, dict=False)
+    if len(found) != 1 or not relation.lhs.has(node):
+        raise DerivationError(f"{relation} does not say what {node} is", statement=relation)
+    return found[0]
+
+
 def relations(statement: sp.Tuple, count: int) -> tuple[Any, ...]:
     """The relations of a statement, which must be as many as the route speaks of."""
     if len(statement) != count:

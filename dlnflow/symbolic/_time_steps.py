@@ -21,6 +21,7 @@ from dlnflow.symbolic._judge import (
     value,
 )
 from dlnflow.symbolic._law import Law, any_order, whole_order
+from dlnflow.symbolic._limits import limit_holds, to_zero
 from dlnflow.symbolic._notation import equation
 from dlnflow.symbolic._series import (
     HALF,
@@ -28,7 +29,7 @@ from dlnflow.symbolic._series import (
     critical_time_by_quadrature,
     quadrature,
 )
-from dlnflow.symbolic._step import Step, relations
+from dlnflow.symbolic._step import Step, definition, relations
 
 Cases = tuple[Mapping[Any, Any], ...]  # numbers for every symbol but eps and p
 
@@ -228,10 +229,8 @@ def head_step(law: Law, published: Any, exact: tuple[Asymptotics, ...], tried: s
     def route(statement: sp.Tuple) -> None:
         parts = relations(statement, len(claims))
         for relation in parts:
-            if relation.lhs != name:
-                raise DerivationError(f"{relation} does not say what {name} is")
             for one in exact:
-                _leaves_little(one, relation)
+                _leaves_little(one, relation, definition(relation, name))
         if published is not None:
             _prove_published(law, parts)
 
@@ -257,8 +256,8 @@ def head_step(law: Law, published: Any, exact: tuple[Asymptotics, ...], tried: s
     )
 
 
-def _leaves_little(exact: Asymptotics, relation: Any) -> None:
-    left, slopes = exact.trend(relation.rhs)
+def _leaves_little(exact: Asymptotics, relation: Any, part: Any) -> None:
+    left, slopes = exact.trend(part)
     small = sp.Float("1e-15") / abs(sp.N(value(exact.law.rate, exact.values), 30))
     flat = abs(slopes[1]) <= small
     if abs(slopes[1] - slopes[0]) > small or flat == exact.logarithmic:
@@ -298,15 +297,18 @@ def remainder_step(law: Law, exact: tuple[Asymptotics, ...], tried: str, in_pape
     """What the published part leaves out, in full, and its limit."""
     scale, limit = law.remainder_limit()
     R = remainder(no.eps)
-    quotient = sp.Limit(R / scale, no.eps, 0, "+")
+    quotient = to_zero(R / scale)
     claims = (equation(R, law.remainder()), equation(quotient, limit))
 
     def route(statement: sp.Tuple) -> None:
         full, asymptotic = relations(statement, 2)
         holds_in(full, _remainder_models(exact))
-        if quotient not in asymptotic.atoms(sp.Limit):
-            raise DerivationError(f"{asymptotic} is not about {quotient}", statement=asymptotic)
-        holds_in(asymptotic, _limit_models(exact, quotient))
+        for one in exact:
+            left, slopes = one.trend(one.law.head())
+            found = {quotient: sp.N(slopes[-1] if one.logarithmic else left[-1], 50)}
+            pairs = zip(one.starts, left, strict=True)
+            at = [{no.eps: eps, R: sp.N(there, 50)} for eps, there in pairs]
+            limit_holds(asymptotic, found, at, {**one.values, no.p: HALF})
         for one in exact:
             _prove_limit(one, full, asymptotic)
 
@@ -330,16 +332,10 @@ def remainder_step(law: Law, exact: tuple[Asymptotics, ...], tried: str, in_pape
 
 def _remainder_models(exact: tuple[Asymptotics, ...]) -> Iterator[Model]:
     for one in exact:
-        for eps in (sp.Rational(1, 500), sp.Rational(1, 10**9)):
+        plateau = sp.Rational(str(sp.N(value(one.law.plateau, one.values), 8)))
+        for eps in (plateau / 500, plateau / 10**9):
             left = one.left_over(one.law.head(), eps)
             yield {**one.values, no.p: HALF, no.eps: eps, remainder(no.eps): sp.N(left, 60)}
-
-
-def _limit_models(exact: tuple[Asymptotics, ...], quotient: Any) -> Iterator[Model]:
-    for one in exact:
-        left, slopes = one.trend(one.law.head())
-        found = slopes[-1] if one.logarithmic else left[-1]
-        yield {**one.values, no.p: HALF, quotient: sp.N(found, 50)}
 
 
 def _prove_limit(exact: Asymptotics, full: Any, asymptotic: Any) -> None:

@@ -119,7 +119,8 @@ class ScalarWorld:
 
     def _slopes(self, u: Fraction) -> dict[Any, Any]:
         base = sp.Float(number(u), GUARD)
-        step = base * sp.Float(number(SMALL), GUARD)
+        # at rest the loss is no square of the step: one so small that its cube does not show
+        step = base * sp.Float(number(SMALL), GUARD) if base else sp.Float("1e-35", GUARD)
         frozen = self._frozen(base)
         found = {}
         for symbol in self.loss.products:
