@@ -22,6 +22,7 @@ bench: .venv/.dev
 
 docs: .venv/.dev
 	MPLBACKEND=Agg $(BIN)/python examples/readme_figures.py docs/figures
+	$(BIN)/dlnflow derive jepa mae layer-m --out docs/derivation.md
 
 clean:
 	rm -rf .venv demo-output

@@ -10,6 +10,7 @@ QUESTIONS = (
     "how_much_faster_than_solve_ivp",
     "how_much_memory",
     "how_light_is_the_import",
+    "how_long_is_a_derivation",
 )
 
 

@@ -45,7 +45,7 @@ class Objective:
     Notes
     -----
     Methods broadcast over arrays of ``L`` and ``decoder_depth`` (positive integers, else
-    ``ValueError``), and refuse an ``L`` below the target layer. Source: the paper, section 3 (JEPA
+    ``ValueError``), and refuse an ``L`` below the target layer. Source: the paper (JEPA
     and MAE); derived for every other layer in ``docs/theory.md``.
 
     Examples

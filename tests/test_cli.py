@@ -21,7 +21,7 @@ from dlnflow.spectrum import Spectrum
 
 TWO = ("--lam", "1,1", "--rho", "1,0.5")
 COMMANDS = (
-    *((name,) for name in ("simulate", "table", "modes", "demo", "figure")),
+    *((name,) for name in ("simulate", "table", "modes", "derive", "demo", "figure")),
     *(("figure", kind) for kind in ("trajectories", "depth", "panels", "collapse", "map")),
 )
 
@@ -561,3 +561,62 @@ def test_the_library_does_without_the_command_line_and_help_without_the_heavy_pa
     assert not {"typer", "rich", "dlnflow.cli", "pandas"} & set(library)
     command = python("-c", check.format("dlnflow.cli")).stdout.split()
     assert not {"pandas", "matplotlib", "scipy.integrate", "sympy"} & set(command)
+
+
+def test_a_derivation_comes_in_three_formats(tmp_path):
+    from dlnflow import symbolic
+
+    d = symbolic.derive("jepa", L=3)
+    assert output("derive", "jepa", "--depth", 3) == d.to_text()
+    assert output("derive", "jepa", "-L", "3", "--format", "markdown") == d.to_markdown()
+    assert output("derive", "jepa", "-L", "3", "--format", "latex") == d.to_latex()
+    page = tmp_path / "d.tex"
+    assert output("derive", "jepa", "-L", "3", "--out", page) == ""
+    assert page.read_text() == d.to_latex()
+
+
+def test_depths_stay_symbols_unless_given():
+    from dlnflow import symbolic
+
+    assert output("derive", "mae") == symbolic.derive("mae").to_text()
+    text = output("derive", "layer-m", "-P", "any", "--clock", "network")
+    assert text == symbolic.derive("layer-m", decoder_depth=None, clock="network").to_text()
+
+
+def test_verifying_prints_every_step_and_exits_by_what_it_found(monkeypatch):
+    result = run("derive", "mae", "-L", 1, "--verify")
+    assert result.exit_code == 0
+    assert "11e. When two objectives learn" in result.stdout
+    assert "18 of 18 steps hold" in result.stderr
+    markdown = output("derive", "mae", "-L", 1, "--verify", "--format", "markdown")
+    assert markdown.count("| yes ") == 18
+
+    from dlnflow.symbolic import _mode_steps
+
+    printed = _mode_steps.paper_velocity
+
+    def misprinted(objective, L, w):
+        return printed("jepa" if objective == "mae" else "mae", L, w)
+
+    monkeypatch.setattr(_mode_steps, "paper_velocity", misprinted)
+    result = run("derive", "mae", "-L", 1, "--verify")
+    assert result.exit_code == 1
+    assert "17 of 18 steps hold" in result.stderr
+    assert "does not hold: left - right" in " ".join(result.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "name an objective: jepa, mae, layer-2 or layer-m; or give --verify"),
+        (["jeppa"], "objective must be 'jepa'"),
+        (["jepa", "-L", "0"], "L must be a positive integer: got 0"),
+        (["jepa", "-L", "two"], "L: 'two' is not a number"),
+        (["layer-3", "-L", "2"], "target_layer must lie in 0..L"),
+        (["jepa", "--clock", "fast"], "clock must be 'paper' or 'network'"),
+        (["jepa", "mae", "--format", "latex"], "latex holds one derivation"),
+        (["jepa", "--out", "no/such/place.md"], "there is no directory"),
+    ],
+)
+def test_a_derivation_that_cannot_be_made_is_refused_in_one_line(arguments, words):
+    assert words in refusal("derive", *arguments)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import dlnflow
+from dlnflow import symbolic
 
 ROOT = Path(dlnflow.__file__).parent
 HEAVY = [
@@ -148,6 +149,36 @@ def test_the_check_by_integration_stands_alone():
     assert reached("integrate") == set()
 
 
+def test_the_derivation_takes_no_formula_from_the_numeric_code():
+    """Only names of objectives and checks of arguments: what it derives, the tests compare."""
+    derivation = {name for name in MODULES if name.split(".")[0] == "symbolic"}
+    assert len(derivation) > 10
+    outside = set().union(*(IMPORTS[name] for name in derivation)) - derivation
+    assert outside == {"objective", "_validate"}
+    used = set()
+    for name in derivation:
+        for node in ast.walk(ast.parse(MODULES[name].read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module == "dlnflow.objective":
+                used |= {alias.name for alias in node.names}
+    assert used == {"Objective", "as_objective"}
+    calls = re.compile(r"known\.(\w+)")
+    assert set(calls.findall(MODULES["symbolic._setting"].read_text())) == {
+        "layer",
+        "name",
+        "target_layer",
+    }
+
+
+@pytest.mark.parametrize("name", symbolic.__all__)
+def test_public_names_of_the_derivation_are_documented(name):
+    public = getattr(symbolic, name)
+    if inspect.isfunction(public) or inspect.isclass(public):
+        doc = inspect.getdoc(public)
+        assert doc
+        if inspect.isfunction(public):
+            assert {"Parameters", "Returns", "Examples"} <= set(sections(doc))
+
+
 @pytest.mark.parametrize(
     ("upper", "lower"),
     [
@@ -158,6 +189,7 @@ def test_the_check_by_integration_stands_alone():
         ("critical_time", "hyperlogistic"),
         ("critical_time", "integrate"),
         ("spectrum", "simulate"),
+        ("symbolic", "objective"),
     ],
 )
 def test_arrows_point_down_and_never_back(upper, lower):
@@ -176,6 +208,15 @@ def test_nothing_imports_figures_or_the_command_line():
         for target in IMPORTS[name]
         if name.split(".")[0] in {"plot", "_demo_figures"}
     )
+
+
+def test_the_derivation_is_there_without_being_asked_for_and_costs_nothing_before():
+    code = (
+        "import sys, dlnflow; before = 'sympy' in sys.modules; dlnflow.symbolic.derive;"
+        "print(before, 'sympy' in sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == ["False", "True"]
 
 
 def test_there_are_no_cycles():

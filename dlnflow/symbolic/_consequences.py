@@ -8,8 +8,25 @@ from typing import Any
 import sympy as sp
 
 from dlnflow.symbolic import _notation as no
-from dlnflow.symbolic._gap import LARGE, SMALLER, Cases, GapLaw, Pair, gap_of, without_rho
-from dlnflow.symbolic._judge import DerivationError, Model, holds_in, truth, value
+from dlnflow.symbolic._gap import (
+    LARGE,
+    SMALLER,
+    Cases,
+    GapLaw,
+    Pair,
+    gap_of,
+    prove_gap,
+    without_rho,
+)
+from dlnflow.symbolic._judge import (
+    DerivationError,
+    Model,
+    UndecidedError,
+    holds_in,
+    prove_zero,
+    truth,
+    value,
+)
 from dlnflow.symbolic._law import Law
 from dlnflow.symbolic._limits import limit_holds, to_zero
 from dlnflow.symbolic._notation import equation
@@ -36,6 +53,7 @@ def depth_step(
         (relation,) = relations(statement, 1)
         for values in cases:
             _seen_ratio((law, deeper), (gap_of, next_gap), values, relation)
+            _prove_ratio((before, after), values, relation)
 
     words = {sp.oo: "grows without bound", sp.S.Zero: "vanishes"}.get(limit, "stays finite")
     return Step(
@@ -44,8 +62,9 @@ def depth_step(
         sp.Tuple(*claims),
         f"`G` is the relative gap of step 11a, `G_next` the same with one {what} layer more. At "
         f"small `eps` their quotient {words}" + _moral(encoder, limit, by_rho),
-        "the paper, section 4 (the effect of depth)" if encoder else "new",
-        "the powers of `eps` in step 11a; exact times by their series at three vanishing starts",
+        "the paper (depth widens the gap); the limit is new" if encoder else "new",
+        "exact times by their series at three vanishing starts; and by SymPy from the limits of "
+        "step 11a at both depths",
         tried,
         route,
     )
@@ -102,6 +121,23 @@ def _seen_ratio(
         _contradict(relation, values, starts[2], quotients[2])
 
 
+def _prove_ratio(gap_laws: tuple[GapLaw, GapLaw], values: Mapping[Any, Any], relation: Any) -> None:
+    """Each gap is its coefficient times its scale, to leading order: so is their quotient."""
+    depths = {key: one for key, one in values.items() if key.is_integer}
+    for one in gap_laws:
+        prove_gap(one.law, values, one.scale(), equation(gap_of(no.eps), one.coefficient()))
+    scales, coefficients = (
+        (getattr(gap_laws[1], part)() / getattr(gap_laws[0], part)()).xreplace(depths).doit()
+        for part in ("scale", "coefficient")
+    )
+    limit = sp.limit(scales, no.eps, 0, "+")
+    claimed = relation.rhs.xreplace(depths).doit()
+    if limit.is_finite:
+        prove_zero(limit * coefficients - claimed, relation)
+    elif not claimed.is_infinite:
+        raise UndecidedError(f"SymPy cannot decide {relation}", statement=relation)
+
+
 def _contradict(relation: Any, values: Mapping[Any, Any], eps: Any, quotient: Any) -> None:
     point = {**values, no.eps: eps}
     raise DerivationError(
@@ -144,6 +180,7 @@ def single_layer_step(jepa: Law, mae: Law) -> Step:
         names = {no.rho_1: LARGE, no.rho_2: SMALLER, no.lam: LAM}
         for relation in parts:
             limit_holds(relation, found, at, names)
+            _prove_single_layer(relation, {t_jepa: jepa, t_mae: mae})
 
     return Step(
         "11c",
@@ -154,15 +191,28 @@ def single_layer_step(jepa: Law, mae: Law) -> Step:
         "larger `rho` first; MAE's differ by a constant with the opposite sign, the smaller `rho` "
         "first; and of the two relative gaps it is MAE's that is larger, since it only falls like "
         "`1/log(1/eps)`.",
-        "the paper, section 4, for the leading order; the rest new",
+        "the paper, for the leading order; the rest is new",
         "exact times by their series at three vanishing starts, the slow limits by their slopes "
-        "against `log(1/eps)`",
+        "against `log(1/eps)`; the limits by SymPy",
         "L = P = 1",
         route,
     )
 
 
 LAM = sp.Rational(7, 5)
+
+
+def _prove_single_layer(relation: Any, laws: dict[Any, Law]) -> None:
+    """The limit by SymPy, for all parameters, the times written out."""
+    (node,) = relation.lhs.atoms(sp.Limit)
+    written = {
+        time(no.eps, rho): law.critical_time().xreplace({no.rho: rho})
+        for time, law in laws.items()
+        for rho in (no.rho_1, no.rho_2)
+    }
+    inner = sp.expand_log(sp.together(node.args[0].xreplace(written)), force=True)
+    limit = sp.limit(inner, no.eps, 0, "+")
+    prove_zero(sp.expand_log(limit - relation.rhs, force=True), relation)
 
 
 def _single_layer_limits(
@@ -240,6 +290,12 @@ def opposite_order_step(
                 for relation in parts:
                     holds_in(relation, [model])
                 seen.add(truth(reverse, model))
+        if statement != sp.Tuple(*claims):
+            raise UndecidedError("only the form that was derived is proved", statement=statement)
+        for law in (here[1], other[1]):
+            prove_zero(sp.diff(no.lam * law.critical_time(), no.lam).doit(), parts[0])
+        for S in scaled:
+            _prove_boundary(S, parts[2])
         if seen != {True, False}:
             raise DerivationError("both orders were never seen: nothing was checked")
 
@@ -252,12 +308,20 @@ def opposite_order_step(
         f"first and {_called(other[0])} mode 1 first if and only if `lam_1/lam_2` lies between "
         "the two quotients of `S`. At small `eps` each quotient is 1 plus a relative gap of "
         "step 11a: that is how wide the window is.",
-        "the paper, section 4, for the existence; the boundary new",
+        "the paper, for the existence of such pairs; the boundary is new",
         "both sides evaluated with exact times, at pairs of modes within the window and on either "
-        "side of a boundary",
+        "side of a boundary; and by algebra, from `lam t_star` being free of `lam`",
         tried,
         route,
     )
+
+
+def _prove_boundary(S: Any, claim: Any) -> None:
+    """Mode 1 is later if and only if ``lam_1/lam_2`` is below the quotient: same sign, exactly."""
+    first, second = S(no.rho_1), S(no.rho_2)
+    later = first / no.lam_1 - second / no.lam_2
+    below = first / second - no.lam_1 / no.lam_2
+    prove_zero(later * no.lam_1 / second - below, claim)
 
 
 def _called(name: str) -> str:

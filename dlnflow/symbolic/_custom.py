@@ -126,6 +126,7 @@ def derive_mode_ode(
         fixed_points=points,
         law=law,
         depths=_depths(described),
+        conditions=law.conditions if law is not None else (),
         published=None,
         why_not=_why_not(flow) if law is None else "",
         refute=lambda conjecture: _refute(described, values, speed, conjecture),

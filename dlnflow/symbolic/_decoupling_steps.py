@@ -60,7 +60,7 @@ def _decoupling_step(setting: Setting) -> Step:
         "agree, the first is the data's, and the decoder ends in the basis of the target. Then "
         "every product in the gradient is diagonal in these bases, and so is the velocity of every "
         "layer: the bases stand still, and each mode moves by itself.",
-        "the paper, section 3 (simultaneously diagonalisable covariances, aligned weights)",
+        "the paper, its assumptions on covariances and weights",
         "gradients taken entry by entry, for random modes (either sign of `rho`) in random "
         "rational bases, exactly, d = 2 and 3",
         setting.tried,

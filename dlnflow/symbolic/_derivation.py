@@ -53,6 +53,8 @@ class Derivation:
         Exact, in ``lam, rho, eps, p``; for modes that start below the fraction ``p``.
     depths : tuple of sympy.Symbol
         The depths that are symbols here.
+    conditions : tuple of sympy.Relational
+        Under which it holds, apart from the symbols' own assumptions.
     critical_time_published, critical_time_head, remainder : sympy.Expr
         The paper's formula; the part of the exact time that grows as a power of ``1/eps`` (the same
         where the paper has one); and the exact time less that part.
@@ -84,6 +86,7 @@ class Derivation:
     fixed_points: tuple[FixedPoint, ...]
     law: Law | None
     depths: tuple[Any, ...]
+    conditions: tuple[Any, ...]
     published: Any
     why_not: str
     refute: Callable[[Any], None]
@@ -138,11 +141,6 @@ class Derivation:
     def remainder(self) -> Any:
         """Critical time less `critical_time_head`, without cancellation."""
         return self._law.remainder()
-
-    @property
-    def conditions(self) -> tuple[Any, ...]:
-        """What must be positive for the law to hold and is not known to be."""
-        return self._law.conditions if self.law is not None else ()
 
     def __getitem__(self, number: str) -> Step:
         """A step by its number: ``"5"``, ``"10a"``."""

@@ -103,6 +103,7 @@ def derive(
         fixed_points=_fixed_points.of_law(law),
         law=law,
         depths=tuple(one for one in (no.L, no.P, no.m) if one in (here.L, here.P, here.m)),
+        conditions=here.conditions,
         published=published,
         why_not="",
         refute=lambda conjecture: _refute(here, conjecture),

@@ -185,7 +185,7 @@ def gap_step(law: Law, cases: Cases, tried: str, by_rho: bool) -> Step:
             found = dict(zip((first, second), limits, strict=True))
             limit_holds(ratio, found, at, pair.names)
             limit_holds(gap, found, at, pair.names)
-            _prove_gap(law, values, order, gap)
+            prove_gap(law, values, order, gap)
         for relation in sign:
             holds_in(relation, _random_pairs(cases, gap))
 
@@ -205,7 +205,7 @@ def gap_step(law: Law, cases: Cases, tried: str, by_rho: bool) -> Step:
             else "There the sign of the gap depends on depth and `p`: no preference that could be "
             "relied on."
         ),
-        "the paper, sections 3 and 4, states the orders; the coefficients are new",
+        "the paper states the leading order; the orders and coefficients of the gap are new",
         "exact times by their series at `eps` down to where only the limit is left; the limit by "
         "SymPy, for all `rho_1`, `rho_2` and `p`",
         tried,
@@ -231,7 +231,7 @@ def _random_pairs(cases: Cases, gap: Any) -> Iterator[Model]:
             yield {**model, gap.lhs: sp.N(value(gap.rhs, model), 30)}
 
 
-def _prove_gap(law: Law, values: Mapping[Any, Any], scale: Any, relation: Any) -> None:
+def prove_gap(law: Law, values: Mapping[Any, Any], scale: Any, relation: Any) -> None:
     """By SymPy at concrete depths, for all rho and p, in a root ``y`` of ``eps**(k/L)``."""
     depths = {key: one for key, one in values.items() if key.is_integer}
     there = law.at(depths)

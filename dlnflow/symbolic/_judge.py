@@ -52,6 +52,10 @@ class UndecidedError(DerivationError):
     """SymPy cannot decide a statement; it was only seen to hold at random points."""
 
 
+for _public in (DerivationError, UndecidedError):
+    _public.__module__ = "dlnflow.symbolic"  # where a traceback's reader will look for it
+
+
 def holds_in(relation: Any, models: Iterable[Model]) -> int:
     """Evaluate a relation in every model; the number of models.
 

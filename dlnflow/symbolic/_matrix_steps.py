@@ -81,7 +81,7 @@ def _loss_step(setting: Setting) -> Step:
         "W_1` (`m = L` for JEPA, `m = 0` for MAE). The stop-gradient `sg` makes `T` a symbol of "
         "its own: it takes its value from the encoder, and no derivative goes through it. Of "
         "the data only three covariances remain.",
-        "the paper, section 2; for targets at other layers new",
+        "the paper, its two objectives; for targets at other layers new",
         "the mean over a population of points, written out sample by sample: with every entry a "
         "symbol (2 x 2, and rectangular), and in whole networks",
         setting.tried,
@@ -158,7 +158,7 @@ def _gradient_step(setting: Setting) -> Step:
         "and `B` of those before, the prediction is `A X B x`: linear in `X`, so the loss is "
         "quadratic in it, and its gradient is the error correlated with what enters and leaves the "
         "layer. `T` is held constant.",
-        "the paper, appendix (gradient flow); for targets at other layers new",
+        "the paper, proof of its theorem on the dynamics; for targets at other layers new",
         "the loss differentiated entry by entry with the target held constant: "
         + ("" if written_out(setting) else "with all entries symbols at d = 2, 3, and 2 x 3; ")
         + "exactly, in networks of whole numbers, d = 2, d = 3 and unequal widths",
@@ -256,7 +256,7 @@ def _conservation_step(setting: Setting) -> Step:
         "Balanced layers therefore stay balanced, the last encoder layer and the decoder's "
         "first among them. The stop-gradient does no harm: the target enters both derivatives "
         "alike.",
-        "the paper, section 3 (balanced initialisation)",
+        "the paper, its balanced initialisation; a classical property of deep linear networks",
         "the flow's own derivative, from gradients taken entry by entry: "
         + ("" if written_out(setting) else "with all entries symbols at d = 2 and unequal widths; ")
         + "exactly, in networks of whole numbers, d = 2, d = 3 and unequal widths",

@@ -131,7 +131,7 @@ def paper_step(setting: Setting, velocity: Callable[[Setting], Any]) -> Step:
         )
         + " The exponent of the growing term is all that distinguishes the objectives: `3 - 1/L` "
         "for JEPA, `2 - 1/L` for MAE.",
-        "the paper, theorem on the dynamics of JEPA and MAE (section 3)",
+        "the paper, theorem on the dynamics of JEPA and MAE",
         "the derived side against the printed side by algebra, and each against the velocity of "
         "explicit matrices at random modes",
         setting.tried,
@@ -183,7 +183,7 @@ def fixed_point_step(law: Law, worlds: Worlds, how: str, tried: str) -> Step:
         + "where the `k` layers between target and prediction together have the regression "
         "coefficient, `u^k = rho`. That plateau attracts from both sides, at the rate `kappa` of "
         "step 8.",
-        "the paper, section 3 (fixed points), for JEPA and MAE; otherwise new",
+        "the paper, for JEPA and MAE; otherwise new",
         how,
         tried,
         route,

@@ -16,6 +16,20 @@ if TYPE_CHECKING:
 WIDTH = 100
 
 
+HOW_TO_READ = """\
+Every step says what holds, why, where it comes from, and by which second route it is checked;
+`dlnflow derive --verify` runs all checks. "The paper" is Littwin et al. 2024, arXiv:2407.03475.
+
+| symbol | in code | meaning |
+|---|---|---|
+| $\\lambda$, $\\rho$ | `lam`, `rho` | covariance and regression coefficient of the mode |
+| $L$, $P$, $m$ | `L`, `P`, `m` | encoder depth, decoder depth, layer of the target |
+| $\\bar{w}$, $u$ | `w`, `u` | amplitude of the encoder in the mode, and of each of its layers |
+| $q$, $c$, $\\kappa$ | `q`, `c`, `kappa` | learned fraction, order, rate |
+| $\\varepsilon$, $p$ | `eps`, `p` | amplitude at the start; fraction of the plateau |
+| $t^{*}$ | `t_star` | critical time |"""
+
+
 def summary(derivation: Derivation) -> list[tuple[str, Any]]:
     """The quantities that a derivation comes to, with their names."""
     found: list[tuple[str, Any]] = [("mode equation", derivation.mode_ode)]
@@ -71,16 +85,28 @@ def to_markdown(derivations: Sequence[Derivation]) -> str:
     --------
     >>> from dlnflow import symbolic
     >>> text = symbolic.side_by_side([symbolic.derive("jepa"), symbolic.derive("mae")])
-    >>> print(text.splitlines()[0][:52])
-    # Derivation: JEPA, any L, decoder depth 1, paper cl
+    >>> print(text.splitlines()[0])
+    # Derivation: JEPA; MAE
     """
-    blocks = [f"# Derivation: {'; '.join(_unique([one.title for one in derivations]))}"]
+    blocks = [
+        f"# Derivation: {_several([one.title for one in derivations])}",
+        *_settings(derivations),
+    ]
+    blocks.append(HOW_TO_READ)
     numbers = _unique([step.number for one in derivations for step in one.steps])
     for number in sorted(numbers, key=_position):
         having = [one for one in derivations if any(s.number == number for s in one.steps)]
         blocks += _markdown_step([(one.title, one[number]) for one in having], len(derivations))
     blocks += ["## Result", *_markdown_result(derivations)]
     return "\n\n".join(blocks) + "\n"
+
+
+def _settings(derivations: Sequence[Derivation]) -> list[str]:
+    """Depths and clock: once if they are shared."""
+    rest = _unique([one.title.partition(", ")[2] for one in derivations])
+    if len(rest) == 1:
+        return [f"For {rest[0]}."]
+    return ["\n".join(f"- {one.title}" for one in derivations)]
 
 
 def _position(number: str) -> tuple[int, str]:
@@ -131,7 +157,8 @@ def _markdown_result(derivations: Sequence[Derivation]) -> list[str]:
     blocks = []
     for one in derivations:
         rows = [f"| {name} | ${_cell(value)}$ |" for name, value in summary(one)]
-        blocks.append("\n".join([f"| {one.title} | |", "|---|---|", *rows]))
+        title = _several([one.title]) if len(derivations) > 1 else "result"
+        blocks.append("\n".join([f"| {title} | |", "|---|---|", *rows]))
         blocks += [one.why_not] if one.why_not else []
         blocks += [f"For ${latex(condition)}$." for condition in one.conditions]
     return blocks

@@ -62,6 +62,12 @@ class Setting:
         return 1 / self.L if self.clock == "paper" else sp.Integer(1)
 
     @property
+    def conditions(self) -> tuple[Any, ...]:
+        """That the target's layer is one of the encoder's, where that is not plain."""
+        plain = self.m in (0, 1, self.L) or not self.symbolic
+        return () if plain else (sp.Le(self.m, self.L),)
+
+    @property
     def symbolic(self) -> bool:
         """Whether any depth is a symbol."""
         return bool(sp.Tuple(self.L, self.P, self.m).free_symbols)

@@ -1,0 +1,161 @@
+"""A user's own loss: the family where it belongs, fixed points where it does not."""
+
+import numpy as np
+import pytest
+import sympy as sp
+from scipy.integrate import solve_ivp
+
+import dlnflow
+from dlnflow import symbolic
+from dlnflow.symbolic import DerivationError, derive_mode_ode, lam, rho
+
+w, v, tau, beta = sp.symbols("w v tau beta", positive=True)
+w1, w2, v1 = sp.symbols("w1 w2 v1", positive=True)
+ERROR = lam / rho / 2 * (v * w) ** 2 - lam * v * w * tau
+
+
+def holds(d):
+    table = d.verify()
+    return table["holds"].eq(True).all(), table["how"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("objective", "target", "L", "P"),
+    [("jepa", w, 3, 1), ("mae", 1, 2, 2), ("layer-1", w ** sp.Rational(1, 3), 3, 1)],
+)
+def test_the_theorys_own_loss_gives_the_theory(objective, target, L, P):
+    d = derive_mode_ode(ERROR, encoder={w: L}, decoder={v: P}, frozen={tau: target})
+    theory = symbolic.derive(objective, L, decoder_depth=P)
+    for name in ("order", "rate", "plateau", "critical_time", "remainder"):
+        assert sp.simplify(getattr(d, name) - getattr(theory, name)) == 0
+    assert d.mode_ode == theory.mode_ode
+    assert [step.number for step in d.steps] == ["5", "7", "8", "9", "10a", "10b", "10c"]
+    assert holds(d)[0], holds(d)[1]
+
+
+def test_depths_may_stay_symbols():
+    d = derive_mode_ode(ERROR, encoder={w: symbolic.L}, decoder={v: symbolic.P}, frozen={tau: w})
+    theory = symbolic.derive("jepa", decoder_depth=None)
+    assert sp.simplify(d.order - theory.order) == 0
+    assert sp.simplify(d.plateau - theory.plateau) == 0
+    assert d.depths == (symbolic.L, symbolic.P)
+
+
+def test_single_layers_and_their_product_are_the_same():
+    apart = derive_mode_ode(
+        ERROR.subs(w, w1 * w2), encoder=[w1, w2], decoder=[v], frozen={tau: w1 * w2}
+    )
+    product = derive_mode_ode(ERROR, encoder={w: 2}, decoder=v, frozen={tau: w})
+    assert apart.mode_ode == product.mode_ode
+
+
+def test_a_frozen_target_that_stands_still_drives_like_data():
+    """An EMA at rest: MAE's equation with lam tau for lam, another plateau."""
+    d = derive_mode_ode(ERROR, encoder={w: 3}, decoder=v, parameters=[tau])
+    mae = symbolic.derive("mae", L=3)
+    assert d.order == mae.order
+    assert sp.simplify(d.plateau - mae.plateau.subs(rho, rho * tau)) == 0
+    assert holds(d)[0], holds(d)[1]
+    time = d.lambdify("critical_time")
+    # the library's MAE at the covariance lam tau and the regression coefficient rho tau
+    expected = dlnflow.critical_time(0.6, 0.3, 3, eps=1e-3, objective="mae")
+    assert time(1.0, 0.5, 1e-3, 0.5, tau=0.6) == pytest.approx(float(expected), rel=1e-12)
+
+
+def test_weight_decay_lowers_the_covariance_of_a_shallow_mae():
+    decay = beta / 2 * (v**2 + w**2)
+    d = derive_mode_ode(ERROR + decay, encoder=w, decoder=v, frozen={tau: 1}, parameters=[beta])
+    assert d.order == 1
+    assert d.conditions == (lam - beta > 0,)
+    assert holds(d)[0], holds(d)[1]
+
+
+def test_weight_decay_takes_a_jepa_out_of_the_family():
+    decay = beta / 2 * (v**2 + w**2)
+    d = derive_mode_ode(ERROR + decay, encoder=w, decoder=v, frozen={tau: w}, parameters=[beta])
+    assert not d.in_family
+    assert "not of the hyperlogistic family" in repr(d)
+    with pytest.raises(ValueError, match=r"is not hyperlogistic: .* got 3 terms"):
+        d.order  # noqa: B018
+    assert [point.stable for point in d.fixed_points] == [True, None, None]
+    assert holds(d)[0], holds(d)[1]
+
+    numbers = {lam: 1.0, rho: 0.8, beta: 0.05}
+    low, high = (float(point.w.subs(numbers)) for point in d.fixed_points[1:])
+    f = sp.lambdify(symbolic.w, d.mode_ode.rhs.subs(numbers).subs(d.mode_ode.lhs.expr, symbolic.w))
+    for start, end in [(0.9 * low, 0.0), (1.1 * low, high), (2.0, high)]:
+        run = solve_ivp(
+            lambda _, x: f(x), (0, 3000), [start], method="LSODA", rtol=1e-9, atol=1e-12
+        )
+        assert run.y[0, -1] == pytest.approx(end, abs=1e-6)
+
+
+def test_the_law_follows_the_users_equation_when_integrated():
+    """A supervised target, two layers: logistic growth."""
+    loss = lam / rho / 2 * (w1 * w2) ** 2 - lam * w1 * w2
+    d = derive_mode_ode(loss, encoder=[w1, w2], clock="network")
+    assert (d.order, d.rate, d.plateau) == (1, 2 * lam, rho)
+    f = d.lambdify("mode_ode")
+    half = d.lambdify("critical_time")(1.5, 0.7, 1e-3, 0.5)
+    run = solve_ivp(lambda _, x: f(x, 1.5, 0.7), (0, half), [1e-3], rtol=1e-11, atol=1e-14)
+    assert run.y[0, -1] == pytest.approx(0.35, rel=1e-8)
+
+
+def test_an_order_below_one_ends_with_the_exact_time():
+    """A single supervised layer: exponential approach, order 0, no power of 1/eps to speak of."""
+    d = derive_mode_ode(lam / rho / 2 * w**2 - lam * w, encoder=w)
+    assert d.order == 0
+    assert [step.number for step in d.steps] == ["5", "7", "8", "9", "10a"]
+    assert holds(d)[0], holds(d)[1]
+    time = d.lambdify("critical_time")(2.0, 0.5, 0.1, 0.5)
+    assert time == pytest.approx(0.25 * np.log(0.4 / 0.25), rel=1e-12)
+
+
+def test_roots_beyond_quadratic_are_left_as_an_equation():
+    loss = ERROR + beta / 2 * (v**2 + 3 * w ** sp.Rational(2, 3))
+    d = derive_mode_ode(loss, encoder={w: 3}, decoder=v, frozen={tau: w}, parameters=[beta])
+    assert [point.w for point in d.fixed_points] == [0]
+    assert "Further ones are the positive solutions of" in d["7"].explanation
+
+
+def test_a_conjecture_is_tested_against_the_loss_itself():
+    d = derive_mode_ode(ERROR, encoder={w: 2}, decoder=v, parameters=[tau])
+    d.check_mode_ode(d.mode_ode)
+    with pytest.raises(DerivationError) as refused:
+        d.check_mode_ode(lam * symbolic.w**2 - lam * symbolic.w**3 / rho)
+    assert refused.value.residual != 0
+
+
+GOOD = {"encoder": w, "decoder": v, "frozen": {tau: 1}}
+
+
+@pytest.mark.parametrize(
+    ("loss", "given", "error", "words"),
+    [
+        ("x", {"encoder": w}, TypeError, "loss must be a SymPy expression: got 'x'"),
+        (ERROR + beta * w * v, GOOD, ValueError, "symbols that are not declared .*got beta"),
+        (sp.Symbol("lam") * w**2, {"encoder": w}, ValueError, "lam is dlnflow.symbolic.lam"),
+        (ERROR, {**GOOD, "parameters": [w]}, ValueError, "declared once: got w again"),
+        (
+            ERROR,
+            {**GOOD, "encoder": {w: 0}},
+            ValueError,
+            "positive integer number of layers: got 0",
+        ),
+        (ERROR, {**GOOD, "encoder": "w"}, TypeError, "encoder must hold SymPy symbols: got 'w'"),
+        (ERROR, {**GOOD, "clock": "fast"}, ValueError, "clock must be 'paper' or 'network'"),
+        (lam * w, {"encoder": [w, v]}, ValueError, "every trained symbol: v is not in"),
+        (ERROR + w**2, GOOD, ValueError, "must move the layers of every symbol alike"),
+        (ERROR + sp.tanh(v * w), GOOD, ValueError, "sum of powers .* got the term"),
+        (ERROR, {"encoder": (), "decoder": [v, w], "frozen": {tau: 1}}, ValueError, "at least one"),
+        (
+            ERROR,
+            {**GOOD, "frozen": {tau: beta}},
+            ValueError,
+            "value of tau has symbols that are not",
+        ),
+    ],
+)
+def test_a_loss_that_cannot_be_taken_is_refused_by_name(loss, given, error, words):
+    with pytest.raises(error, match=words):
+        derive_mode_ode(loss, **given)
