@@ -1,4 +1,4 @@
-"""Seconds of a derivation, and of all checks, in units of importing SymPy in a fresh interpreter."""
+"""Seconds of a derivation and of all checks, beside importing SymPy in a fresh interpreter."""
 
 from __future__ import annotations
 

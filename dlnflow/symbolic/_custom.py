@@ -265,6 +265,7 @@ def _steps(
         described.depth,
         terms,
         worlds,
+        by_layer=next(iter(described.velocities().values())),
         loss=f"`{described.expression}`",
         how=HOW,
         tried=POINTS,

@@ -11,7 +11,13 @@ from typing import Any
 import sympy as sp
 
 from dlnflow.symbolic import _notation as no
-from dlnflow.symbolic._judge import DerivationError, Model, holds_in
+from dlnflow.symbolic._judge import (
+    DerivationError,
+    Model,
+    UndecidedError,
+    holds_in,
+    prove_zero,
+)
 from dlnflow.symbolic._layer_models import One, layers_of, written_out
 from dlnflow.symbolic._notation import OffDiagonal, TimeDerivative, equation
 from dlnflow.symbolic._setting import Setting
@@ -114,6 +120,7 @@ def _coupling_step(setting: Setting) -> Step:
         holds_in(relation, models)
         if all(model[claim.lhs] == 0 for model in models):
             raise DerivationError("no coupled modes were seen", statement=relation)
+        _prove_coupling(setting, relation)
 
     return Step(
         "4b",
@@ -127,10 +134,24 @@ def _coupling_step(setting: Setting) -> Step:
         "plateau.",
         "new",
         "gradients taken entry by entry at diagonal layers and a random population, whose "
-        "covariances do not commute, exactly, d = 2 and 3",
+        "covariances do not commute, exactly, d = 2 and 3; and by algebra from the gradient of "
+        "layer `a` in step 2, term by term",
         setting.tried,
         route,
     )
+
+
+def _prove_coupling(setting: Setting, relation: Any) -> None:
+    """Layer ``a`` stands between ``N - a`` layers and ``a - 1``; the sum is over layers."""
+    L, N, m, a = setting.L, setting.N, setting.m, no.a
+    error = Y_ij * u_i**m - X_ij * u_i ** (N - a) * u_i * u_i ** (a - 1)
+    layer = u_i ** (N - a) * error * u_j ** (a - 1)
+    moved = u_i ** (L - a) * layer * u_j ** (a - 1)
+    sums = relation.rhs.atoms(sp.Sum)
+    if len(sums) != 1 or next(iter(sums)).limits != (sp.Tuple(a, 1, L),):
+        raise UndecidedError(f"SymPy cannot decide {relation}", statement=relation)
+    (total,) = sums
+    prove_zero(relation.rhs.xreplace({total: total.function}) - moved, relation)
 
 
 def _coupled_models(setting: Setting) -> Iterator[Model]:

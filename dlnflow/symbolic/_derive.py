@@ -134,9 +134,11 @@ def _steps(here: Setting, law: Law, published: Any) -> tuple[Step, ...]:
             law.L,
             law.terms,
             lambda: matrix_worlds(here, growing=False),
+            by_layer=_by_layer(here),
             loss="`1/2 s (v w)^2 - lam v w tau`, with `v` and `w` the decoder and the encoder, "
             "`s = lam/rho` the variance and `tau` the frozen target",
-            how="the loss of one mode differentiated by algebra, against "
+            how="the loss of one mode differentiated by algebra, against the gradient of layer `a` "
+            "in step 2 and the chain rule, for all values of the symbols; and against "
             + by_matrices
             + ", with either sign of `rho`",
             tried=tried,
@@ -161,6 +163,13 @@ def _steps(here: Setting, law: Law, published: Any) -> tuple[Step, ...]:
         *_consequences(here, law, cases, tried),
     ]
     return tuple(steps)
+
+
+def _by_layer(here: Setting) -> Any:
+    """The velocity of layer ``a`` by step 2: ``N - a`` layers after it, ``a - 1`` before it."""
+    after, before = no.u ** (here.N - no.a), no.u ** (no.a - 1)
+    error = no.lam * no.u**here.m - no.lam / no.rho * after * no.u * before
+    return after * error * before
 
 
 def _consequences(here: Setting, law: Law, cases: Any, tried: str) -> list[Step]:

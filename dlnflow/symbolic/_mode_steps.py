@@ -35,12 +35,16 @@ def mode_step(
     terms: Callable[[Any], Any],
     worlds: Worlds,
     *,
+    by_layer: Any,
     loss: str,
     how: str,
     tried: str,
     source: str,
 ) -> Step:
-    """``du/dt``, then ``dw/dt`` on both clocks: ``L terms(w)``, and without the factor ``L``."""
+    """``du/dt``, then ``dw/dt`` on both clocks: ``L terms(w)``, and without the factor ``L``.
+
+    ``by_layer`` is the velocity of layer ``a`` as step 2 has it.
+    """
     tn, tp = no.t_network, no.t_paper
     du, dw = network_clock()
     paper = sp.Derivative(no.w_of(tp), tp)
@@ -62,10 +66,15 @@ def mode_step(
                     yield common | {du: velocity}
 
     def route(statement: sp.Tuple) -> None:
-        relations(statement, 3)
+        of_layer, of_encoder, of_paper = relations(statement, 3)
         found = list(models())
         for relation in statement:
             holds_in(relation, found)
+        flow_of_u = of_layer.rhs.xreplace({no.u_of(tn): no.u})
+        prove_zero(flow_of_u - by_layer, of_layer)
+        in_w = of_encoder.rhs.xreplace({no.w_of(tn): no.u**L})
+        prove_zero(in_w - L * no.u ** (L - 1) * flow_of_u, of_encoder)
+        prove_zero(of_paper.rhs.xreplace({no.w_of(tp): no.u**L}) - in_w / L, of_paper)
 
     return Step(
         "5",

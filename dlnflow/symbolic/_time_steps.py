@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping
 from functools import cache
+from itertools import product
 from typing import Any
 
 import mpmath
@@ -27,6 +28,7 @@ from dlnflow.symbolic._series import (
     HALF,
     Asymptotics,
     critical_time_by_quadrature,
+    elapsed,
     quadrature,
 )
 from dlnflow.symbolic._step import Step, definition, relations
@@ -36,6 +38,7 @@ Cases = tuple[Mapping[Any, Any], ...]  # numbers for every symbol but eps and p
 whole_c = sp.Symbol("c", integer=True, positive=True)
 t_star, t_head, t_published = sp.symbols("t_star t_head t_published", positive=True)
 remainder = sp.Function("R", real=True)
+DEEP = 12  # encoder depth up to which the form that a symbolic order takes is tried
 
 
 # --- 9: the integral ---------------------------------------------------------------------------
@@ -53,6 +56,7 @@ def integral_step(law: Law, cases: Cases, tried: str) -> Step:
     def route(statement: sp.Tuple) -> None:
         whole, other, here = relations(statement, 3)
         holds_in(here, _integral_models(law, cases, here))
+        holds_in(here, _series_models(law, here))
         _integrates(whole, whole_c, tuple(map(sp.Integer, range(1, 7))))
         _integrates(other, no.c, tuple(sp.Rational(k, 4) for k in (3, 5, 6, 9, 15)))
         _prove_by_induction(whole)
@@ -69,7 +73,7 @@ def integral_step(law: Law, cases: Cases, tried: str) -> Step:
         "new (standard integrals; the paper integrates JEPA's case to leading orders)",
         "differences of the closed forms against quadrature of the integrand; for all whole `c` by "
         "induction, for all others by the coefficients of the power series; the form taken against "
-        "quadrature",
+        "quadrature, and against the integrand's series at depths to 12",
         tried,
         route,
     )
@@ -84,6 +88,33 @@ def _integral_models(law: Law, cases: Cases, relation: Any) -> Iterator[Model]:
         for q in (sp.Rational(1, 20), sp.Rational(4, 5)):
             area = quadrature(_integrand(order), reference, q)
             yield {**values, no.q: q, no.elapsed(no.q): anchor + area}
+
+
+def _series_models(law: Law, relation: Any) -> Iterator[Model]:
+    """``T_c(q)`` by the integrand's series, at every depth up to ``DEEP`` that the law has."""
+    low, high = sp.Rational(1, 5), sp.Rational(3, 5)
+    for depths in _depths_of(law):
+        order = sp.sympify(law.order).xreplace(depths)
+        anchor = value(relation.rhs, {**depths, no.q: low})
+        with mpmath.workdps(45):
+            c = mpmath.mpf(int(order.p)) / int(order.q)
+            area = elapsed(c, mpmath.mpf(1) / 5, mpmath.mpf(3) / 5)
+        yield {**depths, no.q: high, no.elapsed(no.q): sp.N(anchor, 45) + sp.Float(area, 45)}
+
+
+def _depths_of(law: Law) -> list[dict[Any, Any]]:
+    """Depths for the symbols in a law's order; one empty set if there are none."""
+    symbols = [one for one in (no.L, no.P, no.m) if law.order.has(one)]
+    if law.order.free_symbols - set(symbols):
+        return []
+    found = []
+    for L, P in product(range(1, DEEP + 1), (1, 2, 3) if no.P in symbols else (1,)):
+        for m in range(L + 1) if no.m in symbols else (1,):
+            values = {no.L: sp.Integer(L), no.P: sp.Integer(P), no.m: sp.Integer(m)}
+            gap = sp.sympify(law.gap).xreplace(values)
+            if not gap.is_number or gap > 0:
+                found.append({one: values[one] for one in symbols})
+    return [dict(one) for one in dict.fromkeys(tuple(one.items()) for one in found)]
 
 
 def _integrand(order: Any) -> Any:
