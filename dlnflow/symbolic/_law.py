@@ -143,21 +143,30 @@ class Law:
             other=lambda: (any_order(q_p, e) - any_order(q_0, e)) / self.rate,
         )
 
+    @property
+    def short(self) -> dict[Any, Any]:
+        """What the symbols ``q_0``, ``q_p`` and ``kappa`` stand for in formulas."""
+        return {no.q_0: self.start, no.q_p: self.goal, no.kappa: self.rate}
+
     def head(self) -> Any:
         """The part of the critical time that grows as a power of ``1 / eps``.
 
         At order 1 there is none, and it is the logarithm without ``rho``, as in the paper.
         """
+        return self.short_head().xreplace(self.short)
+
+    def short_head(self) -> Any:
+        """`head` in ``q_0`` and ``kappa``."""
         return self._by_branch(
             one=lambda: sp.log(1 / no.eps) / (_ratio(self.L, 1 / self.speed) * self.lam),
-            whole=lambda: _summed(self.start**-no.n / no.n, self.excess) / self.rate,
-            other=lambda: self._head_terms() / self.rate,
+            whole=lambda: _summed(no.q_0**-no.n / no.n, self.excess) / no.kappa,
+            other=lambda: self._head_terms() / no.kappa,
         )
 
     def _head_terms(self) -> Any:
         if self._below_two:
-            return self.start**-self.excess / self.excess
-        term = self.start ** (no.n - self.order) / (self.order - no.n)
+            return no.q_0**-self.excess / self.excess
+        term = no.q_0 ** (no.n - self.order) / (self.order - no.n)
         return _summed(term, sp.ceiling(self.order) - 1)
 
     @property
@@ -166,11 +175,15 @@ class Law:
 
     def remainder(self) -> Any:
         """Critical time less `head`, without cancellation."""
-        q_0, q_p, e = self.start, self.goal, self.excess
+        return self.short_remainder().xreplace(self.short)
+
+    def short_remainder(self) -> Any:
+        """`remainder` in ``q_0``, ``q_p`` and ``kappa``."""
+        q_0, q_p, e = no.q_0, no.q_p, self.excess
         return self._by_branch(
-            one=lambda: (logit(q_p) + sp.log(self.rho) + sp.log(1 - q_0)) / self.simple_rate,
-            whole=lambda: (whole_order(q_p, e) - logit(q_0)) / self.rate,
-            other=lambda: (any_order(q_p, e) - self._tail()) / self.rate,
+            one=lambda: (logit(q_p) + sp.log(self.rho) + sp.log(1 - q_0)) / no.kappa,
+            whole=lambda: (whole_order(q_p, e) - logit(q_0)) / no.kappa,
+            other=lambda: (any_order(q_p, e) - self._tail()) / no.kappa,
         )
 
     def _tail(self) -> Any:
@@ -178,19 +191,22 @@ class Law:
             b = _ratio(self.gap - self.growth + 1, self.gap)
         else:
             b = sp.ceiling(self.order) - self.order
-        return self.start**b / b * sp.hyper((1, b), (b + 1,), self.start)
+        return no.q_0**b / b * sp.hyper((1, b), (b + 1,), no.q_0)
 
     def remainder_limit(self) -> tuple[Any, Any]:
-        """What the remainder is divided by, and the limit of the quotient as ``eps`` goes to 0."""
+        """What the remainder is divided by, and the limit of the quotient as ``eps`` goes to 0.
+
+        The limit in ``q_p`` and ``kappa``.
+        """
         scale = self._by_branch(
             one=lambda: sp.Integer(1),
             whole=lambda: sp.log(1 / no.eps),
             other=lambda: sp.Integer(1),
         )
         limit = self._by_branch(
-            one=lambda: (logit(self.goal) + sp.log(self.rho)) / self.simple_rate,
-            whole=lambda: self.exponent / self.rate,
-            other=lambda: any_order(self.goal, self.excess) / self.rate,
+            one=lambda: (logit(no.q_p) + sp.log(self.rho)) / no.kappa,
+            whole=lambda: self.exponent / no.kappa,
+            other=lambda: any_order(no.q_p, self.excess) / no.kappa,
         )
         return scale, limit
 

@@ -69,6 +69,10 @@ class PaperLatex(LatexPrinter):
         variable = self._print(expr.variables[0])
         return rf"\frac{{d}}{{d {variable}}} \left[{self._print(inner)}\right]"
 
+    def _print_Subs(self, expr: Any) -> str:
+        at = f"{self._print(expr.variables[0])} = {self._print(expr.point[0])}"
+        return rf"\left. {self._print(expr.expr)} \right|_{{{at}}}"
+
     def _print_Trace(self, expr: Any) -> str:
         return rf"\operatorname{{tr}}\left({self._print(expr.arg)}\right)"
 

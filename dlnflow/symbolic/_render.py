@@ -25,6 +25,7 @@ Every step says what holds, why, where it comes from, and by which second route 
 | $\\lambda$, $\\rho$ | `lam`, `rho` | covariance and regression coefficient of the mode |
 | $L$, $P$, $m$ | `L`, `P`, `m` | encoder depth, decoder depth, layer of the target |
 | $\\bar{w}$, $u$ | `w`, `u` | amplitude of the encoder in the mode, and of each of its layers |
+| $k = L + P - m$ | | number of layers between target and prediction |
 | $q$, $c$, $\\kappa$ | `q`, `c`, `kappa` | learned fraction, order, rate |
 | $\\varepsilon$, $p$ | `eps`, `p` | amplitude at the start; fraction of the plateau |
 | $t^{*}$ | `t_star` | critical time |"""
@@ -121,12 +122,14 @@ def _unique(values: Sequence[Any]) -> list[Any]:
 def _markdown_step(found: list[tuple[str, Step]], count: int) -> list[str]:
     steps = [step for _, step in found]
     blocks = [f"## {steps[0]}"]
-    for attribute in ("explanation", "statement", "source"):
-        values = _unique([getattr(step, attribute) for step in steps])
-        for value in values:
-            titles = [t for t, step in found if getattr(step, attribute) == value]
-            label = f"*{_several(titles)}*: " if len(values) > 1 or len(titles) < count else ""
-            blocks.append(_markdown_part(attribute, value, label))
+    blocks += _labelled("explanation", found, count)
+    shared = [one for one in steps[0].statement if all(one in step.statement for step in steps)]
+    if len(shared) < len(steps[0].statement):
+        blocks += [_formula(relation) for relation in shared]
+        blocks += _own_statements(found, shared, count)
+    else:
+        blocks += [_formula(relation) for relation in steps[0].statement]
+    blocks += _labelled("source", found, count)
     for how in _unique([step.how for step in steps]):
         alike = [(title, step.depths) for title, step in found if step.how == how]
         blocks.append(f"Checked by: {how} ({_tried(alike)}).")
@@ -142,15 +145,37 @@ def _tried(found: list[tuple[str, str]]) -> str:
     return "; ".join(f"{_several(titles)}: {place}" for place, titles in named.items())
 
 
+def _labelled(attribute: str, found: list[tuple[str, Step]], count: int) -> list[str]:
+    """What steps say in words: once, or with the names of those that say it."""
+    name = "Source: " if attribute == "source" else ""
+    end = "." if attribute == "source" else ""
+    blocks = []
+    for value in _unique([getattr(step, attribute) for _, step in found]):
+        titles = [title for title, step in found if getattr(step, attribute) == value]
+        label = f"*{_several(titles)}*: " if len(titles) < count else ""
+        blocks.append(f"{name}{label}{value}{end}")
+    return blocks
+
+
+def _own_statements(found: list[tuple[str, Step]], shared: list[Any], count: int) -> list[str]:
+    """The relations that are not shared, under the names of the derivations that have them."""
+    own = [
+        (title, tuple(one for one in step.statement if one not in shared)) for title, step in found
+    ]
+    blocks = []
+    for relations in _unique([statement for _, statement in own]):
+        titles = [title for title, statement in own if statement == relations]
+        blocks += [f"*{_several(titles)}*:"] if len(titles) < count else []
+        blocks += [_formula(relation) for relation in relations]
+    return blocks
+
+
+def _formula(relation: Any) -> str:
+    return f"$$\n{latex(relation)}\n$$"
+
+
 def _several(titles: Sequence[str]) -> str:
     return "; ".join(title.split(",")[0] for title in titles)
-
-
-def _markdown_part(attribute: str, value: Any, label: str) -> str:
-    if attribute == "statement":
-        formulas = "\n\n".join(f"$$\n{latex(relation)}\n$$" for relation in value)
-        return f"{label.rstrip()}\n\n{formulas}" if label else formulas
-    return f"{label}{value}" if attribute == "explanation" else f"Source: {label}{value}."
 
 
 def _markdown_result(derivations: Sequence[Derivation]) -> list[str]:

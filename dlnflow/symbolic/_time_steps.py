@@ -68,7 +68,7 @@ def integral_step(law: Law, cases: Cases, tried: str) -> Step:
         sp.Tuple(*claims),
         "The law separates, `kappa dt = dq / (q^c (1 - q))`, and the integral `T_c` has two closed "
         "forms: a sum and a logarithm for whole orders `c`, a hypergeometric function for all "
-        "others. The third line is the form that this order takes. Only differences of `T_c` have "
+        "others. The last line is the form that this order takes. Only differences of `T_c` have "
         "a meaning.",
         "new (standard integrals; the paper integrates JEPA's case to leading orders)",
         "differences of the closed forms against quadrature of the integrand; for all whole `c` by "
@@ -180,7 +180,7 @@ def critical_time_step(law: Law, cases: Cases, tried: str) -> Step:
     claims = (
         equation(no.q_0, law.start),
         equation(no.q_p, law.goal),
-        equation(t_star, difference / law.rate),
+        equation(t_star, difference / no.kappa),
     )
 
     def route(statement: sp.Tuple) -> None:
@@ -220,11 +220,11 @@ def _time_models(law: Law, cases: Cases, parts: tuple[Any, ...]) -> Iterator[Mod
             no.elapsed(name): there.antiderivative(sp.N(q, 60)) for name, q in learned.items()
         }
         time = critical_time_by_quadrature(there.velocity(no.w), numbers, goal)
-        yield {**numbers, **learned, **closed, t_star: time}
+        yield {**numbers, **learned, **closed, t_star: time, no.kappa: value(law.rate, values)}
 
 
 def _prove_time(law: Law, parts: tuple[Any, ...]) -> None:
-    start, goal, time = (part.rhs for part in parts)
+    start, goal, time = (part.rhs.xreplace({no.kappa: law.rate}) for part in parts)
     at_start = sp.diff(time.xreplace({no.q_0: no.q}), no.q).doit()
     slope = sp.Derivative(no.elapsed(no.q), no.q)
     by_q = at_start.xreplace({slope: no.q**-law.order / (1 - no.q)})
@@ -253,15 +253,16 @@ def paper_critical_time(objective: str, L: Any) -> Any:
 def head_step(law: Law, published: Any, exact: tuple[Asymptotics, ...], tried: str) -> Step:
     """The part that grows as a power of ``1/eps``, and the paper's sum beside it."""
     name = t_head if published is None else t_published
-    claims = [equation(name, law.head())]
+    claims = [equation(name, law.short_head())]
     if published is not None:
         claims.append(equation(name, published))
 
     def route(statement: sp.Tuple) -> None:
         parts = relations(statement, len(claims))
         for relation in parts:
+            part = definition(relation, name).xreplace(law.short)
             for one in exact:
-                _leaves_little(one, relation, definition(relation, name))
+                _leaves_little(one, relation, part)
         if published is not None:
             _prove_published(law, parts)
 
@@ -304,7 +305,7 @@ def _leaves_little(exact: Asymptotics, relation: Any, part: Any) -> None:
 
 def _prove_published(law: Law, parts: tuple[Any, ...]) -> None:
     """Sums by their terms, everything else as it stands; branch by branch."""
-    head, published = parts[0].rhs, parts[1].rhs
+    head, published = parts[0].rhs.xreplace(law.short), parts[1].rhs
     sums = [one.atoms(sp.Sum) for one in (head, published)]
     if all(sums):
         (one,), (other,) = sums
@@ -329,10 +330,14 @@ def remainder_step(law: Law, exact: tuple[Asymptotics, ...], tried: str, in_pape
     scale, limit = law.remainder_limit()
     R = remainder(no.eps)
     quotient = to_zero(R / scale)
-    claims = (equation(R, law.remainder()), equation(quotient, limit))
+    claims = (equation(R, law.short_remainder()), equation(quotient, limit))
 
     def route(statement: sp.Tuple) -> None:
-        full, asymptotic = relations(statement, 2)
+        relations(statement, 2)
+        full, asymptotic = (
+            equation(one.lhs, one.rhs.xreplace(law.short)) if isinstance(one, sp.Eq) else one
+            for one in statement
+        )
         holds_in(full, _remainder_models(exact))
         for one in exact:
             left, slopes = one.trend(one.law.head())
@@ -351,8 +356,8 @@ def remainder_step(law: Law, exact: tuple[Asymptotics, ...], tried: str, in_pape
         "What the published part leaves out",
         sp.Tuple(*claims),
         "`R(eps)` is the exact critical time less the part of step 10b, in full and without "
-        "cancellation" + theta + ". Divided by its order it has a limit as `eps` goes to 0, which "
-        "at whole orders from 2 is free of `p`.",
+        "cancellation (`kappa` of step 8, `q_0` and `q_p` of step 10a)" + theta + ". Divided by "
+        "its order it has a limit as `eps` goes to 0, which at whole orders from 2 is free of `p`.",
         "new (the paper states the orders)" if in_paper else "new",
         "the exact time by its series less the part of step 10b, with hundreds of digits, at "
         "moderate and at vanishing `eps`; the limit by SymPy",
