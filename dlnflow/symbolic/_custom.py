@@ -29,7 +29,7 @@ from dlnflow.symbolic._worlds import ScalarWorld, scalar_worlds, singular_values
 
 Layers = Any  # a symbol, several, or a mapping of symbols to numbers of layers
 TRIED = 4  # random parameter points
-HOW = "differences of the loss in every layer, with 80 digits"
+HOW = "differences of the loss in every layer, with 200 digits"
 POINTS = "random parameters"
 
 
@@ -235,6 +235,7 @@ def _candidates(described: ModeLoss, law: Law | None) -> list[Model]:
         for symbol in one.free_symbols
     }
     symbols -= {*described.products, *described.frozen, no.u}
+    symbols |= {no.p}
     conditions = law.conditions if law else ()
     candidates = random_points(symbols, count=400, seed=5)
     good = [point for point in candidates if all(truth(one, point) for one in conditions)]

@@ -21,7 +21,7 @@ from dlnflow.symbolic._judge import (
 from dlnflow.symbolic._layer_models import One, layers_of, written_out
 from dlnflow.symbolic._notation import OffDiagonal, TimeDerivative, equation
 from dlnflow.symbolic._setting import Setting
-from dlnflow.symbolic._step import Step, relations
+from dlnflow.symbolic._step import Step
 from dlnflow.symbolic._witness import (
     Network,
     aligned_network,
@@ -46,7 +46,6 @@ def _decoupling_step(setting: Setting) -> Step:
         claims.append(equation(OffDiagonal(inner), sp.ZeroMatrix(*inner.shape)))
 
     def route(statement: sp.Tuple) -> None:
-        relations(statement, len(claims))
         rng = random.Random(2)
         for case in setting.cases():
             for d in (2, 3):
@@ -85,7 +84,7 @@ def _bases(setting: Setting, i: int, layer: Any) -> tuple[Any, Any]:
 
 def _aligned_models(witness: Any, setting: Setting) -> Iterator[Model]:
     network, bases = witness.network, witness.bases
-    gradients = network.gradients()
+    gradients = network.gradients
     layers = layers_of(setting) if written_out(setting) else [One] * len(gradients)
     together: dict[Any, Any] = {}
     for i, (symbol, gradient) in enumerate(zip(layers, gradients, strict=True)):
@@ -115,7 +114,7 @@ def _coupling_step(setting: Setting) -> Step:
     claim = equation(sp.Derivative(w_ij(no.t_network), no.t_network), drive * total)
 
     def route(statement: sp.Tuple) -> None:
-        (relation,) = relations(statement, 1)
+        (relation,) = statement
         models = list(_coupled_models(setting))
         holds_in(relation, models)
         if all(model[claim.lhs] == 0 for model in models):

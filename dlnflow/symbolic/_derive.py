@@ -36,7 +36,11 @@ from dlnflow.symbolic._time_steps import (
 from dlnflow.symbolic._witness import number
 from dlnflow.symbolic._worlds import MatrixWorld, matrix_worlds, singular_values
 
-TRIED = {no.lam: sp.Rational(7, 5), no.rho: sp.Rational(3, 5)}  # the mode of steps 9 to 11
+# the modes of steps 9 to 11: one to a case where there are several cases, else two
+TRIED = tuple(
+    dict(zip((no.lam, no.rho, no.p), map(sp.Rational, mode), strict=True))
+    for mode in (("7/5", "3/5", "2/5"), ("5/8", "6/5", "1/3"), ("9/4", "1/3", "1/5"))
+)
 
 
 def derive(
@@ -120,7 +124,7 @@ def _law(here: Setting) -> Law:
 
 
 def _steps(here: Setting, law: Law, published: Any) -> tuple[Step, ...]:
-    cases = tuple({**case.symbols, **TRIED} for case in here.cases())
+    cases = _tried_modes(here)
     exact = tuple(Asymptotics(law, values) for values in cases)
     tried = here.tried
     by_matrices = "the velocity of explicit matrices in random bases, exactly"
@@ -163,6 +167,13 @@ def _steps(here: Setting, law: Law, published: Any) -> tuple[Step, ...]:
         *_consequences(here, law, cases, tried),
     ]
     return tuple(steps)
+
+
+def _tried_modes(here: Setting) -> tuple[dict[Any, Any], ...]:
+    cases = here.cases()
+    if len(cases) == 1:
+        return tuple({**cases[0].symbols, **mode} for mode in TRIED[:2])
+    return tuple({**case.symbols, **TRIED[index % len(TRIED)]} for index, case in enumerate(cases))
 
 
 def _by_layer(here: Setting) -> Any:

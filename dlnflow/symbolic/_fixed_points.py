@@ -16,7 +16,7 @@ from dlnflow.symbolic._judge import DerivationError, Model, holds_in, value
 from dlnflow.symbolic._law import Law
 from dlnflow.symbolic._notation import equation
 from dlnflow.symbolic._scalar import powers_of
-from dlnflow.symbolic._step import Step, relations
+from dlnflow.symbolic._step import Step
 from dlnflow.symbolic._witness import number
 from dlnflow.symbolic._worlds import GUARD, SMALL, World
 
@@ -136,7 +136,6 @@ def fixed_points_step(
     open_ones = "" if rest is None else f" Further ones are the positive solutions of {rest}."
 
     def route(statement: sp.Tuple) -> None:
-        relations(statement, len(claims))
         seen = [0] * len(claims)
         for world in worlds():
             for index, relation in enumerate(statement):

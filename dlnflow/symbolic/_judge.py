@@ -163,9 +163,10 @@ def _refute(relation: Any, residual: Any, model: Model) -> None:
     if residual is not None and not isinstance(residual, sp.MatrixBase):
         short = residual.is_Rational and len(str(residual)) <= LONGEST_NUMBER
         residual = residual if short else sp.N(residual, 15)
+    difference = "" if residual is None else f": left - right = {residual}"
     where = ", ".join(f"{key} = {_short(shown)}" for key, shown in point.items())
     raise DerivationError(
-        f"{relation} does not hold: left - right = {residual} at {where}",
+        f"{relation} does not hold{difference} at {where}",
         statement=relation,
         residual=residual,
         counterexample=point,
@@ -182,11 +183,12 @@ def _short(shown: Any) -> str:
 def _nonzero_point(residual: Any) -> dict[Any, Any]:
     rng = random.Random(0)
     symbols = sorted(residual.free_symbols, key=str)
-    while True:
+    for _ in range(1000):
         point = {symbol: sp.Integer(rng.randint(-3, 3)) for symbol in symbols}
         there = residual.xreplace(point)
         if there != (there * 0 if isinstance(there, sp.MatrixBase) else 0):
             return point
+    return {}
 
 
 def prove_zero(expression: Any, claim: Any = None) -> None:
@@ -252,4 +254,6 @@ def _number(symbol: Any, rng: random.Random) -> Any:
     number = sp.Rational(rng.randint(5, 95), 100)
     if symbol.is_positive or symbol.is_nonnegative:
         return number
+    if symbol.is_negative:
+        return -number
     return number * rng.choice((-1, 1))

@@ -33,7 +33,7 @@ from dlnflow.symbolic._layer_models import (
 )
 from dlnflow.symbolic._notation import LossGradient, TimeDerivative, equation
 from dlnflow.symbolic._setting import Setting
-from dlnflow.symbolic._step import Step, relations
+from dlnflow.symbolic._step import Step
 from dlnflow.symbolic._witness import Network, explicit, product
 
 
@@ -66,7 +66,6 @@ def _loss_step(setting: Setting) -> Step:
         ]
 
     def route(statement: sp.Tuple) -> None:
-        relations(statement, len(claims))
         _for_all_populations(statement[0])
         networks = list(networks_of(setting))
         for relation in statement:
@@ -142,11 +141,10 @@ def _gradient_step(setting: Setting) -> Step:
     ]
 
     def route(statement: sp.Tuple) -> None:
-        relations(statement, len(claims))
         if not written_out(setting):
             _for_all_entries(statement[0])
         for network in networks_of(setting):
-            gradients = network.gradients()
+            gradients = network.gradients
             for relation in statement:
                 holds_in(relation, _gradient_models(network, gradients, setting))
 
@@ -239,11 +237,10 @@ def _conservation_step(setting: Setting) -> Step:
         claims.append(equation(TimeDerivative(Y.T * Y - X * X.T), sp.ZeroMatrix(size, size)))
 
     def route(statement: sp.Tuple) -> None:
-        relations(statement, len(claims))
         if not written_out(setting):
             _for_all_neighbours(statement[0])
         for network in networks_of(setting):
-            flow = [-gradient for gradient in network.gradients()]
+            flow = [-gradient for gradient in network.gradients]
             for relation in statement:
                 holds_in(relation, _flow_models(network, flow, setting, relation))
 

@@ -13,7 +13,7 @@ from dlnflow.symbolic._judge import Model, holds_in, prove_zero, value
 from dlnflow.symbolic._law import Law
 from dlnflow.symbolic._notation import equation
 from dlnflow.symbolic._setting import Setting
-from dlnflow.symbolic._step import Step, definition, relations
+from dlnflow.symbolic._step import Step, definition
 from dlnflow.symbolic._witness import number
 from dlnflow.symbolic._worlds import GUARD, SMALL, World, matrix_worlds, singular_values
 
@@ -66,7 +66,7 @@ def mode_step(
                     yield common | {du: velocity}
 
     def route(statement: sp.Tuple) -> None:
-        of_layer, of_encoder, of_paper = relations(statement, 3)
+        of_layer, of_encoder, of_paper = statement
         found = list(models())
         for relation in statement:
             holds_in(relation, found)
@@ -120,7 +120,7 @@ def paper_step(setting: Setting, velocity: Callable[[Setting], Any]) -> Step:
                 }
 
     def route(statement: sp.Tuple) -> None:
-        for name, relation in zip(names, relations(statement, len(claims)), strict=True):
+        for name, relation in zip(names, statement, strict=True):
             found = list(models(name))
             for side in (relation.lhs, relation.rhs):
                 holds_in(equation(paper[name], side), found)
@@ -171,7 +171,7 @@ def fixed_point_step(law: Law, worlds: Worlds, how: str, tried: str) -> Step:
     )
 
     def route(statement: sp.Tuple) -> None:
-        plateau, resting, sloping, below, above, *zero = relations(statement, len(claims))
+        plateau, resting, sloping, below, above, *zero = statement
         claimed = definition(plateau, rest)
         for world in worlds():
             model = _at_rest(world, value(claimed, world.values), law)
@@ -254,7 +254,7 @@ def law_step(law: Law, worlds: Worlds, how: str, tried: str, source: str) -> Ste
     )
 
     def route(statement: sp.Tuple) -> None:
-        parts = relations(statement, len(claims))
+        parts = statement
         fraction, order, rate, equation_of_q = parts
         known = {no.c: definition(order, no.c), no.kappa: definition(rate, no.kappa)}
         for world in worlds():
@@ -284,12 +284,13 @@ def _fraction_model(world: World, u: Fraction, law: Law, change: Any) -> dict[An
     """The learned fraction and its velocity, from the network's own map."""
     speed = _speed(world, law)
     velocity = Fraction(str(sp.N(speed * world.layers(u)[0], GUARD)))
+    step = SMALL * u / abs(velocity) if velocity else SMALL
     try:
         here, ahead, behind = (
-            world.regression(one) for one in (u, u + SMALL * velocity, u - SMALL * velocity)
+            world.regression(one) for one in (u, u + step * velocity, u - step * velocity)
         )
         rho = value(law.rho, world.values)
-        fraction, rate = here / rho, sp.N((ahead - behind) / (2 * number(SMALL)) / rho, GUARD)
+        fraction, rate = here / rho, sp.N((ahead - behind) / (2 * number(step)) / rho, GUARD)
     except NotImplementedError:
         k, rho = value(law.gap, world.values), value(law.rho, world.values)
         fraction = sp.N(number(u) ** k / rho, GUARD)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import mpmath
@@ -20,27 +20,37 @@ from dlnflow.symbolic._law import Law
 
 ACCURATE = 45  # digits after the point to which the series is summed
 DECADES = 30  # by which corrections shrink from one start to the next
-HALF = sp.Rational(1, 2)
 
 
 def elapsed(order: Any, start: Any, end: Any) -> Any:
     """The integral of ``1 / (q**c (1 - q))`` from ``start`` to ``end``, both in (0, 1)."""
     if not (0 < start < 1 and 0 < end < 1):
         raise ValueError(f"start and end must lie in (0, 1): got {start} and {end}")
+    # what grows with a vanishing start needs all its digits, the rest only ACCURATE of them
+    with mpmath.workdps(3 * ACCURATE):
+        upper = _series(+order, +end)
+    return upper - _series(order, start)
+
+
+def _series(order: Any, q: Any) -> Any:
+    """``T_c(q)`` term by term: the sum of ``q**(j+1-c) / (j+1-c)``, a logarithm where that is 0."""
     exponent = 1 - order
-    low, high = start**exponent, end**exponent
-    total = mpmath.mpf(0)
+    power, total = q**exponent, mpmath.mpf(0)
     while True:
-        whole = exponent == 0
-        term = mpmath.log(end / start) if whole else (high - low) / exponent
-        total += term
-        exponent, low, high = exponent + 1, low * start, high * end
-        if exponent > 1 and abs(term) * end < mpmath.mpf(10) ** -ACCURATE * (1 - end):
+        total += mpmath.log(q) if exponent == 0 else power / exponent
+        exponent, power = exponent + 1, power * q
+        if exponent > 1 and power < mpmath.mpf(10) ** -ACCURATE * (1 - q):
             return total
 
 
 def critical_time_by_series(law: Law, values: Mapping[Any, Any], digits: int) -> Any:
     """The critical time of a mode, ``values`` among them ``lam``, ``rho``, ``eps`` and ``p``."""
+    return _critical_time(law, frozenset(values.items()), digits)
+
+
+@lru_cache(maxsize=4096)
+def _critical_time(law: Law, numbers: frozenset[Any], digits: int) -> Any:
+    values = dict(numbers)
     there = law.at(values)
     with mpmath.workdps(digits):
         order, rate, start, end = (
@@ -73,7 +83,9 @@ class Asymptotics:
         fraction = self.order - sp.floor(self.order)
         slowest = min(fraction, 1 - fraction) or sp.Integer(1)
         exponent = value(self.law.exponent, self.values) * slowest
-        return [sp.Rational(1, 10 ** int(sp.ceiling(DECADES * j / exponent))) for j in (1, 2, 3)]
+        plateau = sp.Rational(str(sp.N(value(self.law.plateau, self.values), 8)))
+        falls = [int(sp.ceiling(DECADES * j / exponent)) for j in (1, 2, 3)]
+        return [plateau / 10**fall for fall in falls]
 
     def digits(self, eps: Any) -> int:
         """Digits that hold the whole time and what is left of it."""
@@ -90,15 +102,15 @@ class Asymptotics:
         return {}
 
     def time(self, eps: Any) -> Any:
-        """The exact time from ``eps`` to half of the plateau."""
+        """The exact time from ``eps`` to the fraction ``p`` of the plateau."""
         if eps not in self._times:
-            numbers = {**self.values, no.eps: eps, no.p: HALF}
+            numbers = {**self.values, no.eps: eps}
             self._times[eps] = critical_time_by_series(self.law, numbers, self.digits(eps))
         return self._times[eps]
 
     def left_over(self, part: Any, eps: Any) -> Any:
         """The exact time less a claimed part."""
-        numbers = {**self.values, no.eps: eps, no.p: HALF}
+        numbers = {**self.values, no.eps: eps}
         return self.time(eps) - sp.N(value(part, numbers), self.digits(eps))
 
     def trend(self, part: Any) -> tuple[list[Any], list[Any]]:
@@ -119,11 +131,13 @@ def critical_time_by_quadrature(velocity: Any, values: Mapping[Any, Any], end: A
 
 
 def quadrature(integrand: Callable[[Any], Any], start: Any, end: Any) -> Any:
-    """A smooth integral by quadrature."""
+    """A smooth integral by quadrature, in the logarithm."""
     digits = 45
     with mpmath.workdps(digits):
-        ends = [_number(one, digits) for one in (start, end)]
-        return sp.Float(mpmath.quad(integrand, mpmath.linspace(*ends, 5)), digits)
+        ends = [mpmath.log(_number(one, digits)) for one in (start, end)]
+        pieces = mpmath.linspace(*ends, 9)
+        area = mpmath.quad(lambda x: mpmath.exp(x) * integrand(mpmath.exp(x)), pieces)
+        return sp.Float(area, digits)
 
 
 def mpmath_function(expression: Any) -> Callable[[Any], Any]:

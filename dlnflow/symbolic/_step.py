@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sympy as sp
+from sympy.core.function import AppliedUndef
 
-from dlnflow.symbolic._judge import DerivationError
+from dlnflow.symbolic._judge import DerivationError, UndecidedError
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,6 +49,11 @@ class Step:
     how: str
     depths: str
     route: Callable[[sp.Tuple], None] = field(compare=False)
+    derived: sp.Tuple | None = None
+
+    def __post_init__(self) -> None:
+        if self.derived is None:
+            object.__setattr__(self, "derived", self.statement)
 
     def check(self) -> None:
         """Recompute the claim by an independent route.
@@ -57,18 +63,30 @@ class Step:
         DerivationError
             With the residual and a numeric counterexample, if it does not hold.
         UndecidedError
-            If SymPy cannot decide it.
+            If SymPy cannot decide it, or if it is not what was derived and yet holds wherever it
+            was tried: numbers alone make nothing true.
         """
         statement = self.statement
         if not isinstance(statement, sp.Tuple):
             statement = sp.Tuple(statement)
         try:
-            self.route(statement)
+            _of_the_same_kind(statement, self.derived)
+            self._try(statement)
+            if statement != self.derived:
+                raise UndecidedError("it holds wherever it was tried, but is not what was derived")
         except DerivationError as error:
             if error.statement is None:
                 error.statement = statement
             error.args = (f"step {self.number}, {self.title}: {error}",)
             raise
+
+    def _try(self, statement: sp.Tuple) -> None:
+        try:
+            self.route(statement)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            if statement == self.derived:
+                raise
+            raise DerivationError(f"{statement} cannot be evaluated: {error}") from error
 
     def with_statement(self, *relations: Any) -> Step:
         """The same step, claiming something else."""
@@ -77,9 +95,33 @@ class Step:
     def __str__(self) -> str:
         return f"{self.number}. {self.title}"
 
+    def _repr_markdown_(self) -> str:
+        from dlnflow.symbolic._printers import latex
+
+        formulas = "\n\n".join(f"$$\n{latex(relation)}\n$$" for relation in self.statement)
+        return f"**{self}**\n\n{self.explanation}\n\n{formulas}\n\nChecked by: {self.how}."
+
     def __repr__(self) -> str:
         relations = "; ".join(map(str, self.statement))
         return f"<Step {self}: {relations}>"
+
+
+def _of_the_same_kind(statement: sp.Tuple, derived: Any) -> None:
+    """As many relations as were derived, each an equation where one was, about the same things."""
+    if len(statement) != len(derived):
+        raise DerivationError(
+            f"{len(derived)} relations were expected and {len(statement)} are claimed: "
+            f"{', '.join(map(str, derived))}"
+        )
+    for claimed, known in zip(statement, derived, strict=True):
+        if type(claimed) is not type(known):
+            kind = "an equation" if isinstance(known, sp.Eq) else "an implication or equivalence"
+            raise DerivationError(f"{claimed} is not {kind}, as {known} is")
+        subject, told = (
+            one.atoms(sp.Symbol, sp.MatrixSymbol, AppliedUndef) for one in (known.args[0], claimed)
+        )
+        if not subject & told:
+            raise DerivationError(f"{claimed} says nothing about {known.args[0]}")
 
 
 def definition(relation: Any, node: Any) -> Any:
@@ -95,12 +137,3 @@ def definition(relation: Any, node: Any) -> Any:
     if len(found) != 1 or not relation.lhs.has(node):
         raise DerivationError(f"{relation} does not say what {node} is", statement=relation)
     return found[0]
-
-
-def relations(statement: sp.Tuple, count: int) -> tuple[Any, ...]:
-    """The relations of a statement, which must be as many as the route speaks of."""
-    if len(statement) != count:
-        raise DerivationError(
-            f"{count} relations were expected and {len(statement)} are claimed", statement=statement
-        )
-    return tuple(statement)

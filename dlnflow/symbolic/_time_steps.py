@@ -25,13 +25,12 @@ from dlnflow.symbolic._law import Law, any_order, whole_order
 from dlnflow.symbolic._limits import limit_holds, to_zero
 from dlnflow.symbolic._notation import equation
 from dlnflow.symbolic._series import (
-    HALF,
     Asymptotics,
     critical_time_by_quadrature,
     elapsed,
     quadrature,
 )
-from dlnflow.symbolic._step import Step, definition, relations
+from dlnflow.symbolic._step import Step, definition
 
 Cases = tuple[Mapping[Any, Any], ...]  # numbers for every symbol but eps and p
 
@@ -54,7 +53,7 @@ def integral_step(law: Law, cases: Cases, tried: str) -> Step:
     )
 
     def route(statement: sp.Tuple) -> None:
-        whole, other, here = relations(statement, 3)
+        whole, other, here = statement
         holds_in(here, _integral_models(law, cases, here))
         holds_in(here, _series_models(law, here))
         _integrates(whole, whole_c, tuple(map(sp.Integer, range(1, 7))))
@@ -184,7 +183,7 @@ def critical_time_step(law: Law, cases: Cases, tried: str) -> Step:
     )
 
     def route(statement: sp.Tuple) -> None:
-        parts = relations(statement, 3)
+        parts = statement
         models = list(_time_models(law, cases, parts))
         for relation in parts:
             holds_in(relation, models)
@@ -258,7 +257,7 @@ def head_step(law: Law, published: Any, exact: tuple[Asymptotics, ...], tried: s
         claims.append(equation(name, published))
 
     def route(statement: sp.Tuple) -> None:
-        parts = relations(statement, len(claims))
+        parts = statement
         for relation in parts:
             part = definition(relation, name).xreplace(law.short)
             for one in exact:
@@ -293,7 +292,7 @@ def _leaves_little(exact: Asymptotics, relation: Any, part: Any) -> None:
     small = sp.Float("1e-15") / abs(sp.N(value(exact.law.rate, exact.values), 30))
     flat = abs(slopes[1]) <= small
     if abs(slopes[1] - slopes[0]) > small or flat == exact.logarithmic:
-        shown = {**exact.values, no.p: HALF, no.eps: exact.starts[-1]}
+        shown = {**exact.values, no.eps: exact.starts[-1]}
         raise DerivationError(
             f"{relation} does not hold: the exact time less it grows faster than Theta(log eps) or "
             f"Theta(1); it is {sp.N(left[-1], 6)} at {shown}",
@@ -333,7 +332,6 @@ def remainder_step(law: Law, exact: tuple[Asymptotics, ...], tried: str, in_pape
     claims = (equation(R, law.short_remainder()), equation(quotient, limit))
 
     def route(statement: sp.Tuple) -> None:
-        relations(statement, 2)
         full, asymptotic = (
             equation(one.lhs, one.rhs.xreplace(law.short)) if isinstance(one, sp.Eq) else one
             for one in statement
@@ -344,7 +342,7 @@ def remainder_step(law: Law, exact: tuple[Asymptotics, ...], tried: str, in_pape
             found = {quotient: sp.N(slopes[-1] if one.logarithmic else left[-1], 50)}
             pairs = zip(one.starts, left, strict=True)
             at = [{no.eps: eps, R: sp.N(there, 50)} for eps, there in pairs]
-            limit_holds(asymptotic, found, at, {**one.values, no.p: HALF})
+            limit_holds(asymptotic, found, at, {**one.values})
         for one in exact:
             _prove_limit(one, full, asymptotic)
 
@@ -371,7 +369,7 @@ def _remainder_models(exact: tuple[Asymptotics, ...]) -> Iterator[Model]:
         plateau = sp.Rational(str(sp.N(value(one.law.plateau, one.values), 8)))
         for eps in (plateau / 500, plateau / 10**9):
             left = one.left_over(one.law.head(), eps)
-            yield {**one.values, no.p: HALF, no.eps: eps, remainder(no.eps): sp.N(left, 60)}
+            yield {**one.values, no.eps: eps, remainder(no.eps): sp.N(left, 60)}
 
 
 def _prove_limit(exact: Asymptotics, full: Any, asymptotic: Any) -> None:

@@ -11,7 +11,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import lru_cache, reduce
+from functools import cached_property, lru_cache, reduce
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ class Network:
     x: Matrix
     y: Matrix
 
-    @property
+    @cached_property
     def target(self) -> Matrix:
         """``W_m ... W_1``, what the stop-gradient holds constant."""
         return product(self.layers[: self.case.m], self.x.shape[0])
@@ -57,31 +57,32 @@ class Network:
         error = product(layers, self.x.shape[0]) @ self.x - target @ self.y
         return (error * error).sum() / Fraction(2 * self.x.shape[1])
 
-    def gradients(self, *, stopped: bool = True) -> tuple[Matrix, ...]:
-        """Derivatives of the loss by every entry of every layer, target held constant or not."""
-        return tuple(self._gradient(layer, stopped) for layer in range(len(self.layers)))
+    @cached_property
+    def gradients(self) -> tuple[Matrix, ...]:
+        """Derivatives of the loss by every entry of every layer, the target held constant."""
+        return tuple(map(self._gradient, range(len(self.layers))))
 
     def encoder_velocity(self) -> Matrix:
         """``d Wbar/dt``, by the product rule over the encoder's layers."""
         encoder = self.layers[: self.case.L]
         terms = [
             product([*encoder[:a], -gradient, *encoder[a + 1 :]], self.x.shape[0])
-            for a, gradient in enumerate(self.gradients()[: self.case.L])
+            for a, gradient in enumerate(self.gradients[: self.case.L])
         ]
         return sum(terms[1:], terms[0])
 
-    def _gradient(self, layer: int, stopped: bool) -> Matrix:
+    def _gradient(self, layer: int) -> Matrix:
         found = np.empty(self.layers[layer].shape, dtype=object)
         for entry in np.ndindex(found.shape):
-            ahead, behind = (self._moved(layer, entry, step, stopped) for step in (1, -1))
+            ahead, behind = (self._moved(layer, entry, step) for step in (1, -1))
             found[entry] = (ahead - behind) / 2
         return found
 
-    def _moved(self, layer: int, entry: tuple[int, ...], step: int, stopped: bool) -> Any:
-        layers = [one.copy() for one in self.layers]
+    def _moved(self, layer: int, entry: tuple[int, ...], step: int) -> Any:
+        layers = list(self.layers)
+        layers[layer] = layers[layer].copy()
         layers[layer][entry] += step
-        target = self.target if stopped else product(layers[: self.case.m], self.x.shape[0])
-        return self.loss(layers, target)
+        return self.loss(layers, self.target)
 
 
 def product(layers: Sequence[Matrix], width: int) -> Matrix:
@@ -124,7 +125,7 @@ class Aligned:
 
     def layer_velocities(self) -> tuple[Matrix, ...]:
         """``dW/dt`` of every layer, in its bases; the diagonal holds each mode's ``du/dt``."""
-        pairs = zip(self.network.gradients(), self.bases[1:], self.bases[:-1], strict=True)
+        pairs = zip(self.network.gradients, self.bases[1:], self.bases[:-1], strict=True)
         return tuple(-(out.T @ gradient @ into) for gradient, out, into in pairs)
 
     def encoder_velocity(self) -> Matrix:

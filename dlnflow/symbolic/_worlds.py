@@ -10,6 +10,7 @@ import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, Protocol
 
 import sympy as sp
@@ -22,6 +23,8 @@ from dlnflow.symbolic._witness import Aligned, aligned_network, number
 
 SMALL = Fraction(1, 10**20)  # step of the differences that are not exact
 GUARD = 2 * DIGITS  # digits carried where numbers are not rational
+MANY = 200  # digits with which a user's loss is differenced
+CHOPPED = sp.Float("1e-60")  # a slope below this is rounding
 
 
 class World(Protocol):
@@ -55,9 +58,7 @@ class MatrixWorld:
 
     def network(self, u: Fraction) -> Aligned:
         """The network when the mode's layers have the singular value ``u``."""
-        other = Fraction(2, 3)
-        pair = (self.rho, Fraction(1, 2))
-        return aligned_network(self.case, (u, other), pair, self.seed)
+        return _beside_another(self.case, u, self.rho, self.seed)
 
     @property
     def values(self) -> Mapping[Any, Any]:
@@ -85,6 +86,11 @@ class MatrixWorld:
         prediction = bases[-1].T @ network.decoder @ network.encoder @ bases[0]
         target = bases[self.case.m].T @ network.target @ bases[0]
         return number(prediction[0, 0] / target[0, 0])
+
+
+@lru_cache(maxsize=1024)
+def _beside_another(case: Case, u: Fraction, rho: Fraction, seed: int) -> Aligned:
+    return aligned_network(case, (u, Fraction(2, 3)), (rho, Fraction(1, 2)), seed)
 
 
 def matrix_worlds(setting: Setting, *, growing: bool = True) -> Iterator[MatrixWorld]:
@@ -118,22 +124,22 @@ class ScalarWorld:
         return list(self._slopes(u).values())
 
     def _slopes(self, u: Fraction) -> dict[Any, Any]:
-        base = sp.Float(number(u), GUARD)
-        # at rest the loss is no square of the step: one so small that its cube does not show
-        step = base * sp.Float(number(SMALL), GUARD) if base else sp.Float("1e-35", GUARD)
+        base = sp.Float(number(u), MANY)
+        step = (base or 1) * sp.Float("1e-50", MANY)
         frozen = self._frozen(base)
         found = {}
         for symbol in self.loss.products:
             ahead, behind = (
                 self._loss({symbol: base + sign * step}, base, frozen) for sign in (1, -1)
             )
-            found[symbol] = -(ahead - behind) / (2 * step)
+            slope = -(ahead - behind) / (2 * step)
+            found[symbol] = sp.S.Zero if abs(slope) < CHOPPED else slope
         return found
 
     def _frozen(self, base: Any) -> dict[Any, Any]:
         known = {no.u: base, **self._products({}, base), **self.values}
         held = self.loss.frozen.items()
-        return {symbol: sp.N(sp.sympify(one).xreplace(known), GUARD) for symbol, one in held}
+        return {symbol: sp.N(sp.sympify(one).xreplace(known), MANY) for symbol, one in held}
 
     def _products(self, moved: Mapping[Any, Any], base: Any) -> dict[Any, Any]:
         """Each product of layers, one of them moved."""
@@ -142,11 +148,11 @@ class ScalarWorld:
 
     def _loss(self, moved: Mapping[Any, Any], base: Any, frozen: Mapping[Any, Any]) -> Any:
         numbers = {**self.values, **frozen, **self._products(moved, base)}
-        return sp.N(self.loss.expression.xreplace(numbers), GUARD)
+        return sp.N(self.loss.expression.xreplace(numbers), MANY)
 
     def encoder(self, u: Fraction) -> Any:
         """``dw/dt`` by the product rule."""
-        base, slopes = sp.Float(number(u), GUARD), self._slopes(u)
+        base, slopes = sp.Float(number(u), MANY), self._slopes(u)
         total = sum(self._counts[symbol] * slopes[symbol] for symbol in self.loss.encoder)
         return total * base ** (self.L - 1)
 
