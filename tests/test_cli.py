@@ -611,6 +611,8 @@ def test_verifying_prints_every_step_and_exits_by_what_it_found(monkeypatch):
         ([], "name an objective: jepa, mae, layer-2 or layer-m; or give --verify"),
         (["jeppa"], "objective must be 'jepa'"),
         (["jepa", "-L", "0"], "L must be a positive integer: got 0"),
+        (["jepa", "-L", "2.5"], "L must be a positive integer: got 2.5"),
+        (["jepa", "-P", "inf"], "decoder_depth"),
         (["jepa", "-L", "two"], "L: 'two' is not a number"),
         (["layer-3", "-L", "2"], "target_layer must lie in 0..L"),
         (["jepa", "--clock", "fast"], "clock must be 'paper' or 'network'"),

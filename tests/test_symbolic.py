@@ -159,6 +159,9 @@ def test_functions_take_arrays_by_position_or_name_and_say_what_they_take():
         time(1.0, 0.5, 1e-3, 0.5, 3, depth=3)
     with pytest.raises(ValueError, match="L must be a single integer"):
         time(1.0, 0.5, 1e-3, 0.5, [1, 2])
+    for wrong in ({"eps": 0.0}, {"p": 1.0}, {"lam": -1.0}, {"rho": math.nan}):
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))} must"):
+            time(**{"lam": 1.0, "rho": 0.5, "eps": 1e-3, "p": 0.5, "L": 3, **wrong})
     with pytest.raises(ValueError, match="name must be one of mode_ode, order"):
         symbolic.derive("mae").lambdify("speed")
 
@@ -168,6 +171,28 @@ def test_a_quantity_that_does_not_depend_on_an_argument_still_takes_its_shape():
     assert published(1.0, [0.5, 0.6], 1e-3).shape == (2,)
     assert symbolic.derive("jepa", L=2).lambdify("order")() == 4
     assert symbolic.derive("layer-1").lambdify("critical_time")(1.0, 0.5, 1e-3, 0.5, L=7) > 0
+
+
+def test_a_mode_that_starts_above_the_fraction_takes_no_time():
+    time = symbolic.derive("layer-2", L=3).lambdify("critical_time")
+    eps = [0.01, 0.05, 0.1, 0.5]
+    expected = dlnflow.critical_time(1.0, 0.3, 3, eps=eps, objective="layer-2")
+    np.testing.assert_allclose(time(1.0, 0.3, eps, 0.5), expected, rtol=1e-12)
+    assert (expected == 0).any()
+    assert (expected > 0).any()
+
+
+def test_orders_that_are_not_whole_are_right_up_to_the_plateau():
+    """SciPy's 2F1 alone is off by a factor here."""
+    time = symbolic.derive("jepa", 12, decoder_depth=3).lambdify("critical_time")
+    p = np.array([0.5, 0.9, 0.98, 0.999, 1 - 1e-4])
+    expected = dlnflow.critical_time(1.0, 0.3, 12, eps=1e-4, p=p, decoder_depth=3)
+    np.testing.assert_allclose(time(1.0, 0.3, 1e-4, p), expected, rtol=1e-11)
+
+
+def test_equal_derivations_are_equal():
+    assert symbolic.derive("jepa", L=3) == symbolic.derive("jepa", L=3)
+    assert symbolic.derive("jepa", L=3) != symbolic.derive("jepa", L=2)
 
 
 def test_steps_are_found_by_number():

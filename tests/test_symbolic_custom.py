@@ -118,6 +118,15 @@ def test_roots_beyond_quadratic_are_left_as_an_equation():
     assert "Further ones are the positive solutions of" in d["7"].explanation
 
 
+def test_roots_of_factors_are_found_and_floats_are_fractions():
+    d = derive_mode_ode((v * w - tau) ** 4 / 4, encoder=w, decoder=v, frozen={tau: w})
+    assert [point.w for point in d.fixed_points] == [0, 1]
+    assert holds(d)[0], holds(d)[1]
+    d = derive_mode_ode(0.5 * w**4 - 0.7 * w**2, encoder=w)
+    assert d.plateau == sp.sqrt(70) / 10
+    assert holds(d)[0], holds(d)[1]
+
+
 def test_a_conjecture_is_tested_against_the_loss_itself():
     d = derive_mode_ode(ERROR, encoder={w: 2}, decoder=v, parameters=[tau])
     d.check_mode_ode(d.mode_ode)
@@ -154,6 +163,14 @@ GOOD = {"encoder": w, "decoder": v, "frozen": {tau: 1}}
             ValueError,
             "value of tau has symbols that are not",
         ),
+        (ERROR, {**GOOD, "frozen": [tau]}, TypeError, "frozen must map symbols to their values"),
+        (ERROR, {**GOOD, "frozen": {tau: None}}, TypeError, "frozen must map tau to an expression"),
+        (ERROR, {**GOOD, "encoder": None}, TypeError, "encoder must hold SymPy symbols: got None"),
+        (ERROR, {**GOOD, "encoder": {w: None}}, ValueError, "number of layers: got None for w"),
+        (ERROR, {**GOOD, "parameters": sp.Symbol("a")}, ValueError, "declared positive: got a"),
+        (ERROR, {**GOOD, "parameters": symbolic.eps}, ValueError, "derivation's own: got eps"),
+        (ERROR * sp.I, GOOD, ValueError, "loss must be real and finite"),
+        (ERROR + sp.nan, GOOD, ValueError, "loss must be real and finite"),
     ],
 )
 def test_a_loss_that_cannot_be_taken_is_refused_by_name(loss, given, error, words):

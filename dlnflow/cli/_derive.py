@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dlnflow.cli import _options as options
-from dlnflow.cli._reading import InputError, whole
+from dlnflow.cli._reading import InputError, number
 from dlnflow.cli._refusals import library_refusals, say
 from dlnflow.cli._tables import Format, render, writable, writing
 
@@ -36,7 +36,10 @@ def derive(
     *,
     objectives: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[OBJECTIVE]...", help="jepa, mae, layer-2, or layer-m for any m."),
+        typer.Argument(
+            metavar="[OBJECTIVE]...",
+            help="jepa, mae, layer-2, or layer-m for any m; several side by side (latex: one).",
+        ),
     ] = None,
     depth: Annotated[
         str,
@@ -94,11 +97,11 @@ def _derivations(
 ) -> Iterable[Derivation]:
     from dlnflow import symbolic
 
-    given = None if depth == "any" else int(whole("L", depth))
-    layers = None if decoder_depth == "any" else int(whole("decoder_depth", decoder_depth))
+    given: Any = None if depth == "any" else number("L", depth)
+    layers: Any = None if decoder_depth == "any" else number("decoder_depth", decoder_depth)
     every = given is None and not objectives
     with library_refusals():
-        for name in objectives or VERIFIED:
+        for name in dict.fromkeys(objectives or VERIFIED):
             for L in DEPTHS if every else (given,):
                 yield symbolic.derive(name, L, decoder_depth=layers, clock=clock)
 

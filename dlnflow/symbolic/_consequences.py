@@ -46,10 +46,14 @@ def depth_step(
     encoder = what == "encoder"
     next_gap = sp.Function("G_next", real=True)
     node = to_zero(next_gap(no.eps) / gap_of(no.eps))
-    claims = (equation(node, limit),)
+    claimed = equation(node, limit)
+    unless = before.may_vanish or after.may_vanish
+    if unless:
+        claimed = sp.Implies(sp.Ne(before.coefficient(), 0), claimed)
 
     def route(statement: sp.Tuple) -> None:
-        (relation,) = statement
+        (claim,) = statement
+        relation = claim.args[1] if unless else claim
         for values in cases:
             _seen_ratio((law, deeper), (gap_of, next_gap), values, relation)
             _prove_ratio((before, after), values, relation)
@@ -58,9 +62,16 @@ def depth_step(
     return Step(
         "11b" if encoder else "11d",
         "A deeper encoder" if encoder else "A deeper decoder",
-        sp.Tuple(*claims),
+        sp.Tuple(claimed),
         f"`G` is the relative gap of step 11a, `G_next` the same with one {what} layer more. At "
-        f"small `eps` their quotient {words}" + _moral(encoder, limit, by_rho),
+        f"small `eps` their quotient {words}"
+        + _moral(encoder, limit, by_rho)
+        + (
+            " With the data as target the coefficient of step 11a has a zero in `p`, one at each "
+            "depth; there the gap is smaller than `g`, and the quotient another."
+            if unless
+            else ""
+        ),
         "the paper (depth widens the gap); the limit is new" if encoder else "new",
         "exact times by their series at three vanishing starts; and by SymPy from the limits of "
         "step 11a at both depths",
@@ -304,10 +315,11 @@ def opposite_order_step(
         "When two objectives learn in opposite order",
         sp.Tuple(*claims),
         "A critical time is a function of `rho` (and `eps`, `p`, the depths) over `lam`: "
-        f"`S(rho)/lam`, with an `S` for each objective. So {_called(here[0])} learns mode 2 "
-        f"first and {_called(other[0])} mode 1 first if and only if `lam_1/lam_2` lies between "
-        "the two quotients of `S`. At small `eps` each quotient is 1 plus a relative gap of "
-        "step 11a: that is how wide the window is.",
+        "`S(rho)/lam`, with an `S` for each objective, for modes that start below the fraction. So "
+        f"{_called(here[0])} learns mode 2 first and {_called(other[0])} mode 1 first if and only "
+        f"if `lam_1/lam_2` lies below {_called(here[0])}'s quotient of `S` and above "
+        f"{_called(other[0])}'s. At small `eps` each quotient is 1 plus a relative gap of step "
+        "11a: that is how wide the window is.",
         "the paper, for the existence of such pairs; the boundary is new",
         "both sides evaluated with exact times, at pairs of modes within the window and on either "
         "side of a boundary; and by algebra, from `lam t_star` being free of `lam`",

@@ -28,6 +28,7 @@ from dlnflow.symbolic._witness import number
 from dlnflow.symbolic._worlds import ScalarWorld, scalar_worlds, singular_values
 
 Layers = Any  # a symbol, several, or a mapping of symbols to numbers of layers
+RESERVED = (no.eps, no.p, no.q, no.c, no.kappa, no.q_0, no.q_p, no.u, no.n, no.a)
 TRIED = 4  # random parameter points
 HOW = "differences of the loss in every layer, with 200 digits"
 POINTS = "random parameters"
@@ -56,10 +57,11 @@ def derive_mode_ode(
         decay, is written with single layers.
     frozen : mapping of symbol to expression, optional
         Symbols behind a stop-gradient, and the value that each has once the loss is differentiated,
-        in encoder symbols: ``{tau: w}`` is JEPA's target, ``{tau: 1}`` MAE's. A target that does
+        in trained symbols: ``{tau: w}`` is JEPA's target, ``{tau: 1}`` MAE's. A target that does
         not move at all (an EMA, frozen) is a parameter.
     parameters : symbols, optional
-        Other symbols, `symbolic.lam` and `symbolic.rho` apart; positive ones, declared so.
+        Other symbols, `symbolic.lam` and `symbolic.rho` apart; positive ones, declared so. Floats
+        in the loss are taken for the fractions they stand for.
     clock : {"paper", "network"}
         Of the mode equation.
 
@@ -139,11 +141,14 @@ def _described(
     """The door: every symbol declared once, every count a positive integer."""
     if not isinstance(loss, sp.Expr):
         raise TypeError(f"loss must be a SymPy expression: got {loss!r}")
+    if loss.has(sp.nan, sp.oo, -sp.oo, sp.zoo, sp.I, sp.Derivative, sp.Integral):
+        raise ValueError(f"loss must be real and finite, with derivatives written out: got {loss}")
+    loss = sp.nsimplify(loss, rational=True)
     if clock not in CLOCKS:
         raise ValueError(f"clock must be 'paper' or 'network' in a derivation: got {clock!r}")
     trained = {"encoder": _layers("encoder", encoder), "decoder": _layers("decoder", decoder)}
-    held = {_symbol("frozen", key): sp.sympify(one) for key, one in dict(frozen or {}).items()}
-    others = [_symbol("parameters", one) for one in parameters]
+    held = _frozen(frozen)
+    others = _parameters(parameters)
     declared = [*trained["encoder"], *trained["decoder"], *held, *others]
     twice = sorted({str(one) for one in declared if declared.count(one) > 1})
     if twice:
@@ -152,7 +157,7 @@ def _described(
     known = {*declared, no.lam, no.rho, *(s for count in counts for s in count.free_symbols)}
     _all_declared("loss", loss, known)
     for symbol, one in held.items():
-        _all_declared(f"the value of {symbol}", one, known | {no.u})
+        _all_declared(f"the value of {symbol}", one, (known | {no.u}) - {*held})
     if not trained["encoder"]:
         raise ValueError("encoder must name at least one symbol: got none")
     for symbol in (*trained["encoder"], *trained["decoder"]):
@@ -170,16 +175,44 @@ def _layers(name: str, given: Any) -> dict[Any, Any]:
     if isinstance(given, Mapping):
         pairs = list(given.items())
     else:
-        single = isinstance(given, sp.Symbol)
-        pairs = [(one, 1) for one in ([given] if single else given)]
+        pairs = [(one, 1) for one in _several(name, given)]
     found = {}
     for symbol, count in pairs:
-        number_of_layers = sp.sympify(count)
-        if not (number_of_layers.is_integer and number_of_layers.is_positive):
+        number_of_layers = sp.nsimplify(count) if isinstance(count, int | float) else count
+        layers = isinstance(number_of_layers, sp.Expr) and number_of_layers.is_integer
+        if not (layers and number_of_layers.is_positive):
             raise ValueError(
                 f"{name} must say a positive integer number of layers: got {count} for {symbol}"
             )
         found[_symbol(name, symbol)] = number_of_layers
+    return found
+
+
+def _several(name: str, given: Any) -> list[Any]:
+    if isinstance(given, sp.Symbol):
+        return [given]
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise TypeError(f"{name} must hold SymPy symbols: got {given!r}")
+    return list(given)
+
+
+def _frozen(frozen: Any) -> dict[Any, Any]:
+    if not isinstance(frozen, Mapping | None):
+        raise TypeError(f"frozen must map symbols to their values: got {frozen!r}")
+    found = {_symbol("frozen", key): one for key, one in dict(frozen or {}).items()}
+    for symbol, one in found.items():
+        if not isinstance(one, sp.Expr | int | float):
+            raise TypeError(f"frozen must map {symbol} to an expression: got {one!r}")
+    return {symbol: sp.nsimplify(one, rational=True) for symbol, one in found.items()}
+
+
+def _parameters(parameters: Any) -> list[Any]:
+    found = [_symbol("parameters", one) for one in _several("parameters", parameters)]
+    for one in found:
+        if not one.is_positive:
+            raise ValueError(f"parameters must be symbols declared positive: got {one}")
+        if one in RESERVED:
+            raise ValueError(f"parameters must not be a symbol of the derivation's own: got {one}")
     return found
 
 
@@ -282,21 +315,43 @@ def _steps(
     exact = tuple(Asymptotics(law, one) for one in values)
     steps = (
         first,
-        fixed_point_step(law, worlds, HOW + "; and algebra", POINTS),
-        law_step(law, worlds, "the chain rule by algebra; and " + HOW, POINTS, "new"),
+        fixed_point_step(
+            law,
+            worlds,
+            words="where its growing and its damping term are equal.",
+            how=HOW + "; and algebra",
+            tried=POINTS,
+            source="the user's loss",
+        ),
+        law_step(
+            law,
+            worlds,
+            words="Let `q` be the damping term over the growing one, the learned fraction.",
+            how="the chain rule by algebra; and " + HOW,
+            tried=POINTS,
+            source="the user's loss",
+        ),
         integral_step(law, values, POINTS),
         critical_time_step(law, values, POINTS),
         head_step(law, None, exact, POINTS),
         remainder_step(law, exact, POINTS, in_paper=False),
     )
-    return steps if law.excess.is_nonnegative is not False else steps[:5]
+    # below order 1 no power of 1/eps is left; with symbolic powers it is not known
+    powers = law.excess.is_nonnegative or (law.excess.free_symbols and _only_depths(law.excess))
+    return steps if powers else steps[:5]
+
+
+def _only_depths(exponent: Any) -> bool:
+    return all(symbol.is_integer for symbol in exponent.free_symbols)
 
 
 def _why_not(flow: Any) -> str:
-    terms = sp.Add.make_args(sp.expand(flow))
+    terms = powers_of(flow, no.u)
+    found = " and ".join(f"{one}*u**({exponent})" for exponent, one in terms.items())
     return (
-        f"the mode equation du/dt = {flow} is not hyperlogistic: a growing and a higher, damping "
-        f"power of u were expected, got {len(terms)} terms; mode_ode and fixed_points remain"
+        f"the mode equation du/dt = {flow} is not hyperlogistic: a growing power of u and a "
+        f"higher, damping one were expected, got {len(terms)} terms, {found}; mode_ode and "
+        "fixed_points remain"
     )
 
 

@@ -60,11 +60,12 @@ def _decoupling_step(setting: Setting) -> Step:
         "4a",
         "Modes that do not mix",
         sp.Tuple(*claims),
-        "Let one orthogonal basis diagonalise `Sigma_xx` and `Sigma_yx`, and let every layer carry "
-        "singular vectors into singular vectors, `X = R_a diag(u) R_b^T`: the bases of neighbours "
-        "agree, the first is the data's, and the decoder ends in the basis of the target. Then "
-        "every product in the gradient is diagonal in these bases, and so is the velocity of every "
-        "layer: the bases stand still, and each mode moves by itself.",
+        "Let one orthogonal basis diagonalise `Sigma_xx` and `Sigma_yx` (which is then "
+        "symmetric), and let every layer carry singular vectors into singular vectors, `X = R_a "
+        "diag(u) R_b^T`: the bases of neighbours agree, the first is the data's, and the "
+        "decoder ends in the basis of the target. Then every product in the gradient is "
+        "diagonal in these bases, and so is the velocity of every layer: the bases stand still, "
+        "and each mode moves by itself.",
         "the paper, its assumptions on covariances and weights",
         "gradients taken entry by entry, for random modes (either sign of `rho`) in random "
         "rational bases, exactly, d = 2 and 3",
@@ -125,12 +126,13 @@ def _coupling_step(setting: Setting) -> Step:
         "4b",
         "What mixes them when the covariances do not commute",
         sp.Tuple(claim),
-        "Where no common basis exists, some off-diagonal entry `X_ij` of `Sigma_xx` or `Y_ij` of "
-        "`Sigma_yx` remains in every basis. From layers that are diagonal, with singular values "
-        "`u_i`, the encoder's off-diagonal entry `w_ij` then starts to move at this rate, exactly: "
-        "first order in those entries, and of the same order in `u` as the modes' own growth. The "
-        "cross-covariance mixes small modes; the covariance of the context mixes modes near their "
-        "plateau.",
+        "Where no common basis exists (they do not commute, or `Sigma_yx` is not symmetric), "
+        "some off-diagonal entry `X_ij` of `Sigma_xx` or `Y_ij` of `Sigma_yx` remains in every "
+        "basis. From layers that are diagonal, with singular values `u_i`, the encoder's "
+        "off-diagonal entry `w_ij` then starts to move at this rate, exactly: first order in "
+        "those entries. The term of the cross-covariance is of the same order in `u` as the "
+        "modes' own growth; that of the context is smaller by the power `k` of `u`, and only "
+        "counts where the mode is near its plateau. Layer `a` contributes term `a`.",
         "new",
         "gradients taken entry by entry at diagonal layers and a random population, whose "
         "covariances do not commute, exactly, d = 2 and 3; and by algebra from the gradient of "

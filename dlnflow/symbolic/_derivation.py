@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import sympy as sp
@@ -89,7 +89,7 @@ class Derivation:
     conditions: tuple[Any, ...]
     published: Any
     why_not: str
-    refute: Callable[[Any], None]
+    refute: Callable[[Any], None] = field(compare=False)
 
     @property
     def in_family(self) -> bool:
@@ -163,6 +163,8 @@ class Derivation:
         ------
         DerivationError
             With residual and counterexample, if a network moves otherwise.
+        TypeError
+            For anything but an equation or expression.
 
         Examples
         --------
@@ -175,6 +177,10 @@ class Derivation:
         ...     print(sorted(map(str, error.counterexample)))
         ['Derivative(w(t), t)', 'L', 'P', 'lam', 'm', 'rho', 'w(t)']
         """
+        if not isinstance(conjecture, sp.Eq | sp.Expr):
+            raise TypeError(
+                f"conjecture must be a SymPy equation or expression: got {conjecture!r}"
+            )
         self.refute(conjecture)
 
     def verify(self) -> pd.DataFrame:
@@ -213,7 +219,8 @@ class Derivation:
         callable
             Of arrays that broadcast. Arguments by position or name, in the order ``w``, ``lam``,
             ``rho``, ``eps``, ``p``, as far as the quantity is one of them (see its docstring), then
-            ``depths``, each a single integer, then other parameters.
+            ``depths``, each a single integer, then other parameters. Positive numbers, ``p`` below
+            1; a critical time is 0 where the mode starts at or above the fraction ``p``.
 
         Raises
         ------
@@ -233,7 +240,8 @@ class Derivation:
         if name == "mode_ode":
             velocity = self.mode_ode.rhs.xreplace({no.w_of(no.t): no.w})
             return numpy_function(name, velocity, self.depths)
-        return numpy_function(name, getattr(self, name), self.depths)
+        plateau = self.plateau if name == "critical_time" else None
+        return numpy_function(name, getattr(self, name), self.depths, plateau)
 
     def to_text(self) -> str:
         """As plain text."""

@@ -78,7 +78,7 @@ def derive(
 
     Notes
     -----
-    The paper's sections 2 to 4 for JEPA and MAE with one decoder layer; new otherwise.
+    The paper's theorems for JEPA and MAE with one decoder layer; new otherwise.
     ``docs/derivation.md`` is this function's output.
 
     Examples
@@ -150,15 +150,23 @@ def _steps(here: Setting, law: Law, published: Any) -> tuple[Step, ...]:
         ),
         paper_step(here, lambda end: _law(end).velocity(no.w)),
         fixed_point_step(
-            law, growing, by_matrices + ", at, below and above the plateau; and algebra", tried
+            law,
+            growing,
+            words="where the `k` layers between target and prediction together have the "
+            "regression coefficient, `u^k = rho`.",
+            how=by_matrices + ", at, below and above the plateau; and algebra",
+            tried=tried,
+            source="the paper, for JEPA and MAE; otherwise new",
         ),
         law_step(
             law,
             growing,
-            "the chain rule by algebra, for all values of the symbols; and the ratio of "
+            words="Let `q = u^k / rho`, the learned fraction of the mode's regression coefficient. "
+            "The objectives differ in `c` and in the power of `rho` in `kappa`, which is `c - 1`.",
+            how="the chain rule by algebra, for all values of the symbols; and the ratio of "
             "prediction and target, and " + by_matrices,
-            tried,
-            "new (in this form; the exponents for JEPA and MAE are the paper's)",
+            tried=tried,
+            source="new (in this form; the exponents for JEPA and MAE are the paper's)",
         ),
         integral_step(law, cases, tried),
         critical_time_step(law, cases, tried),

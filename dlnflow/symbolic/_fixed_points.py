@@ -46,7 +46,9 @@ def of_law(law: Law) -> tuple[FixedPoint, ...]:
     """0 and the plateau."""
     resting = (FixedPoint(sp.S.Zero, _slope_at_zero(law.terms(no.w)), False),)
     plateau = FixedPoint(law.plateau, -law.rate, True)
-    return (*resting, plateau) if law.growth.is_positive or law.growth.free_symbols else (plateau,)
+    layers = law.growth.free_symbols
+    at_zero = law.growth.is_positive or (layers and all(one.is_integer for one in layers))
+    return (*resting, plateau) if at_zero else (plateau,)
 
 
 def _slope_at_zero(velocity: Any) -> Any:
@@ -76,15 +78,15 @@ def of_powers(velocity: Any, candidates: Iterable[Model]) -> tuple[tuple[FixedPo
     polynomial = sp.Poly(sum(one * y ** (e / unit) for e, one in rest.items()), y)
     if polynomial.degree() == 0:
         return tuple(found), None
-    if polynomial.degree() > HIGHEST_SOLVED:
-        return tuple(found), equation(velocity, 0)
-    for root in sp.roots(polynomial):
+    factors = [factor for factor, _ in polynomial.factor_list()[1]]
+    solved = [one for one in factors if one.degree() <= HIGHEST_SOLVED]
+    for root in (root for one in solved for root in sp.roots(one)):
         if not any(_positive(root, point) for point in candidates):
             continue
         w = root ** (1 / unit)
         slope = sp.simplify(sp.diff(velocity, no.w).subs(no.w, w))
         found.append(FixedPoint(w, slope, _sign_says(slope)))
-    return tuple(found), None
+    return tuple(found), None if len(solved) == len(factors) else equation(velocity, 0)
 
 
 def _positive(root: Any, point: Model) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from dlnflow import _validate
 from dlnflow.symbolic import _notation as no
 
 ARGUMENTS = {
@@ -23,8 +25,13 @@ ARGUMENTS = {
 }
 
 
-def numpy_function(name: str, expression: Any, depths: tuple[Any, ...]) -> Callable[..., Any]:
-    """A function of the arguments that the quantity has, then depths, then other parameters."""
+def numpy_function(
+    name: str, expression: Any, depths: tuple[Any, ...], plateau: Any = None
+) -> Callable[..., Any]:
+    """A function of the arguments that the quantity has, then depths, then other parameters.
+
+    With a ``plateau`` it is 0 where the start lies at or above the fraction ``p`` of it.
+    """
     fixed = ARGUMENTS[name]
     rest = sorted(expression.free_symbols - {*fixed, *depths}, key=str)
     order = [*fixed, *depths, *rest]
@@ -36,12 +43,18 @@ def numpy_function(name: str, expression: Any, depths: tuple[Any, ...]) -> Calla
         concrete = expression.subs(numbers).doit()
         return sp.lambdify([*fixed, *rest], concrete, modules=[{"hyper": _hyper}, "numpy"])
 
+    above = None if plateau is None else ([*fixed, *rest], depths, no.eps - no.p * plateau)
+
     def function(*args: Any, **kwargs: Any) -> Any:
         given = _bound(name, names, args, kwargs)
         sizes = tuple(_whole(symbol.name, given[symbol.name]) for symbol in depths)
-        arrays = [np.asarray(given[s.name], dtype=float) for s in (*fixed, *rest)]
+        arrays = [_checked(symbol, given[symbol.name]) for symbol in (*fixed, *rest)]
         shape = np.broadcast_shapes(*(array.shape for array in arrays)) if arrays else ()
-        return np.broadcast_to(compiled(*sizes)(*arrays), shape).copy()[()]
+        with np.errstate(all="ignore"):
+            values = np.array(np.broadcast_to(compiled(*sizes)(*arrays), shape), dtype=float)
+        if above is not None:
+            values[np.broadcast_to(_starts_above(above, sizes, arrays), shape)] = 0.0
+        return values[()]
 
     function.__name__ = name
     function.__doc__ = f"{name}({', '.join(names)}): {expression}"
@@ -61,15 +74,39 @@ def _bound(name: str, names: list[str], args: tuple[Any, ...], kwargs: dict[str,
     return given
 
 
+def _starts_above(above: Any, sizes: tuple[int, ...], arrays: list[Any]) -> Any:
+    symbols, depths, distance = above
+    numbers = dict(zip(depths, map(sp.Integer, sizes), strict=True))
+    return sp.lambdify(symbols, distance.xreplace(numbers), modules="numpy")(*arrays) >= 0.0
+
+
+def _checked(symbol: Any, given: Any) -> Any:
+    """Positive numbers, and the fraction p below 1."""
+    if symbol == no.p:
+        return _validate.fraction("p", given)
+    if symbol == no.w:
+        return _validate.not_negative("w", given)
+    return _validate.positive(symbol.name, given)
+
+
 def _whole(name: str, value: Any) -> int:
     array = np.asarray(value)
-    if array.ndim or array != np.floor(array):
-        raise ValueError(f"{name} must be a single integer: got {value!r}")
+    if array.ndim or array.dtype.kind not in "iuf" or array != np.floor(array) or array < 0:
+        raise ValueError(f"{name} must be a single integer from 0 up: got {value!r}")
     return int(array)
 
 
-def _hyper(above: Any, below: Any, z: Any) -> Any:
-    """SciPy's Gauss hypergeometric function, in SymPy's order of arguments."""
+def _hyper(_above: Any, below: Any, z: Any) -> Any:
+    """``2F1(1, b; b + 1; z)``, the only one here, in SymPy's order of arguments.
+
+    SciPy's own loses all digits near ``z = 1`` for some ``b`` below -1, so ``b`` is raised above 0
+    by ``F(b) = 1 + z b / (b + 1) F(b + 1)``.
+    """
     from scipy.special import hyp2f1
 
-    return hyp2f1(above[0], above[1], below[0], z)
+    b = float(below[0]) - 1.0
+    shifts = max(0, math.ceil(-b))
+    found = hyp2f1(1.0, b + shifts, b + shifts + 1.0, z)
+    for shift in reversed(range(shifts)):
+        found = 1.0 + z * (b + shift) / (b + shift + 1.0) * found
+    return found

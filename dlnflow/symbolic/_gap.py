@@ -12,7 +12,7 @@ import sympy as sp
 
 from dlnflow.symbolic import _notation as no
 from dlnflow.symbolic._judge import Model, UndecidedError, holds_in, value
-from dlnflow.symbolic._law import Law, any_order
+from dlnflow.symbolic._law import Law, any_order, at_condition
 from dlnflow.symbolic._limits import limit_holds, to_zero
 from dlnflow.symbolic._notation import equation
 from dlnflow.symbolic._series import Asymptotics
@@ -37,11 +37,18 @@ class GapLaw:
         above = sp.expand(self.law.growth - 1 - self.law.gap)  # (c - 2) k
         one = dict(self.law.branches()).get("one", sp.false)
         two = self._is_two(above)
-        below = sp.false if above.is_nonnegative else (above < 0)
+        below = sp.false if above.is_nonnegative else self._is_below(above)
         pairs = [("one", one), ("two", two), ("below", below), ("above", sp.true)]
-        kept = [(forms[kind](), when) for kind, when in pairs if when != sp.false]
+        kept = [
+            (at_condition(forms[kind](), when), when) for kind, when in pairs if when != sp.false
+        ]
         first = next(i for i, (_, when) in enumerate(kept) if when == sp.true)
         return kept[0][0] if first == 0 else sp.Piecewise(*kept[: first + 1])
+
+    @staticmethod
+    def _is_below(above: Any) -> Any:
+        layer = sp.expand(above / 2 + 1)
+        return sp.Eq(layer, 0) if layer.is_Symbol and layer.is_integer else (above < 0)
 
     @staticmethod
     def _is_two(above: Any) -> Any:
@@ -49,6 +56,12 @@ class GapLaw:
         if above.is_nonzero or above.is_negative:
             return sp.false
         return sp.Eq(layer, 1) if layer.is_Symbol else sp.Eq(above, 0)
+
+    @property
+    def may_vanish(self) -> bool:
+        """Whether the coefficient can be 0 for different rho: at orders between 1 and 2."""
+        above = sp.expand(self.law.growth - 1 - self.law.gap)
+        return not above.is_nonnegative and self.law.branches() != [("one", sp.true)]
 
     def leading(self) -> Any:
         """The critical time to leading order, free of ``rho``."""

@@ -17,6 +17,7 @@ Model = Mapping[Any, Any]
 
 DIGITS = 40
 TOLERANCE = sp.Float("1e-25", DIGITS)  # relative, for numbers that are not rational
+ROUNDING = sp.Float("1e-35", DIGITS)  # absolute, where one side is exactly 0
 LONGEST_NUMBER = 20  # characters of a number that a message shows exactly
 POINTS = 8  # random points at which an undecided expression is tried
 
@@ -151,7 +152,8 @@ def _vanishes(residual: Any, relation: Any, model: Model) -> bool:
     if not size.is_finite:
         return False
     scale = max(abs(sp.N(value(s, model), DIGITS)) for s in (relation.lhs, relation.rhs))
-    return bool(size <= TOLERANCE * scale)
+    exact_zero = any(value(side, model) == 0 for side in (relation.lhs, relation.rhs))
+    return bool(size <= (ROUNDING if exact_zero else TOLERANCE * scale))
 
 
 def _refute(relation: Any, residual: Any, model: Model) -> None:

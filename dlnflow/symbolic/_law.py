@@ -82,7 +82,7 @@ class Law:
     def velocity(self, w: Any) -> Any:
         """``dw/dt`` on the clock."""
         factor = _ratio(self.L, 1 / self.speed)
-        return sp.Mul(factor, self.terms(w), evaluate=factor == 1)
+        return self.terms(w) if factor == 1 else sp.Mul(factor, self.terms(w), evaluate=False)
 
     def terms(self, w: Any) -> Any:
         """``dw/dt`` on the paper's clock: no factor ``L``."""
@@ -123,7 +123,7 @@ class Law:
         return sp.Contains(self.order, sp.Integers)
 
     def _by_branch(self, **forms: Any) -> Any:
-        pairs = [(forms[kind](), when) for kind, when in self.branches()]
+        pairs = [(at_condition(forms[kind](), when), when) for kind, when in self.branches()]
         return pairs[0][0] if pairs[0][1] == sp.true else sp.Piecewise(*pairs)
 
     def antiderivative(self, q: Any) -> Any:
@@ -209,6 +209,13 @@ class Law:
             other=lambda: any_order(no.q_p, self.excess) / no.kappa,
         )
         return scale, limit
+
+
+def at_condition(form: Any, when: Any) -> Any:
+    """A form where a condition says what a symbol is: written with that value."""
+    if isinstance(when, sp.Eq) and when.lhs.is_Symbol and when.rhs.is_number:
+        return form.xreplace({when.lhs: when.rhs})
+    return form
 
 
 def logit(q: Any) -> Any:

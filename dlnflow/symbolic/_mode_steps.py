@@ -50,7 +50,7 @@ def mode_step(
     paper = sp.Derivative(no.w_of(tp), tp)
     claims = (
         equation(du, flow.xreplace({no.u: no.u_of(tn)})),
-        equation(dw, sp.Mul(L, terms(no.w_of(tn)), evaluate=False)),
+        equation(dw, sp.Mul(L, terms(no.w_of(tn)), evaluate=L == 1)),
         equation(paper, terms(no.w_of(tp))),
     )
 
@@ -80,11 +80,12 @@ def mode_step(
         "5",
         "The equation of one mode",
         sp.Tuple(*claims),
-        "At balance all layers carry a mode with one singular value `u`, and the derivative of its "
-        f"loss is the same for each; the loss is {loss}. The encoder's amplitude is `w = u^L`, so "
-        "by the chain rule `dw/dt = L u^(L-1) du/dt`: `L` layers move at once. That factor `L` "
-        "belongs to the network's own time. The paper leaves it out, so its clock runs `L` times "
-        "as fast, `t_paper = L t_network`, and the third equation has none.",
+        "At balance all layers carry a mode with one singular value `u`, and the derivative of "
+        f"its loss is the same for each; the loss is, up to a constant, {loss}. The encoder's "
+        "amplitude is `w = u^L`, so by the chain rule `dw/dt = L u^(L-1) du/dt`: `L` layers "
+        "move at once. That factor `L` belongs to the network's own time. The paper leaves it "
+        "out, so its clock runs `L` times as fast, `t_paper = L t_network`, and the third "
+        "equation has none.",
         source,
         how,
         tried,
@@ -156,11 +157,13 @@ def _end(setting: Setting, name: str) -> Setting:
 # --- 7: fixed points ---------------------------------------------------------------------------
 
 
-def fixed_point_step(law: Law, worlds: Worlds, how: str, tried: str) -> Step:
+def fixed_point_step(
+    law: Law, worlds: Worlds, *, words: str, how: str, tried: str, source: str
+) -> Step:
     """Where a mode can rest, and which rest is stable."""
     f, w, rest = no.velocity, no.w, no.w_plateau
     slope = sp.Subs(sp.Derivative(f(w), w), w, rest)
-    starts_at_rest = law.growth.is_positive or law.growth.free_symbols
+    starts_at_rest = rests_at_zero(law)
     claims = (
         equation(rest, law.plateau),
         equation(f(rest), 0),
@@ -187,16 +190,22 @@ def fixed_point_step(law: Law, worlds: Worlds, how: str, tried: str) -> Step:
         "7",
         "Fixed points and the plateau",
         sp.Tuple(*claims),
-        "`f(w)` is `dw/dt`. "
+        "`f(w)` is `dw/dt`, from here on for a mode with positive `lam` and `rho` (with "
+        "negative ones both terms pull to 0, and nothing is learned). "
         + ("A mode rests at 0, which is unstable, and " if starts_at_rest else "A mode rests ")
-        + "where the `k` layers between target and prediction together have the regression "
-        "coefficient, `u^k = rho`. That plateau attracts from both sides, at the rate `kappa` of "
-        "step 8.",
-        "the paper, for JEPA and MAE; otherwise new",
+        + words
+        + " That plateau attracts from both sides, at the rate `kappa` of step 8.",
+        source,
         how,
         tried,
         route,
     )
+
+
+def rests_at_zero(law: Law) -> bool:
+    """Whether the growing term vanishes at 0: its power is positive, or counts layers."""
+    layers = law.growth.free_symbols
+    return bool(law.growth.is_positive or (layers and all(one.is_integer for one in layers)))
 
 
 def _speed(world: World, law: Law) -> Any:
@@ -242,7 +251,7 @@ def _beside(world: World, at_rest: Model, law: Law) -> Iterator[Model]:
 # --- 8: the law --------------------------------------------------------------------------------
 
 
-def law_step(law: Law, worlds: Worlds, how: str, tried: str, source: str) -> Step:
+def law_step(law: Law, worlds: Worlds, *, words: str, how: str, tried: str, source: str) -> Step:
     """The learned fraction, its order and rate, and the equation they give."""
     of_time = no.q_of(no.t)
     change = sp.Derivative(of_time, no.t)
@@ -269,10 +278,9 @@ def law_step(law: Law, worlds: Worlds, how: str, tried: str, source: str) -> Ste
         "8",
         "One law for every mode",
         sp.Tuple(*claims),
-        "Let `q = u^k / rho`, the learned fraction of the mode's regression coefficient. Then "
-        "`lam`, `rho`, depths and target enter only through an order `c` and a rate `kappa` (on "
-        "the chosen clock): Blumberg's hyperlogistic law of growth. The exponent of `rho` in "
-        "`kappa`, `c - 1`, is where the objectives differ.",
+        words
+        + " Then everything but `q` itself enters only through an order `c` and a rate `kappa` (on "
+        "the chosen clock): Blumberg's hyperlogistic law of growth.",
         source,
         how,
         tried,

@@ -93,7 +93,7 @@ def _named(name: str) -> str | None:
         return NAMES[name]
     head, _, index = name.partition("_layer_")
     if index:
-        return rf"{NAMES.get(head + '_star', head)}_{{m={index}}}"
+        return rf"{NAMES.get(head + '_star', head)}_{{({index})}}"
     base, _, index = name.rpartition("_")
     if base in NAMES and index in ("1", "2"):
         return f"{NAMES[base]}_{{{index}}}"

@@ -16,19 +16,23 @@ if TYPE_CHECKING:
 WIDTH = 100
 
 
-HOW_TO_READ = """\
-Every step says what holds, why, where it comes from, and by which second route it is checked;
-`dlnflow derive --verify` runs all checks. "The paper" is Littwin et al. 2024, arXiv:2407.03475.
-
-| symbol | in code | meaning |
-|---|---|---|
-| $\\lambda$, $\\rho$ | `lam`, `rho` | covariance and regression coefficient of the mode |
-| $L$, $P$, $m$ | `L`, `P`, `m` | encoder depth, decoder depth, layer of the target |
-| $\\bar{w}$, $u$ | `w`, `u` | amplitude of the encoder in the mode, and of each of its layers |
-| $k = L + P - m$ | | number of layers between target and prediction |
-| $q$, $c$, $\\kappa$ | `q`, `c`, `kappa` | learned fraction, order, rate |
-| $\\varepsilon$, $p$ | `eps`, `p` | amplitude at the start; fraction of the plateau |
-| $t^{*}$ | `t_star` | critical time |"""
+HOW_TO_READ = (
+    "Every step says what holds, why, where it comes from, and by which second route it is "
+    'checked; `dlnflow derive --verify` runs all checks. "The paper" is Littwin et al. 2024, '
+    "arXiv:2407.03475."
+)
+NOTATION = (
+    (r"\Sigma_{xx}, \Sigma_{yx}, \Sigma_{yy}", "Sigma_xx", "covariances of context and target"),
+    (r"\lambda, \rho", "lam, rho", "of a mode: its entry of Sigma_yx, and that over its variance"),
+    ("L, P, m", "L, P, m", "encoder depth, decoder depth, layer of the target"),
+    ("k = L + P - m", "", "number of layers between target and prediction"),
+    (r"\bar{w}, u", "w, u", "amplitude of the encoder in the mode, and of each of its layers"),
+    (r"\varepsilon, p", "eps, p", "amplitude at the start; fraction of the plateau, 0 < p < 1"),
+    (r"t_{\mathrm{net}}, t_{\mathrm{paper}}, t", "t_network, t_paper, t", "time on either clock"),
+    (r"q, c, \kappa", "q, c, kappa", "learned fraction, order, rate (on the chosen clock)"),
+    ("t^{*}, T_c, R", "t_star, T_c, R", "critical time, its integral, what step 10b leaves out"),
+    ("G, g, S", "G, g, S", "relative gap of two modes, its order, critical time at lam = 1"),
+)
 
 
 def summary(derivation: Derivation) -> list[tuple[str, Any]]:
@@ -46,7 +50,7 @@ def summary(derivation: Derivation) -> list[tuple[str, Any]]:
 
 
 def _stability(point: Any) -> str:
-    words = {True: "(stable)", False: "(unstable)", None: "(stability depends on parameters)"}
+    words = {True: "(stable)", False: "(unstable)", None: "(stability not decided)"}
     return words[point.stable]
 
 
@@ -93,13 +97,19 @@ def to_markdown(derivations: Sequence[Derivation]) -> str:
         f"# Derivation: {_several([one.title for one in derivations])}",
         *_settings(derivations),
     ]
-    blocks.append(HOW_TO_READ)
+    blocks += [HOW_TO_READ, _notation()]
     numbers = _unique([step.number for one in derivations for step in one.steps])
     for number in sorted(numbers, key=_position):
         having = [one for one in derivations if any(s.number == number for s in one.steps)]
         blocks += _markdown_step([(one.title, one[number]) for one in having], len(derivations))
     blocks += ["## Result", *_markdown_result(derivations)]
     return "\n\n".join(blocks) + "\n"
+
+
+def _notation() -> str:
+    head = ["| symbol | in code | meaning |", "|---|---|---|"]
+    rows = [f"| ${symbol}$ | {code} | {meaning} |" for symbol, code, meaning in NOTATION]
+    return "\n".join(head + rows)
 
 
 def _settings(derivations: Sequence[Derivation]) -> list[str]:
@@ -185,7 +195,10 @@ def _markdown_result(derivations: Sequence[Derivation]) -> list[str]:
         title = _several([one.title]) if len(derivations) > 1 else "result"
         blocks.append("\n".join([f"| {title} | |", "|---|---|", *rows]))
         blocks += [one.why_not] if one.why_not else []
-        blocks += [f"For ${latex(condition)}$." for condition in one.conditions]
+        blocks += [
+            f"{title.capitalize()}: for ${latex(one_condition)}$."
+            for one_condition in one.conditions
+        ]
     return blocks
 
 

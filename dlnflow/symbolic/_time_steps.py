@@ -21,7 +21,7 @@ from dlnflow.symbolic._judge import (
     prove_zero,
     value,
 )
-from dlnflow.symbolic._law import Law, any_order, whole_order
+from dlnflow.symbolic._law import Law, any_order, at_condition, whole_order
 from dlnflow.symbolic._limits import limit_holds, to_zero
 from dlnflow.symbolic._notation import equation
 from dlnflow.symbolic._series import (
@@ -60,6 +60,7 @@ def integral_step(law: Law, cases: Cases, tried: str) -> Step:
         _integrates(other, no.c, tuple(sp.Rational(k, 4) for k in (3, 5, 6, 9, 15)))
         _prove_by_induction(whole)
         _prove_by_series(other)
+        _prove_instance(law, here, (whole, other))
 
     return Step(
         "9",
@@ -70,12 +71,45 @@ def integral_step(law: Law, cases: Cases, tried: str) -> Step:
         "others. The last line is the form that this order takes. Only differences of `T_c` have "
         "a meaning.",
         "new (standard integrals; the paper integrates JEPA's case to leading orders)",
-        "differences of the closed forms against quadrature of the integrand; for all whole `c` by "
-        "induction, for all others by the coefficients of the power series; the form taken against "
-        "quadrature, and against the integrand's series at depths to 12",
+        "differences of the closed forms against quadrature of the integrand; for all whole `c` "
+        "by induction, for all others by the coefficients of the power series; the form taken "
+        "by algebra, against quadrature, and against the integrand's series at depths to 12",
         tried,
         route,
     )
+
+
+def _prove_instance(law: Law, here: Any, forms: tuple[Any, Any]) -> None:
+    """The form taken is one of the two above it with this law's order; branch by branch."""
+    whole, other = (one.lhs.expr for one in forms)
+    branches = here.rhs.args if isinstance(here.rhs, sp.Piecewise) else ((here.rhs, sp.true),)
+    for form, when in branches:
+        order = at_condition(law.order, when)
+        if not any(_same(form, one) for one in _instances(whole, other, order)):
+            raise UndecidedError(f"SymPy cannot decide {here}", statement=here)
+
+
+def _instances(whole: Any, other: Any, order: Any) -> list[Any]:
+    """The forms that an order can take: both, if it is a symbol's."""
+    as_whole, as_other = whole.xreplace({whole_c: order}), other.xreplace({no.c: order})
+    if not order.is_number:
+        return [as_whole, as_other]
+    return [as_whole.doit()] if order.is_Integer and order >= 1 else [as_other]
+
+
+def _same(form: Any, other: Any) -> bool:
+    """The same sums, term by term, and all else equal."""
+    if form == other:
+        return True
+    sums = [sorted(one.atoms(sp.Sum), key=str) for one in (form, other)]
+    if len(sums[0]) != len(sums[1]):
+        return False
+    held: dict[Any, Any] = {}
+    for one, two in zip(*sums, strict=True):
+        if one.function != two.function or sp.simplify(one.limits[0][2] - two.limits[0][2]) != 0:
+            return False
+        held |= dict.fromkeys((one, two), sp.Symbol(f"sum_{len(held)}"))
+    return bool(sp.simplify(form.xreplace(held) - other.xreplace(held)) == 0)
 
 
 def _integral_models(law: Law, cases: Cases, relation: Any) -> Iterator[Model]:
@@ -124,8 +158,8 @@ def _integrand(order: Any) -> Any:
 @cache
 def _integrates(relation: Any, symbol: Any, orders: tuple[Any, ...]) -> None:
     """Both sides against quadrature: the differentiated form's differences, and the integrand."""
-    if not isinstance(relation.lhs, sp.Derivative):
-        raise DerivationError(f"{relation} differentiates nothing", statement=relation)
+    if not isinstance(relation.lhs, sp.Derivative) or relation.lhs.variables != (no.q,):
+        raise DerivationError(f"{relation} is no derivative by q", statement=relation)
     low, high = sp.Rational(1, 10), sp.Rational(7, 10)
     area, difference = sp.symbols("area difference")
     for order in orders:
@@ -144,6 +178,8 @@ def _prove_by_induction(relation: Any) -> None:
     """From ``c`` to ``c + 1`` the sum gains one term; at ``c = 1`` it is empty."""
     form, q, c = relation.lhs.expr, no.q, whole_c
     (total,) = form.atoms(sp.Sum)
+    if total.function.has(c) or total.limits[0][:2] != (no.n, 1):
+        raise UndecidedError(f"SymPy cannot decide {relation}", statement=relation)
     gained = total.function.xreplace({no.n: total.limits[0][2].xreplace({c: c + 1})})
     held = sp.Dummy("sum")
     outside = form.xreplace({total: held})
@@ -280,7 +316,7 @@ def head_step(law: Law, published: Any, exact: tuple[Asymptotics, ...], tried: s
         ),
         "the paper, theorem on critical times" if published is not None else "new",
         "the exact time, by its series with hundreds of digits, less this part grows like "
-        "`log(1/eps)` (whole orders from 2) or not at all"
+        "`log(1/eps)` (whole orders from 2) or not at all, which fixes it up to such terms"
         + ("; the two lines against each other by algebra" if published is not None else ""),
         tried,
         route,
