@@ -67,8 +67,8 @@ def depth_step(
         f"small `eps` their quotient {words}"
         + _moral(encoder, limit, by_rho)
         + (
-            " With the data as target the coefficient of step 11a has a zero in `p`, one at each "
-            "depth; there the gap is smaller than `g`, and the quotient another."
+            " With the data as target the coefficient of step 11a is 0 at one `p` for each depth "
+            "(but `L = P = 1`); there the gap is smaller than `g`, and the quotient another."
             if unless
             else ""
         ),

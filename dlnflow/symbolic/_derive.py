@@ -192,7 +192,7 @@ def _by_layer(here: Setting) -> Any:
 
 
 def _consequences(here: Setting, law: Law, cases: Any, tried: str) -> list[Step]:
-    by_rho = here.m.is_positive is True
+    by_rho = here.m.is_positive is True  # the larger rho first, by design
     one = sp.Integer(1)
     latent = here.m == here.L
     deeper = Setting(here.objective, here.L + 1, here.P, here.m + (1 if latent else 0), here.clock)

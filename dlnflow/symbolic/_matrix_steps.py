@@ -75,11 +75,12 @@ def _loss_step(setting: Setting) -> Step:
         "1",
         "The population loss",
         sp.Tuple(*claims),
-        "The loss is `1/2 E || V Wbar x - sg(T y) ||^2`: an encoder `Wbar = W_L ... W_1`, a "
-        "decoder `V` of `P` layers, and the target read after `m` encoder layers, `T = W_m ... "
-        "W_1` (`m = L` for JEPA, `m = 0` for MAE). The stop-gradient `sg` makes `T` a symbol of "
-        "its own: it takes its value from the encoder, and no derivative goes through it. Of "
-        "the data only three covariances remain.",
+        "The loss is `1/2 E || V Wbar x - sg(T y) ||^2`, with `x` and `y` centred: an encoder "
+        "`Wbar = W_L ... W_1`, a decoder `V` of `P` layers, and the target read after `m` "
+        "encoder layers, `T = W_m ... W_1` (`m = L` for JEPA; for MAE `m = 0`, and `T` is the "
+        "identity). The stop-gradient `sg` makes `T` a symbol of its own: it takes its value "
+        "from the encoder, and no derivative goes through it. Of the data only three "
+        "covariances remain.",
         "the paper, its two objectives; for targets at other layers new",
         "the mean over a population of points, written out sample by sample: with every entry a "
         "symbol (2 x 2, and rectangular), and in whole networks",
