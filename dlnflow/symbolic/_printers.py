@@ -42,7 +42,7 @@ class PaperLatex(LatexPrinter):
     """LaTeX in the paper's symbols."""
 
     def __init__(self) -> None:
-        super().__init__({"mat_symbol_style": "plain", "mul_symbol": None})
+        super().__init__({"mat_symbol_style": "plain", "root_notation": False})
 
     def _deal_with_super_sub(self, string: str, style: str = "plain") -> str:
         return _named(string) or str(super()._deal_with_super_sub(string, style=style))
