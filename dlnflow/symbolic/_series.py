@@ -18,7 +18,7 @@ from dlnflow.symbolic import _notation as no
 from dlnflow.symbolic._judge import value
 from dlnflow.symbolic._law import Law
 
-ACCURATE = 45  # digits after the point to which the series is summed
+ACCURATE = 36  # digits after the point to which the series is summed
 DECADES = 30  # by which corrections shrink from one start to the next
 
 
