@@ -46,9 +46,7 @@ def of_law(law: Law) -> tuple[FixedPoint, ...]:
     """0 and the plateau."""
     resting = (FixedPoint(sp.S.Zero, _slope_at_zero(law.terms(no.w)), False),)
     plateau = FixedPoint(law.plateau, -law.rate, True)
-    layers = law.growth.free_symbols
-    at_zero = law.growth.is_positive or (layers and all(one.is_integer for one in layers))
-    return (*resting, plateau) if at_zero else (plateau,)
+    return (*resting, plateau) if law.rests_at_zero else (plateau,)
 
 
 def _slope_at_zero(velocity: Any) -> Any:

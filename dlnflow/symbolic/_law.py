@@ -75,6 +75,12 @@ class Law:
         """``rho**(L / k)``."""
         return self.rho ** _ratio(self.L, self.gap)
 
+    @property
+    def rests_at_zero(self) -> bool:
+        """Whether the growing term vanishes at 0: its power is positive, or counts layers."""
+        layers = self.growth.free_symbols
+        return bool(self.growth.is_positive or (layers and all(one.is_integer for one in layers)))
+
     def flow(self, u: Any) -> Any:
         """``du/dt`` on the network clock."""
         return self.lam * u**self.growth * (1 - u**self.gap / self.rho)

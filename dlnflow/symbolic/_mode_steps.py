@@ -163,7 +163,7 @@ def fixed_point_step(
     """Where a mode can rest, and which rest is stable."""
     f, w, rest = no.velocity, no.w, no.w_plateau
     slope = sp.Subs(sp.Derivative(f(w), w), w, rest)
-    starts_at_rest = rests_at_zero(law)
+    starts_at_rest = law.rests_at_zero
     claims = (
         equation(rest, law.plateau),
         equation(f(rest), 0),
@@ -200,12 +200,6 @@ def fixed_point_step(
         tried,
         route,
     )
-
-
-def rests_at_zero(law: Law) -> bool:
-    """Whether the growing term vanishes at 0: its power is positive, or counts layers."""
-    layers = law.growth.free_symbols
-    return bool(law.growth.is_positive or (layers and all(one.is_integer for one in layers)))
 
 
 def _speed(world: World, law: Law) -> Any:
@@ -292,17 +286,16 @@ def _fraction_model(world: World, u: Fraction, law: Law, change: Any) -> dict[An
     """The learned fraction and its velocity, from the network's own map."""
     speed = _speed(world, law)
     velocity = Fraction(str(sp.N(speed * world.layers(u)[0], GUARD)))
-    step = SMALL * u / abs(velocity) if velocity else SMALL
-    try:
-        here, ahead, behind = (
-            world.regression(one) for one in (u, u + step * velocity, u - step * velocity)
-        )
-        rho = value(law.rho, world.values)
-        fraction, rate = here / rho, sp.N((ahead - behind) / (2 * number(step)) / rho, GUARD)
-    except NotImplementedError:
-        k, rho = value(law.gap, world.values), value(law.rho, world.values)
+    rho = value(law.rho, world.values)
+    here = world.regression(u)
+    if here is None:
+        k = value(law.gap, world.values)
         fraction = sp.N(number(u) ** k / rho, GUARD)
         rate = fraction * k * number(velocity) / number(u)
+    else:
+        step = SMALL * u / abs(velocity) if velocity else SMALL
+        ahead, behind = (world.regression(u + s * step * velocity) for s in (1, -1))
+        fraction, rate = here / rho, sp.N((ahead - behind) / (2 * number(step)) / rho, GUARD)
     amplitude = number(u) ** world.L
     return {
         **world.values,

@@ -45,7 +45,7 @@ class World(Protocol):
         """``dw/dt``, network clock."""
 
     def regression(self, u: Fraction) -> Any:
-        """The network's map from context to prediction, in units of its read-out of the target."""
+        """The map from context to prediction over the read-out of the target; None if unknown."""
 
 
 @dataclass(frozen=True)
@@ -157,8 +157,7 @@ class ScalarWorld:
         return total * base ** (self.L - 1)
 
     def regression(self, u: Fraction) -> Any:
-        """Not defined for any loss."""
-        raise NotImplementedError
+        """None: a loss of any form has no target to compare with."""
 
 
 def scalar_worlds(loss: ModeLoss, points: tuple[Mapping[Any, Any], ...]) -> list[ScalarWorld]:
