@@ -17,6 +17,7 @@ from dlnflow.spectrum import Spectrum
 
 if TYPE_CHECKING:
     from dlnflow import demo as demo
+    from dlnflow import network as network
     from dlnflow import plot as plot
     from dlnflow import symbolic as symbolic
 
@@ -43,7 +44,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """``dlnflow.plot``, ``demo`` and ``symbolic``, loaded with what they need when asked for."""
-    if name in ("demo", "plot", "symbolic"):
+    """``dlnflow.plot``, ``network``, ``symbolic`` and ``demo``, loaded when asked for."""
+    if name in ("demo", "network", "plot", "symbolic"):
         return import_module(f"dlnflow.{name}")
     raise AttributeError(f"module 'dlnflow' has no attribute {name!r}")

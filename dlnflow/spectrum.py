@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow import _validate
+from dlnflow._covariance import centred, covariance, paired_samples, square
 from dlnflow._joint_basis import DEGENERATE, alike_in_samples, joint_modes
 from dlnflow.critical_time import critical_time_table
 from dlnflow.simulate import Simulation, simulate
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-SYMMETRIC = 1e-6  # of the largest entry; single precision passes, another matrix does not
 OFF_DIAGONAL = 0.01  # a hundredth of the squared norm: a tenth of the size, no longer a correction
 MOSTLY = 0.5  # share above which other modes matter more than the mode itself
 ALMOST_COMMUTING = 0.01  # of the off-diagonal share: a turn among modes of nearly equal variance
@@ -134,7 +134,7 @@ class Spectrum:
 
     @classmethod
     def _of(cls, sigma_xx: ArrayLike, sigma_yx: ArrayLike, alike: float) -> Spectrum:
-        xx, yx = _square("sigma_xx", sigma_xx), _square("sigma_yx", sigma_yx)
+        xx, yx = square("sigma_xx", sigma_xx), square("sigma_yx", sigma_yx)
         if xx.shape != yx.shape:
             raise ValueError(
                 "sigma_xx and sigma_yx must have the same shape, context and target the same "
@@ -142,7 +142,7 @@ class Spectrum:
             )
         coarse = max(_precision(sigma_xx), _precision(sigma_yx))
         rounding = 4.0 * len(xx) ** 0.5 * coarse
-        return cls(**joint_modes(_covariance(xx), yx, rounding=rounding, alike=alike))
+        return cls(**joint_modes(covariance(xx), yx, rounding=rounding, alike=alike))
 
     @classmethod
     def from_samples(cls, x: ArrayLike, y: ArrayLike) -> Spectrum:
@@ -179,15 +179,8 @@ class Spectrum:
         >>> Spectrum.from_samples(x, y).rho.round(1).tolist()
         [0.2, 0.9]
         """
-        context, target = _samples("x", x), _samples("y", y)
-        if context.shape != target.shape:
-            raise ValueError(
-                "x and y must have the same shape, one pair per row and the same dimension: "
-                f"got {context.shape} and {target.shape}"
-            )
+        context, target = paired_samples(x, y)
         n, d = context.shape
-        if n < 2:
-            raise ValueError(f"x must hold at least 2 samples (rows): got {n}")
         if n <= d:
             warnings.warn(
                 f"x has {n} samples in {d} dimensions: at most {n - 1} modes have any variance, "
@@ -198,8 +191,8 @@ class Spectrum:
             )
         if (context == context[0]).all():
             raise ValueError("x must vary from sample to sample: got the same sample in every row")
-        context = _centred(context)
-        target = _centred(target)
+        context = centred(context)
+        target = centred(target)
         alike = alike_in_samples(n, d)
         return cls._of(context.T @ context / n, target.T @ context / n, alike)
 
@@ -340,49 +333,6 @@ class Spectrum:
             f"{_percent(self.off_diagonal)}, asymmetry {_small(self.asymmetry):.2g}",
         ]
         return "\n".join(lines + [f"  caution: {text}" for text in self.cautions])
-
-
-def _square(name: str, value: ArrayLike) -> Array:
-    matrix = _validate.real(name, value)
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
-        raise ValueError(f"{name} must be a square matrix (d x d): got shape {matrix.shape}")
-    return matrix
-
-
-def _covariance(xx: Array) -> Array:
-    apart = np.abs(xx - xx.T)
-    i, j = np.unravel_index(int(apart.argmax()), xx.shape)
-    if apart[i, j] > SYMMETRIC * np.abs(xx).max():
-        raise ValueError(
-            f"sigma_xx must be symmetric: got {xx[i, j]:g} at {(int(i), int(j))} and {xx[j, i]:g} "
-            f"at {(int(j), int(i))}"
-        )
-    if not xx.any():
-        raise ValueError("sigma_xx must have variance in some direction: got all zeros")
-    return 0.5 * (xx + xx.T)
-
-
-def _samples(name: str, value: ArrayLike) -> Array:
-    samples = _validate.numbers(name, value)
-    if samples.ndim != 2 or not samples.size:
-        raise ValueError(
-            f"{name} must hold samples in rows, shape (n, d), none of them 0: "
-            f"got shape {samples.shape}"
-        )
-    bad = np.argwhere(~np.isfinite(samples))
-    if len(bad):
-        row, column = map(int, bad[0])
-        raise ValueError(
-            f"{name} must hold finite numbers: got {len(bad)} that are not, the first "
-            f"{samples[row, column]:g} at row {row}, column {column}; drop or fill them first"
-        )
-    return samples
-
-
-def _centred(samples: Array) -> Array:
-    """The samples less their mean; columns that do not vary become exactly 0."""
-    constant = (samples == samples[0]).all(axis=0)
-    return np.where(constant, 0.0, samples - samples.mean(axis=0))
 
 
 def _precision(value: ArrayLike) -> float:

@@ -1,0 +1,18 @@
+"""Whole networks of matrices: where the theory holds, where it breaks, and by how much."""
+
+from dlnflow.network._data import covariances
+from dlnflow.network._flow import gradient_flow
+from dlnflow.network._initialise import balanced, gaussian, misaligned, unbalanced
+from dlnflow.network._network import Network
+from dlnflow.network._run import Run
+
+__all__ = [
+    "Network",
+    "Run",
+    "balanced",
+    "covariances",
+    "gaussian",
+    "gradient_flow",
+    "misaligned",
+    "unbalanced",
+]

@@ -1,0 +1,123 @@
+"""The data of a network at the door: two covariances, with their modes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dlnflow._covariance import centred, covariance, paired_samples, square
+from dlnflow.spectrum import Spectrum
+
+Array = NDArray[np.float64]
+
+ROUNDING = 16.0  # times the precision and the dimension: what an eigenbasis leaves off the diagonal
+LEAK = 1e-4  # of sigma_yx on directions without variance; sampled covariances have none
+
+
+@dataclass(frozen=True, eq=False)
+class Covariances:
+    """Validated covariances, their modes, and a basis in which ``xx`` is diagonal."""
+
+    xx: Array
+    yx: Array
+    spectrum: Spectrum
+    rotation: Array  # U, orthogonal: U^T xx U = diag(variances)
+    variances: Array  # all d of them, 0 for null directions
+
+    @property
+    def d(self) -> int:
+        """The dimension of the data."""
+        return len(self.xx)
+
+    @property
+    def basis(self) -> Array:
+        """An orthonormal basis of the whole space: the modes, then the null directions."""
+        return complete(self.spectrum.basis)
+
+    @property
+    def yx_rotated(self) -> Array:
+        """``U^T yx U``; a vector, its diagonal, where only rounding stands beside it."""
+        turned: Array = self.rotation.T @ self.yx @ self.rotation
+        diagonal = np.diag(turned).copy()
+        beside = np.abs(turned - np.diag(diagonal)).max()
+        least = ROUNDING * self.d * np.finfo(np.float64).eps * np.abs(turned).max()
+        return diagonal if beside <= least else turned
+
+    @cached_property
+    def _generalised(self) -> tuple[Array, Array]:
+        kept = self.spectrum.variance.size
+        basis = self.rotation[:, ::-1][:, :kept]
+        scale = 1.0 / np.sqrt(self.variances[::-1][:kept])
+        whitened = scale[:, None] * (basis.T @ (0.5 * (self.yx + self.yx.T)) @ basis) * scale
+        rho, vectors = np.linalg.eigh(whitened)
+        patterns = basis @ (vectors[:, ::-1] / scale[:, None])
+        return rho[::-1], patterns / np.linalg.norm(patterns, axis=0)
+
+    @property
+    def generalised_rho(self) -> Array:
+        """Generalised eigenvalues of (sym(yx), xx), falling."""
+        return self._generalised[0]
+
+    @property
+    def patterns(self) -> Array:
+        """``xx v_i`` of unit length, for the generalised eigenvectors ``v_i``, as columns."""
+        return self._generalised[1]
+
+
+def given_covariances(sigma_xx: ArrayLike, sigma_yx: ArrayLike) -> Covariances:
+    """The door: what `Spectrum.from_covariances` refuses, and targets of what has no variance."""
+    spectrum = Spectrum.from_covariances(sigma_xx, sigma_yx)
+    xx, yx = covariance(square("sigma_xx", sigma_xx)), square("sigma_yx", sigma_yx)
+    variances, rotation = np.linalg.eigh(xx)
+    null = complete(spectrum.basis)[:, spectrum.lam.size :]
+    leak = float(np.linalg.norm(yx @ null)) if null.size else 0.0
+    if leak > LEAK * float(np.linalg.norm(yx)):
+        raise ValueError(
+            "sigma_yx must vanish on directions in which sigma_xx has no variance, as covariances "
+            f"do: got a part of size {leak:.3g} there (of {np.linalg.norm(yx):.3g})"
+        )
+    return Covariances(xx, yx, spectrum, rotation, np.maximum(variances, 0.0))
+
+
+def complete(columns: Array) -> Array:
+    """Orthonormal columns and as many more as make a basis of the whole space."""
+    d, r = columns.shape
+    if d == r:
+        return columns
+    full = np.linalg.svd(columns)[0]
+    return np.hstack([columns, full[:, r:]])
+
+
+def covariances(x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
+    """``sigma_xx`` and ``sigma_yx`` of paired samples, which are centred here.
+
+    Parameters
+    ----------
+    x, y : array, shape (n, d)
+        Context and target, one pair per row.
+
+    Returns
+    -------
+    sigma_xx, sigma_yx : array, shape (d, d)
+        ``E[x x^T]`` and ``E[y x^T]``, divided by ``n``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For samples that are missing or infinite, not in rows, of different shapes or fewer than
+        two.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dlnflow import network
+    >>> x = np.random.default_rng(0).normal(size=(1000, 3))
+    >>> sigma_xx, sigma_yx = network.covariances(x, 0.5 * x)
+    >>> bool(np.allclose(sigma_yx, 0.5 * sigma_xx))
+    True
+    """
+    context, target = map(centred, paired_samples(x, y))
+    return context.T @ context / len(context), target.T @ context / len(context)

@@ -1,0 +1,313 @@
+"""Where networks start: balanced, misaligned, unbalanced, Gaussian."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dlnflow import _validate
+from dlnflow.network._data import Covariances, given_covariances
+from dlnflow.network._network import Network
+from dlnflow.objective import as_objectives
+
+Array = NDArray[np.float64]
+Seed = int | np.random.Generator | None
+
+
+def balanced(
+    sigma_xx: ArrayLike,
+    sigma_yx: ArrayLike,
+    L: int,
+    *,
+    eps: float = 1e-3,
+    objective: Any = None,
+    decoder_depth: int = 1,
+    widths: Sequence[int] | None = None,
+    rng: Seed = 0,
+) -> Network:
+    """A network that starts as the theory assumes: balanced, orthogonal, aligned with the data.
+
+    Every layer has the singular value ``eps**(1 / L)``, so every mode the amplitude ``eps``.
+
+    Parameters
+    ----------
+    sigma_xx, sigma_yx : array, shape (d, d)
+        The data, in whose modes the network starts.
+    L : int
+        Encoder depth.
+    eps : float
+        ``wbar(0)`` of every mode, positive.
+    objective : str, Objective, several, or None
+        None: all layers share the data's basis, and the network is aligned for every target. Given:
+        the bases between layers are random, save that the output's is that of the target.
+    decoder_depth : int
+        ``P``.
+    widths : sequence of int, optional
+        Width after each of the ``L + P`` layers; by default all ``d``. With a bottleneck of width
+        ``K`` the ``K`` modes of largest ``lam`` pass, and the others start at 0.
+    rng : int, Generator or None
+        Seed of the random bases.
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    ValueError, TypeError
+        For covariances that are none, settings out of range, and an output that is not as wide as
+        the target.
+
+    Notes
+    -----
+    The paper's assumption on initialisation; ``docs/theory.md``, section 2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dlnflow import network
+    >>> xx, yx = np.diag([2.0, 1.0]), np.diag([1.0, 0.9])
+    >>> net = network.balanced(xx, yx, L=3, eps=1e-3, objective="jepa", rng=7)
+    >>> np.linalg.svd(net.encoder[1])[1].round(12).tolist()
+    [0.1, 0.1]
+    >>> net.balance_defect < 1e-15
+    True
+    """
+    plan = _plan(sigma_xx, sigma_yx, L, eps, decoder_depth, widths)
+    return _network(plan, _bases(plan, objective, np.random.default_rng(rng)))
+
+
+def misaligned(
+    sigma_xx: ArrayLike,
+    sigma_yx: ArrayLike,
+    L: int,
+    *,
+    angle: float = 0.1,
+    eps: float = 1e-3,
+    objective: Any = None,
+    decoder_depth: int = 1,
+    widths: Sequence[int] | None = None,
+    rng: Seed = 0,
+) -> Network:
+    """A balanced network whose output is turned away from the target it has to meet.
+
+    With all singular values equal, that is the only way to be misaligned: any orthogonal first
+    layer is aligned with any basis, as long as the layers from the target to the output undo each
+    other.
+
+    Parameters
+    ----------
+    sigma_xx, sigma_yx, L, eps, objective, decoder_depth, widths, rng
+        As for `balanced`.
+    angle : float
+        By how much a random rotation turns the output, in radians, as a root mean square over its
+        directions; not negative.
+
+    Returns
+    -------
+    Network
+        Balanced for every ``angle``; at 0 that of `balanced`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for `balanced`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dlnflow import network
+    >>> xx, yx = np.diag([2.0, 1.0]), np.diag([1.0, 0.9])
+    >>> net = network.misaligned(xx, yx, L=2, angle=0.3, eps=1e-2)
+    >>> (net.decoder[0] / 0.1).round(2).tolist(), net.balance_defect < 1e-15
+    ([[0.96, -0.3], [0.3, 0.96]], True)
+    """
+    size = float(_validate.single("angle", _validate.not_negative("angle", angle)))
+    plan = _plan(sigma_xx, sigma_yx, L, eps, decoder_depth, widths)
+    random = np.random.default_rng(rng)
+    net = _network(plan, _bases(plan, objective, random))
+    turn = rotation(plan.widths[-1], size, random)
+    return Network(net.encoder, (*net.decoder[:-1], turn @ net.decoder[-1]))
+
+
+def unbalanced(
+    sigma_xx: ArrayLike,
+    sigma_yx: ArrayLike,
+    L: int,
+    *,
+    imbalance: float = 0.1,
+    eps: float = 1e-3,
+    objective: Any = None,
+    decoder_depth: int = 1,
+    widths: Sequence[int] | None = None,
+    rng: Seed = 0,
+) -> Network:
+    """An aligned network whose layers differ in scale, though ``wbar(0)`` is still ``eps``.
+
+    Parameters
+    ----------
+    sigma_xx, sigma_yx, L, eps, objective, decoder_depth, widths, rng
+        As for `balanced`.
+    imbalance : float
+        The logarithm of the layers' scales falls evenly from the first layer to the last, by this
+        much from layer to layer; 0 is balanced, and a negative one makes later layers larger.
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for `balanced`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dlnflow import network
+    >>> xx, yx = np.diag([2.0, 1.0]), np.diag([1.0, 0.9])
+    >>> net = network.unbalanced(xx, yx, L=2, imbalance=0.5, eps=1e-2)
+    >>> [round(float(layer[0, 0]), 4) for layer in net.layers]
+    [0.1284, 0.0779, 0.0472]
+    >>> round(net.imbalance, 2), round(float(net.embedding[0, 0]), 4)
+    (0.63, 0.01)
+    """
+    step = float(_validate.single("imbalance", _validate.real("imbalance", imbalance)))
+    plan = _plan(sigma_xx, sigma_yx, L, eps, decoder_depth, widths)
+    net = _network(plan, _bases(plan, objective, np.random.default_rng(rng)))
+    place = np.arange(len(net.layers)) - 0.5 * (plan.L - 1)
+    layers = [
+        float(np.exp(-step * where)) * layer for where, layer in zip(place, net.layers, strict=True)
+    ]
+    return Network(tuple(layers[: plan.L]), tuple(layers[plan.L :]))
+
+
+def gaussian(
+    sigma_xx: ArrayLike,
+    sigma_yx: ArrayLike,
+    L: int,
+    *,
+    eps: float = 1e-3,
+    decoder_depth: int = 1,
+    widths: Sequence[int] | None = None,
+    rng: Seed = 0,
+) -> Network:
+    """Independent normal weights, as practitioners start: neither balanced nor aligned.
+
+    Parameters
+    ----------
+    sigma_xx, sigma_yx, L, decoder_depth, widths, rng
+        As for `balanced`; of the data only the dimension matters.
+    eps : float
+        Root mean square of ``|Wbar v|`` over unit vectors ``v`` and seeds: weights have the
+        variance ``eps**(2 / L)`` over the width after their layer.
+
+    Returns
+    -------
+    Network
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for `balanced`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dlnflow import network
+    >>> net = network.gaussian(np.eye(50), np.eye(50), L=3, eps=1e-3)
+    >>> round(float(np.linalg.norm(net.embedding) / 50**0.5), 4)
+    0.001
+    """
+    plan = _plan(sigma_xx, sigma_yx, L, eps, decoder_depth, widths)
+    random = np.random.default_rng(rng)
+    layers = [
+        plan.scale / np.sqrt(rows) * random.normal(size=(rows, columns))
+        for columns, rows in pairwise(plan.widths)
+    ]
+    return Network(tuple(layers[: plan.L]), tuple(layers[plan.L :]))
+
+
+def rotation(size: int, angle: float, random: np.random.Generator) -> Array:
+    """``expm(S)`` for a random skew ``S`` with ``|S|_F = angle sqrt(size)``."""
+    from scipy.linalg import expm
+
+    raw = random.normal(size=(size, size))
+    skew = raw - raw.T
+    length = float(np.linalg.norm(skew))
+    return np.asarray(expm(skew * (angle * np.sqrt(size) / length))) if length else np.eye(size)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What every initialiser has checked."""
+
+    data: Covariances
+    L: int
+    widths: tuple[int, ...]  # d first
+    scale: float  # eps**(1 / L)
+
+
+def _plan(
+    sigma_xx: ArrayLike,
+    sigma_yx: ArrayLike,
+    L: int,
+    eps: float,
+    decoder_depth: int,
+    widths: Sequence[int] | None,
+) -> _Plan:
+    data = given_covariances(sigma_xx, sigma_yx)
+    encoder = int(_validate.single("L", _validate.depth("L", L)))
+    decoder = int(
+        _validate.single("decoder_depth", _validate.depth("decoder_depth", decoder_depth))
+    )
+    start = float(_validate.single("eps", _validate.positive("eps", eps)))
+    count = encoder + decoder
+    after = [data.d] * count
+    if widths is not None:
+        after = _validate.depth("widths", widths).tolist()
+        if not isinstance(after, list) or len(after) != count:
+            raise ValueError(
+                f"widths must hold one number for each of the {count} layers: got {widths!r}"
+            )
+    return _Plan(data, encoder, (data.d, *after), start ** (1.0 / encoder))
+
+
+def _bases(plan: _Plan, objective: Any, random: np.random.Generator) -> list[Array]:
+    """Orthonormal columns for the space before and after every layer, as many as all can hold."""
+    modes = min(plan.widths)
+    data = plan.data.basis[:, :modes]
+    d, last = plan.data.d, len(plan.widths) - 1
+    if objective is None:
+        shared = {d: data}
+        for width in plan.widths:
+            if width not in shared:
+                shared[width] = _orthonormal(width, modes, random)
+        return [shared[width] for width in plan.widths]
+    targets = [int(one.layer(plan.L)) for one in as_objectives(objective)]
+    bases = [data, *(_orthonormal(width, modes, random) for width in plan.widths[1:])]
+    for m in targets:
+        if plan.widths[m] != plan.widths[last]:
+            raise ValueError(
+                f"widths must give as many outputs as the target at layer {m} has, "
+                f"{plan.widths[m]}: got {plan.widths[last]}"
+            )
+    common = bases[min(targets)]
+    for place in (*targets, last):
+        bases[place] = common
+    return bases
+
+
+def _network(plan: _Plan, bases: list[Array]) -> Network:
+    layers = [plan.scale * after @ before.T for before, after in pairwise(bases)]
+    return Network(tuple(layers[: plan.L]), tuple(layers[plan.L :]))
+
+
+def _orthonormal(rows: int, columns: int, random: np.random.Generator) -> Array:
+    q, r = np.linalg.qr(random.normal(size=(rows, rows)))
+    return np.asarray((q * np.sign(np.diag(r)))[:, :columns])

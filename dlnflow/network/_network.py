@@ -1,0 +1,155 @@
+"""A deep linear network: matrices in a row, the first ones an encoder, the rest its decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dlnflow import _validate
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Network:
+    """An encoder ``W_L ... W_1`` and a decoder ``W_N ... W_{L+1}``: an immutable record.
+
+    Build one with `balanced`, `misaligned`, `unbalanced` or `gaussian`, or from your own matrices.
+
+    Parameters
+    ----------
+    encoder, decoder : sequence of array
+        Matrices, first layer first; each takes what the one before it gives: ``encoder[0]`` has
+        shape (width_1, d), ``encoder[1]`` (width_2, width_1), and so on into the decoder.
+
+    Attributes
+    ----------
+    encoder, decoder : tuple of array
+        The matrices, closed to writing.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For an empty encoder or decoder, for matrices that are not finite, and for widths that do
+        not chain.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dlnflow import network
+    >>> net = network.Network([np.eye(3, 5), np.eye(3)], [np.eye(5, 3)])
+    >>> net
+    Network: encoder 5-3-3, decoder 3-5
+    >>> net.product.shape
+    (5, 5)
+    """
+
+    encoder: tuple[Array, ...]
+    decoder: tuple[Array, ...]
+
+    def __post_init__(self) -> None:
+        for name in ("encoder", "decoder"):
+            given = getattr(self, name)
+            if isinstance(given, np.ndarray) and given.ndim == 2:
+                raise ValueError(f"{name} must be a list of matrices: got a single matrix")
+            layers = tuple(_layer(f"{name}[{i}]", layer) for i, layer in enumerate(given))
+            if not layers:
+                raise ValueError(f"{name} must hold at least one matrix: got none")
+            object.__setattr__(self, name, layers)
+        names = [f"encoder[{i}]" for i in range(self.L)]
+        names += [f"decoder[{i}]" for i in range(self.decoder_depth)]
+        layers = self.layers
+        for i in range(1, len(layers)):
+            if layers[i].shape[1] != layers[i - 1].shape[0]:
+                raise ValueError(
+                    f"{names[i]} must have {layers[i - 1].shape[0]} columns, the width that "
+                    f"{names[i - 1]} gives: got shape {layers[i].shape}"
+                )
+
+    @property
+    def layers(self) -> tuple[Array, ...]:
+        """All matrices, first layer first."""
+        return self.encoder + self.decoder
+
+    @property
+    def L(self) -> int:
+        """Number of encoder layers."""
+        return len(self.encoder)
+
+    @property
+    def decoder_depth(self) -> int:
+        """Number of decoder layers."""
+        return len(self.decoder)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """``d``, then the width after each layer; ``N + 1`` numbers."""
+        return (self.encoder[0].shape[1], *(layer.shape[0] for layer in self.layers))
+
+    @property
+    def embedding(self) -> Array:
+        """The encoder as one matrix ``Wbar = W_L ... W_1``, shape (width_L, d)."""
+        return _product(self.encoder)
+
+    @property
+    def product(self) -> Array:
+        """The end-to-end matrix ``W_N ... W_1``, shape (width_N, d)."""
+        return _product(self.layers)
+
+    @property
+    def balance_defect(self) -> float:
+        """The largest ``|W_{a+1}^T W_{a+1} - W_a W_a^T|`` (Frobenius), which gradient flow keeps.
+
+        Examples
+        --------
+        >>> from dlnflow import network
+        >>> network.Network([[[2.0]]], [[[1.0]]]).balance_defect
+        3.0
+        """
+        return max(float(np.linalg.norm(defect)) for defect in defects(self.layers))
+
+    @property
+    def imbalance(self) -> float:
+        """`balance_defect` over the largest ``|W_a W_a^T|``: 0 if balanced, about 1 if not."""
+        size = max(float(np.linalg.norm(layer @ layer.T)) for layer in self.layers)
+        return self.balance_defect / size if size else 0.0
+
+    def __repr__(self) -> str:
+        widths = self.widths
+        inside = "-".join(map(str, widths[: self.L + 1]))
+        return f"Network: encoder {inside}, decoder {'-'.join(map(str, widths[self.L :]))}"
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, layers in state.items():
+            object.__setattr__(self, name, tuple(_closed(layer) for layer in layers))
+
+
+def defects(layers: Sequence[Array]) -> list[Array]:
+    """``W_{a+1}^T W_{a+1} - W_a W_a^T`` between neighbours; leading axes broadcast."""
+    return [
+        after.swapaxes(-1, -2) @ after - before @ before.swapaxes(-1, -2)
+        for before, after in pairwise(layers)
+    ]
+
+
+def _layer(name: str, value: ArrayLike) -> Array:
+    matrix = _validate.real(name, value)
+    if matrix.ndim != 2 or not matrix.size:
+        raise ValueError(f"{name} must be a matrix (width x width before): got {matrix.shape}")
+    return _closed(matrix)
+
+
+def _closed(matrix: Array) -> Array:
+    own = np.array(matrix, dtype=np.float64)
+    own.flags.writeable = False
+    return own
+
+
+def _product(layers: Sequence[Array]) -> Array:
+    return reduce(lambda done, layer: layer @ done, layers)

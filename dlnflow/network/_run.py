@@ -1,0 +1,161 @@
+"""A network's training, as gradient flow or gradient descent: an immutable record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dlnflow import _validate
+from dlnflow.clock import Clock, label
+from dlnflow.network._data import Covariances
+from dlnflow.network._equations import Equations, prefixes
+from dlnflow.network._network import Network, defects
+from dlnflow.objective import Objective
+from dlnflow.spectrum import Spectrum
+
+Array = NDArray[np.float64]
+
+BASES = ("data", "generalised")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Run:
+    """Weights over time, and what can be read off them: an immutable record.
+
+    Attributes
+    ----------
+    t : array, shape (times,)
+        Time on ``clock``; fewer than asked for if the run was ``stopped``.
+    steps : array of int, shape (times,), or None
+        Steps of gradient descent; None for gradient flow.
+    objective : Objective
+    clock : str or Training
+    start : Network
+    data : the covariances, with their modes (``run.spectrum``)
+    stopped : str or None
+        Why the run ended before the last time asked for; None if it did not.
+    how : str
+        The method, its steps, evaluations of the gradient, and seconds.
+
+    Examples
+    --------
+    >>> from dlnflow import network
+    >>> sigma_xx, sigma_yx = [[1.0, 0.0], [0.0, 2.0]], [[0.9, 0.0], [0.0, 1.0]]
+    >>> net = network.balanced(sigma_xx, sigma_yx, L=2, eps=0.1)
+    >>> run = network.gradient_flow(net, sigma_xx, sigma_yx, t=[0.0, 40.0, 400.0])
+    >>> run.encoder.shape
+    (3, 2, 2)
+    >>> run.w.round(3).tolist()      # modes x times; JEPA's plateau is rho**2
+    [[0.1, 0.166, 0.25], [0.1, 0.441, 0.81]]
+    """
+
+    t: Array
+    steps: NDArray[np.int64] | None
+    objective: Objective
+    clock: Clock
+    start: Network
+    data: Covariances
+    sigma_yy: Array | None
+    stopped: str | None
+    how: str
+    _weights: Array
+
+    @property
+    def spectrum(self) -> Spectrum:
+        """The modes of the data."""
+        return self.data.spectrum
+
+    def network(self, index: int) -> Network:
+        """The network at the time ``t[index]``.
+
+        Raises
+        ------
+        IndexError
+            For an index that no time has.
+        """
+        layers = self._equations.layers(self._weights[index])
+        return Network(tuple(layers[: self.start.L]), tuple(layers[self.start.L :]))
+
+    @cached_property
+    def encoder(self) -> Array:
+        """``Wbar(t)``, shape (times, width_L, d)."""
+        return self._prefixes[self.start.L]
+
+    @cached_property
+    def product(self) -> Array:
+        """The end-to-end matrix, shape (times, width_N, d)."""
+        return self._prefixes[-1]
+
+    @cached_property
+    def loss(self) -> Array:
+        """The loss, shape (times,).
+
+        ``1/2 E |prediction - target|^2``, or, where no ``sigma_yy`` was given, that less
+        ``1/2 E |target|^2``, which has no gradient.
+        """
+        return self._equations.loss(self._weights, self.sigma_yy)
+
+    @property
+    def w(self) -> Array:
+        """Amplitudes of the data's modes, shape (modes, times): ``amplitudes("data")``."""
+        return self.amplitudes("data")
+
+    def amplitudes(self, basis: str = "data") -> Array:
+        """How strongly the encoder answers to each mode, shape (modes, times).
+
+        Parameters
+        ----------
+        basis : {"data", "generalised"}
+            ``|Wbar b_i|`` for the modes ``b_i`` of `spectrum`, in its order; or
+            ``|Wbar p_i| / |p_i|`` for the patterns ``p_i = Sigma_xx v_i`` of the generalised
+            eigenvectors ``sym(Sigma_yx) v_i = rho_i Sigma_xx v_i`` in falling ``rho_i``. The two
+            are the same modes where the covariances commute.
+
+        Raises
+        ------
+        ValueError
+            For another basis.
+        """
+        _validate.choice("basis", basis, BASES)
+        directions = self.spectrum.basis if basis == "data" else self.data.patterns
+        return np.asarray(np.linalg.norm(self.encoder @ directions, axis=-2).T)
+
+    @cached_property
+    def balance_defect(self) -> Array:
+        """`Network.balance_defect` over time, shape (times,); gradient flow keeps it."""
+        layers = self._equations.layers(self._weights)
+        sizes = [np.linalg.norm(one, axis=(-2, -1)) for one in defects(layers)]
+        return np.asarray(np.max(sizes, axis=0))
+
+    @cached_property
+    def off_diagonal(self) -> Array:
+        """Share of ``Wbar^T Wbar``'s squared norm off the diagonal in the data's basis."""
+        turned = self.encoder @ self.data.basis
+        gram = turned.swapaxes(-1, -2) @ turned
+        total = np.sum(gram**2, (-2, -1))
+        own = np.sum(np.diagonal(gram, axis1=-2, axis2=-1) ** 2, -1)
+        share = 1.0 - np.divide(own, total, out=np.ones_like(own), where=total > 0.0)
+        return np.maximum(share, 0.0)
+
+    @cached_property
+    def _equations(self) -> Equations:
+        shapes = tuple(layer.shape for layer in self.start.layers)
+        m = int(self.objective.layer(self.start.L))
+        return Equations(shapes, m, self.data.xx, self.data.yx)
+
+    @cached_property
+    def _prefixes(self) -> list[Any]:
+        return prefixes(self._equations.layers(self._weights))
+
+    def __repr__(self) -> str:
+        ended = f"\n  stopped early: {self.stopped}" if self.stopped else ""
+        last = f"to {self.t[-1]:.4g}" if self.t.size else "(none reached)"
+        return (
+            f"{self.objective!r} on {repr(self.start).removeprefix('Network: ')}, "
+            f"{self.spectrum.lam.size} modes\n"
+            f"  {self.t.size} times {last} ({label(self.clock)}), by {self.how}{ended}"
+        )

@@ -1,0 +1,139 @@
+"""The flow integrated by SciPy, step by step: explicit at first, implicit where it turns stiff.
+
+Once some modes are learned, the others can be millions of their relaxation times away. An explicit
+method must then crawl at the fast modes' stability limit. An implicit one need not, but factorises
+matrices of the size of all weights, so it is used for networks small enough for that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dlnflow.network._equations import Equations
+from dlnflow.network._watch import Watch
+
+Array = NDArray[np.float64]
+
+METHODS = ("auto", "DOP853", "Radau", "BDF")
+LARGEST_IMPLICIT = 1500  # weights: 18 MB of Jacobian, a second to factorise it
+LOOK_EVERY = 300  # steps between two looks at whether the flow has turned stiff
+STEPS_WORTH_A_SWITCH = 6000
+STABLE, POWER_STEPS = 2.0, 12  # the step times the fastest rate where stability may limit it
+
+
+@dataclass(frozen=True)
+class Integration:
+    """States at the times reached, and what it took."""
+
+    states: Array
+    methods: tuple[str, ...]
+    steps: int
+    evaluations: int
+    seconds: float
+    stopped: str | None
+
+
+def integrate(
+    equations: Equations,
+    start: Array,
+    times: Array,
+    *,
+    rtol: float,
+    atol: float,
+    method: str,
+    watch: Watch,
+) -> Integration:
+    """Weights at ``times`` (network clock, rising, not negative) from ``start`` at time 0."""
+    states = np.empty((times.size, start.size))
+    done = int(times[0] == 0.0)
+    states[:done] = start
+    settings = {"rtol": rtol, "atol": atol}
+    end = float(times[-1])
+    methods = ["DOP853" if method == "auto" else method]
+    steps = evaluations = 0
+    with watch:
+        solver = _solver(methods[-1], equations, 0.0, start, end, settings) if end > 0.0 else None
+        while solver is not None and done < times.size:
+            problem = _step(solver, float(times[done]))
+            steps += 1
+            if solver.status == "failed":
+                watch.stopped = f"the integrator gave up: {problem}"
+                break
+            upto = int(np.searchsorted(times, solver.t, side="right"))
+            if upto > done:
+                states[done:upto] = _states(solver, times[done:upto])
+                done = upto
+            if not watch.goes_on(solver.t / end, partial(_line, solver, end, steps)):
+                break
+            look = method == "auto" and len(methods) == 1 and steps % LOOK_EVERY == 0
+            if look and _stiff(solver, end, equations):
+                methods.append("Radau")
+                evaluations += solver.nfev
+                solver = _solver("Radau", equations, solver.t, solver.y, end, settings)
+        evaluations += solver.nfev if solver is not None else 0
+    return Integration(
+        states[:done], tuple(methods), steps, evaluations, watch.seconds, watch.stopped
+    )
+
+
+def _step(solver: Any, landing: float) -> str | None:
+    """One step; an explicit one never passes ``landing``, the next time asked for.
+
+    Where stability limits an explicit method its interpolant is far less accurate than its steps.
+    """
+    if type(solver).__name__ != "DOP853":
+        return solver.step()
+    planned = solver.h_abs
+    solver.t_bound, solver.status = landing, "running"
+    problem = solver.step()
+    if solver.t == landing:
+        solver.h_abs = max(solver.h_abs, planned)
+    return problem
+
+
+def _states(solver: Any, times: Array) -> Array:
+    if times[-1] == times[0] == solver.t:
+        return solver.y[None]
+    return solver.dense_output()(times).T
+
+
+def _solver(
+    method: str, equations: Equations, t: float, y: Array, end: float, settings: dict[str, float]
+) -> Any:
+    import scipy.integrate
+
+    implicit: dict[str, Any] = {}
+    if method != "DOP853":
+        identity = np.eye(equations.size)
+        implicit["jac"] = lambda _, weights: equations.linearised(weights, identity).T
+    return getattr(scipy.integrate, method)(equations.velocity, t, y, end, **settings, **implicit)
+
+
+def _stiff(solver: Any, end: float, equations: Equations) -> bool:
+    """Whether stability, not accuracy, sets the step, with a long way to go at that pace."""
+    if equations.size > LARGEST_IMPLICIT:
+        return False
+    if (end - solver.t) / solver.h_abs < STEPS_WORTH_A_SWITCH:
+        return False
+    return bool(solver.h_abs * fastest_rate(equations, solver.y) > STABLE)
+
+
+def fastest_rate(equations: Equations, weights: Array) -> float:
+    """The spectral radius of the linearised flow, roughly, by power iteration."""
+    direction = np.random.default_rng(0).normal(size=weights.shape)
+    size = 0.0
+    for _ in range(POWER_STEPS):
+        direction = equations.linearised(weights, direction / np.linalg.norm(direction))
+        size = float(np.linalg.norm(direction))
+        if size == 0.0:
+            break
+    return size
+
+
+def _line(solver: Any, end: float, steps: int) -> str:
+    return f"t = {solver.t:.4g} of {end:.4g} (network clock), {steps} steps"

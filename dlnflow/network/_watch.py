@@ -1,0 +1,82 @@
+"""Long work: progress shown, a time limit kept, an interrupt survived."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Any
+
+from dlnflow import _validate
+
+Report = bool | Callable[[float, str], None]
+
+
+class Watch(AbstractContextManager["Watch"]):
+    """Calls for progress, and says when to stop and why.
+
+    Parameters
+    ----------
+    progress : bool or callable
+        True shows a bar on standard error; a callable is given the share done and a line of text.
+    max_seconds : float or None
+        After which `stopped` says so.
+    every : float
+        Seconds between two reports.
+    """
+
+    def __init__(self, progress: Report, max_seconds: float | None, *, every: float = 0.2) -> None:
+        if not (isinstance(progress, bool) or callable(progress)):
+            raise TypeError(f"progress must be True, False or a function: got {progress!r}")
+        self.limit = float("inf")
+        if max_seconds is not None:
+            limit = _validate.single("max_seconds", _validate.positive("max_seconds", max_seconds))
+            self.limit = float(limit)
+        self.stopped: str | None = None
+        self.every = every
+        self._progress = progress
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> Watch:
+        self.start = self._last = time.perf_counter()
+        if self._progress is True:
+            from rich.console import Console
+            from rich.progress import Progress
+
+            self._bar = Progress(console=Console(stderr=True), transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task("", total=1.0)
+        return self
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return time.perf_counter() - self.start
+
+    def goes_on(self, share: float, text: Callable[[], str]) -> bool:
+        """Whether there is time left; reports now and then."""
+        now = time.perf_counter()
+        if now - self._last >= self.every:
+            self._last = now
+            if self._bar is not None:
+                self._bar.update(self._task, completed=share, description=text())
+            elif callable(self._progress):
+                self._progress(share, text())
+        if now - self.start > self.limit:
+            self.stopped = f"max_seconds = {self.limit:g} ran out"
+        return self.stopped is None
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        if self._bar is not None:
+            self._bar.stop()
+        if kind is KeyboardInterrupt:
+            self.stopped = "interrupted"
+            return True
+        return False
