@@ -1,18 +1,23 @@
 """Whole networks of matrices: where the theory holds, where it breaks, and by how much."""
 
 from dlnflow.network._data import covariances
+from dlnflow.network._descent import DivergenceError, gradient_descent
 from dlnflow.network._flow import gradient_flow
 from dlnflow.network._initialise import balanced, gaussian, misaligned, unbalanced
 from dlnflow.network._network import Network
 from dlnflow.network._run import Run
+from dlnflow.network._stability import largest_stable_rate
 
 __all__ = [
+    "DivergenceError",
     "Network",
     "Run",
     "balanced",
     "covariances",
     "gaussian",
+    "gradient_descent",
     "gradient_flow",
+    "largest_stable_rate",
     "misaligned",
     "unbalanced",
 ]

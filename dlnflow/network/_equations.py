@@ -73,23 +73,14 @@ class Equations:
 
     def velocity(self, _: float, flat: Array) -> Array:
         """``d(weights)/dt`` on the network clock; the signature is that of ``solve_ivp``."""
+        return self.downhill(flat)
+
+    def downhill(self, flat: Array, target: Array | None = None) -> Array:
+        """The steepest descent of all weights; ``target`` stands in for ``W_m ... W_1``."""
         layers = self.layers(flat)
         before = prefixes(layers)
-        return self.descent(layers, before, self.error(before))
-
-    def error(self, before: Sequence[Any], target: Array | None = None) -> Array:
-        """``T sigma_yx - A sigma_xx`` from the prefixes; ``target`` stands in for ``T``."""
-        return self._wanted(before, target) - times(before[-1], self.xx)
-
-    def _wanted(self, before: Sequence[Any], target: Array | None = None) -> Array:
-        if self.target_layer == 0:
-            return np.diag(self.yx) if self.yx.ndim == 1 else self.yx
-        return times(before[self.target_layer] if target is None else target, self.yx)
-
-    def descent(self, layers: Sequence[Array], before: Sequence[Any], error: Array) -> Array:
-        """The steepest descent of all matrices for an error ``T sigma_yx - A sigma_xx``."""
+        pulled = self._error(before, target)
         result = np.empty(self.size)
-        pulled = error
         for j in reversed(range(len(layers))):
             out = result[self._places[j]].reshape(self.shapes[j])
             if j:
@@ -98,6 +89,15 @@ class Equations:
             else:
                 out[...] = pulled
         return result
+
+    def _error(self, before: Sequence[Any], target: Array | None = None) -> Array:
+        """``T sigma_yx - A sigma_xx`` from the prefixes."""
+        return self._wanted(before, target) - times(before[-1], self.xx)
+
+    def _wanted(self, before: Sequence[Any], target: Array | None = None) -> Array:
+        if self.target_layer == 0:
+            return np.diag(self.yx) if self.yx.ndim == 1 else self.yx
+        return times(before[self.target_layer] if target is None else target, self.yx)
 
     def linearised(self, flat: Array, change: Array) -> Array:
         """The derivative of `velocity` at ``flat`` in the direction ``change``, shape (..., size).
@@ -109,7 +109,7 @@ class Equations:
         shift: list[Any] = [None, moved[0]]
         for j in range(1, len(layers)):
             shift.append(moved[j] @ before[j] + layers[j] @ shift[j])
-        pulled = self.error(before)
+        pulled = self._error(before)
         pulled_shift = -times(shift[-1], self.xx)
         if self.target_layer:
             pulled_shift = pulled_shift + times(shift[self.target_layer], self.yx)

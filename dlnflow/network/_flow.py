@@ -32,7 +32,7 @@ def gradient_flow(
     clock: Clock = "paper",
     sigma_yy: ArrayLike | None = None,
     method: str = "auto",
-    rtol: float = 1e-11,
+    rtol: float = 1e-12,
     atol: float | None = None,
     progress: Report = False,
     max_seconds: float | None = None,
@@ -129,7 +129,7 @@ def gradient_flow(
     )
     reached = len(done.states)
     return Run(
-        t=_closed(times[:reached]),
+        t=closed(times[:reached]),
         steps=None,
         objective=chosen,
         clock=clock,
@@ -141,7 +141,7 @@ def gradient_flow(
             f"{' then '.join(done.methods)}: {done.steps} steps, {done.evaluations} gradients, "
             f"{done.seconds:.1f} s"
         ),
-        _weights=_closed(_back(done.states, equations, data, m)),
+        _weights=closed(_back(done.states, equations, data, m)),
     )
 
 
@@ -212,7 +212,8 @@ def _back(states: Array, equations: Equations, data: Covariances, m: int) -> Arr
     return states
 
 
-def _closed(array: Array) -> Array:
+def closed(array: Any) -> Any:
+    """A copy of the array, closed to writing."""
     own = np.array(array)
     own.flags.writeable = False
     return own

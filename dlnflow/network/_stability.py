@@ -1,0 +1,141 @@
+"""How large a step gradient descent can take: the linearised flow at the plateau."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dlnflow import _validate
+from dlnflow.clock import Training
+from dlnflow.network._data import Covariances, given_covariances
+from dlnflow.network._equations import Equations
+from dlnflow.network._flow import target_of
+from dlnflow.network._initialise import balanced
+from dlnflow.network._network import Network
+from dlnflow.objective import Objective, as_objective
+
+Array = NDArray[np.float64]
+
+SMALL = 300  # weights up to which all eigenvalues are computed
+LEADING = 8  # eigenvalues looked at in larger networks
+DRIFT = 1e-9  # of the fastest rate: real parts this close to 0 neither grow nor decay
+
+
+def largest_stable_rate(
+    network: Network,
+    sigma_xx: ArrayLike,
+    sigma_yx: ArrayLike,
+    objective: str | Objective = "jepa",
+    *,
+    momentum: float = 0.0,
+    loss: str = "half-sum",
+) -> float:
+    """The learning rate above which full-batch gradient descent leaves the plateau.
+
+    Parameters
+    ----------
+    network : Network
+        Its widths and depths are those of the plateau, its weights the start.
+    sigma_xx, sigma_yx, objective
+        As for `gradient_flow`.
+    momentum : float
+        Of heavy-ball momentum, in [0, 1).
+    loss : {"half-sum", "sum", "mean"}
+        As for `dlnflow.Training`.
+
+    Returns
+    -------
+    float
+        The smaller of two: the rate stable at the plateau of the data's modes, all that the
+        network can hold being learned, and at the start. Infinite if nothing decays there.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for `gradient_flow`.
+
+    Notes
+    -----
+    A step ``h`` along the flow multiplies the part that decays at the (complex) rate ``mu`` by
+    ``1 - h mu``: stable for ``h < 2 Re(mu) / |mu|**2``; momentum ``b`` multiplies that by
+    ``1 + b`` (exact for real ``mu``). Derived in ``docs/networks.md``. For covariances that do not
+    commute the plateau is that of `dlnflow.Spectrum`'s modes, and the rate a guide.
+
+    Examples
+    --------
+    One mode and two layers at ``u**2 = 1``: the loss bends by ``2``, so steps above 1 overshoot.
+
+    >>> from dlnflow import network
+    >>> net = network.balanced([[1.0]], [[1.0]], L=1, eps=0.1)
+    >>> round(network.largest_stable_rate(net, [[1.0]], [[1.0]], "mae"), 6)
+    1.0
+    """
+    chosen = as_objective(objective)
+    data = given_covariances(sigma_xx, sigma_yx)
+    target_of(network, data, chosen)
+    inertia = momentum_of(momentum)
+    per_unit = Training(lr=1.0, loss=loss, outputs=network.widths[-1]).flow_time_per_step
+    steps = [
+        _stable_step(one, data, chosen) for one in (network, _at_plateau(network, data, chosen))
+    ]
+    return (1.0 + inertia) * min(steps) / per_unit
+
+
+def momentum_of(momentum: float) -> float:
+    """A momentum in [0, 1)."""
+    value = float(_validate.single("momentum", _validate.not_negative("momentum", momentum)))
+    if value >= 1.0:
+        raise ValueError(f"momentum must lie in [0, 1): got {momentum}")
+    return value
+
+
+def _at_plateau(network: Network, data: Covariances, objective: Objective) -> Network:
+    """The balanced network in which every mode with positive rho has its plateau."""
+    start = balanced(
+        data.xx,
+        data.yx,
+        network.L,
+        eps=1.0,
+        objective=objective,
+        decoder_depth=network.decoder_depth,
+        widths=network.widths[1:],
+    )
+    gap = float(objective.gap(network.L, network.decoder_depth))
+    common = np.maximum(data.spectrum.rho, 0.0) ** (1.0 / gap)
+    layers = []
+    before = data.spectrum.basis
+    for layer in start.layers:
+        after = layer @ before
+        layers.append((after * common) @ before.T)
+        before = after
+    return Network(tuple(layers[: network.L]), tuple(layers[network.L :]))
+
+
+def _stable_step(network: Network, data: Covariances, objective: Objective) -> float:
+    shapes = tuple(layer.shape for layer in network.layers)
+    equations = Equations(shapes, int(objective.layer(network.L)), data.xx, data.yx)
+    weights = equations.flat(network.layers)
+    rates = -_leading_eigenvalues(equations, weights)
+    decaying = rates.real > DRIFT * float(np.abs(rates).max(initial=0.0))
+    if not decaying.any():
+        return float("inf")
+    rates = rates[decaying]
+    return float(np.min(2.0 * rates.real / np.abs(rates) ** 2))
+
+
+def _leading_eigenvalues(equations: Equations, weights: Array) -> NDArray[Any]:
+    if equations.size <= SMALL:
+        return np.linalg.eigvals(equations.linearised(weights, np.eye(equations.size)).T)
+    from scipy.sparse.linalg import LinearOperator, eigs
+
+    operator = LinearOperator(
+        (equations.size, equations.size),
+        matvec=lambda change: equations.linearised(weights, np.ravel(change)),
+        dtype=np.float64,
+    )
+    start = np.random.default_rng(0).normal(size=equations.size)
+    return np.asarray(
+        eigs(operator, k=LEADING, which="LM", v0=start, return_eigenvectors=False, tol=1e-6)
+    )
