@@ -147,6 +147,16 @@ def choice(name: str, value: Any, allowed: tuple[str, ...]) -> str:
     return str(value)
 
 
+def generator(name: str, value: Any) -> np.random.Generator:
+    """A source of random numbers from a seed, a generator, or None for a fresh one."""
+    try:
+        return np.random.default_rng(value)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"{name} must be a non-negative integer, a numpy Generator or None: got {value!r}"
+        ) from None
+
+
 def _some(name: str, array: Array, what: str = "value") -> Array:
     if array.size == 0:
         raise ValueError(f"{name} must hold at least one {what}: got an empty array")

@@ -1,5 +1,7 @@
 """Whole networks of matrices: where the theory holds, where it breaks, and by how much."""
 
+from dlnflow.network._assumptions import Assumptions, Check, check_assumptions
+from dlnflow.network._compare import Comparison, compare
 from dlnflow.network._data import covariances
 from dlnflow.network._descent import DivergenceError, gradient_descent
 from dlnflow.network._flow import gradient_flow
@@ -7,17 +9,25 @@ from dlnflow.network._initialise import balanced, gaussian, misaligned, unbalanc
 from dlnflow.network._network import Network
 from dlnflow.network._run import Run
 from dlnflow.network._stability import largest_stable_rate
+from dlnflow.network._switching import switching_exponent, switching_rate
 
 __all__ = [
+    "Assumptions",
+    "Check",
+    "Comparison",
     "DivergenceError",
     "Network",
     "Run",
     "balanced",
+    "check_assumptions",
+    "compare",
     "covariances",
     "gaussian",
     "gradient_descent",
     "gradient_flow",
     "largest_stable_rate",
     "misaligned",
+    "switching_exponent",
+    "switching_rate",
     "unbalanced",
 ]

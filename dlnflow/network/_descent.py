@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow import _validate
-from dlnflow._covariance import centred, paired_samples
 from dlnflow.clock import Clock, Training, network_time
-from dlnflow.network._data import Covariances, covariances, given_covariances
+from dlnflow.network._batches import Sampler, given_source
 from dlnflow.network._equations import Equations, prefixes
-from dlnflow.network._flow import closed, matching, target_of
+from dlnflow.network._flow import closed, target_of
 from dlnflow.network._initialise import Seed
 from dlnflow.network._network import Network
 from dlnflow.network._run import Run
@@ -24,20 +23,17 @@ from dlnflow.network._watch import Report, Watch
 from dlnflow.objective import Objective, as_objective
 
 Array = NDArray[np.float64]
-Sampler = Callable[[int, np.random.Generator], tuple[ArrayLike, ArrayLike]]
-
-CENTRED = 1e-6  # of the spread: what subtracting a mean in single precision leaves
-TRIED, CHANCE = 4096, 6.0  # samples drawn to see that the mean is 0 within so many standard errors
 BLOWN_UP = 1e6  # times the size of the start and of the plateau
+OPPOSED, SWINGS = -0.5, 20  # cosine between two moves that swing back, and how many make a swinging
 
 
 class DivergenceError(ArithmeticError):
-    """Gradient descent with too large a rate.
+    """Gradient descent with too large a rate: the weights blow up, or swing and never settle.
 
     Attributes
     ----------
     step : int
-        At which the weights blew up.
+        At which the weights blew up, or since which each step takes back much of the one before.
     largest_stable : float
         The rate below which full-batch descent is stable; see `largest_stable_rate`.
     run : Run
@@ -49,6 +45,13 @@ class DivergenceError(ArithmeticError):
         self.step = step
         self.largest_stable = largest_stable
         self.run = run
+
+    def __reduce__(self) -> Any:
+        return _error_again, (self.args[0], self.step, self.largest_stable, self.run)
+
+
+def _error_again(message: str, step: int, largest_stable: float, run: Run) -> DivergenceError:
+    return DivergenceError(message, step=step, largest_stable=largest_stable, run=run)
 
 
 def gradient_descent(
@@ -103,7 +106,8 @@ def gradient_descent(
     loss : {"half-sum", "sum", "mean"}
         As for `dlnflow.Training`.
     record : int or array of int
-        How many steps to keep weights of, or which ones; step 0 is the start.
+        How many steps to keep weights of, or which ones; step 0 is the start. Training ends with
+        the last of them.
     clock : {"paper", "network"} or Training
         Of ``run.t``: flow time, ``lr / (1 - momentum)`` a step (and a factor for the loss), so that
         it lies on the prediction. ``run.steps`` counts steps.
@@ -121,7 +125,8 @@ def gradient_descent(
     Raises
     ------
     DivergenceError
-        When the weights blow up. It carries the step, the largest stable rate and the run so far.
+        When the weights blow up, or swing about the plateau at a rate above the largest stable one.
+        It carries the step, that rate and the run.
     ValueError, TypeError
         For data that is none, not centred or smaller than a batch, and settings out of range.
 
@@ -147,7 +152,7 @@ def gradient_descent(
     0.0005
     """
     chosen = as_objective(objective)
-    source = _source(sigma_xx, sigma_yx, x, y, sampler, batch_size, sigma_yy)
+    source = given_source(sigma_xx, sigma_yx, x, y, sampler, batch_size, sigma_yy)
     m = target_of(network, source.data, chosen)
     rule = _Rule(
         step=Training(lr=lr, loss=loss, outputs=network.widths[-1]).flow_time_per_step,
@@ -161,9 +166,9 @@ def gradient_descent(
     shapes = tuple(layer.shape for layer in network.layers)
     equations = Equations(shapes, m, source.data.xx, source.data.yx)
     watch = Watch(progress, max_seconds)
-    batches = source.batches(equations, np.random.default_rng(rng))
-    states, blown_up = _descend(equations, network, batches, rule, kept, watch)
-    reached = kept[: len(states)]
+    batches = source.batches(equations, _validate.generator("rng", rng))
+    ending = _descend(equations, network, batches, rule, kept, watch)
+    reached = kept[: len(ending.states)]
     run = Run(
         t=closed(reached * (rule.flow_time / unit)),
         steps=closed(reached),
@@ -172,12 +177,11 @@ def gradient_descent(
         start=network,
         data=source.data,
         sigma_yy=source.yy,
-        stopped=watch.stopped if blown_up is None else f"diverged at step {blown_up}",
+        stopped=watch.stopped if ending.blown_up is None else f"diverged at step {ending.blown_up}",
         how=f"gradient descent, lr = {lr:g}, {source.words}, {watch.seconds:.1f} s",
-        _weights=closed(states),
+        _weights=closed(ending.states),
     )
-    if blown_up is not None:
-        _raise_diverged(run, blown_up, lr, momentum, loss)
+    _raise_if_diverged(run, ending, lr, momentum, loss)
     return run
 
 
@@ -196,6 +200,15 @@ class _Rule:
         return self.step / (1.0 - self.momentum)
 
 
+@dataclass(frozen=True)
+class _Ending:
+    """Weights at the steps kept, and the step at which they blew up or began to swing."""
+
+    states: Array
+    blown_up: int | None = None
+    swinging: int | None = None
+
+
 def _descend(
     equations: Equations,
     network: Network,
@@ -203,15 +216,14 @@ def _descend(
     rule: _Rule,
     kept: NDArray[np.int64],
     watch: Watch,
-) -> tuple[Array, int | None]:
-    """Weights at the steps to keep, and the step at which they blew up, if they did."""
+) -> _Ending:
     m = equations.target_layer
     weights = equations.flat(network.layers)
     states = np.empty((kept.size, weights.size))
     shadow = weights  # the target encoder's weights, of which the first m layers are read
-    speed = np.zeros_like(weights)
+    move = np.zeros_like(weights)
     bound = BLOWN_UP * max(float(np.linalg.norm(weights)), weights.size**0.5)
-    done, step, last, blown_up = 0, 0, int(kept[-1]), None
+    done, step, last, steady = 0, 0, int(kept[-1]), 0
     with watch, np.errstate(over="ignore", invalid="ignore"):
         while True:
             if kept[done] == step:
@@ -221,142 +233,26 @@ def _descend(
                 break
             target = prefixes(equations.layers(shadow)[:m])[m] if rule.ema else None
             push = rule.step * next(batches).downhill(weights, target)
-            speed = rule.momentum * speed + push - rule.decay * weights
-            weights = weights + speed
+            before, move = move, rule.momentum * move + push - rule.decay * weights
+            weights = weights + move
             step += 1
             if not float(np.linalg.norm(weights)) < bound:
-                blown_up = step
-                break
+                return _Ending(states[:done], blown_up=step)
+            steady = steady if _opposed(before, move) else step
             if rule.ema:
                 shadow = rule.ema * shadow + (1.0 - rule.ema) * weights
-    return states[:done], blown_up
+    swings = step - steady >= SWINGS
+    return _Ending(states[:done], swinging=steady + 1 if swings else None)
+
+
+def _opposed(before: Array, move: Array) -> bool:
+    """Whether a move takes back much of the one before it."""
+    size = float(np.linalg.norm(before)) * float(np.linalg.norm(move))
+    return float(before @ move) < OPPOSED * size
 
 
 def _line(step: int, last: int) -> str:
     return f"step {step} of {last}"
-
-
-@dataclass(frozen=True)
-class _Source:
-    """Where the gradient's covariances come from."""
-
-    data: Covariances
-    yy: Array | None
-    x: Array | None = None
-    y: Array | None = None
-    sampler: Sampler | None = None
-    batch_size: int | None = None
-
-    @property
-    def words(self) -> str:
-        """In words."""
-        if self.batch_size is None:
-            return "full batch"
-        return f"batches of {self.batch_size}" + (" from a sampler" if self.sampler else "")
-
-    def batches(self, whole: Equations, random: np.random.Generator) -> Iterator[Equations]:
-        """The equations of every step's batch, without end."""
-        if self.batch_size is None:
-            while True:
-                yield whole
-        for x, y in self._samples(random):
-            n = len(x)
-            yield Equations(whole.shapes, whole.target_layer, x.T @ x / n, y.T @ x / n)
-
-    def _samples(self, random: np.random.Generator) -> Iterator[tuple[Array, Array]]:
-        assert self.batch_size is not None
-        while True:
-            if self.sampler is not None:
-                yield _drawn(self.sampler, self.batch_size, self.data.d, random)
-                continue
-            assert self.x is not None
-            assert self.y is not None
-            order = random.permutation(len(self.x))
-            for start in range(0, len(order) - self.batch_size + 1, self.batch_size):
-                rows = order[start : start + self.batch_size]
-                yield self.x[rows], self.y[rows]
-
-
-def _source(
-    sigma_xx: ArrayLike | None,
-    sigma_yx: ArrayLike | None,
-    x: ArrayLike | None,
-    y: ArrayLike | None,
-    sampler: Sampler | None,
-    batch_size: int | None,
-    sigma_yy: ArrayLike | None,
-) -> _Source:
-    size = None
-    if batch_size is not None:
-        size = int(_validate.single("batch_size", _validate.depth("batch_size", batch_size)))
-    if x is not None or y is not None:
-        if sigma_xx is not None or sigma_yx is not None or sampler is not None:
-            raise ValueError("x and y must come without sigma_xx, sigma_yx and sampler: got both")
-        return _of_samples(x, y, size)
-    if sigma_xx is None or sigma_yx is None:
-        raise ValueError(
-            "sigma_xx and sigma_yx must be given, or samples x and y: got "
-            + ("a sampler alone" if sampler is not None else "neither")
-        )
-    data = given_covariances(sigma_xx, sigma_yx)
-    yy = None if sigma_yy is None else matching("sigma_yy", sigma_yy, data.d)
-    if (sampler is None) != (size is None):
-        raise ValueError(
-            "batch_size must be given with samples or a sampler, and a sampler with batch_size: "
-            f"got batch_size = {batch_size!r}, sampler = {sampler!r}"
-        )
-    checked = None if sampler is None else _tried(sampler, data.d)
-    return _Source(data, yy, sampler=checked, batch_size=size)
-
-
-def _of_samples(x: Any, y: Any, size: int | None) -> _Source:
-    context, target = paired_samples(x, y)
-    for name, samples in (("x", context), ("y", target)):
-        spread = samples.std(axis=0)
-        off = np.abs(samples.mean(axis=0)) > CENTRED * (spread + spread.max())
-        if off.any():
-            raise ValueError(
-                f"{name} must be centred: got a mean of {samples.mean(axis=0)[off][0]:.3g} in "
-                f"column {int(np.argmax(off))}; use {name} - {name}.mean(axis=0)"
-            )
-    if size is not None and size > len(context):
-        raise ValueError(
-            f"batch_size must not exceed the number of samples, {len(context)}: got {size}"
-        )
-    data = given_covariances(*covariances(context, target))
-    centre = centred(target)
-    return _Source(data, centre.T @ centre / len(centre), context, target, batch_size=size)
-
-
-def _drawn(sampler: Sampler, size: int, d: int, random: np.random.Generator) -> tuple[Array, Array]:
-    """A sampler's batch, looked at before it is used."""
-    drawn = sampler(size, random)
-    if not (isinstance(drawn, tuple | list) and len(drawn) == 2):
-        raise TypeError(f"sampler must return two arrays, x and y: got {type(drawn).__name__}")
-    x, y = (np.asarray(part, dtype=np.float64) for part in drawn)
-    if x.shape != (size, d) or y.shape != (size, d):
-        raise ValueError(
-            f"sampler must return x and y of shape {(size, d)}: got {x.shape} and {y.shape}"
-        )
-    for name, part in (("x", x), ("y", y)):
-        if not np.isfinite(part).all():
-            raise ValueError(f"sampler must return finite numbers: got {name} with others")
-    return x, y
-
-
-def _tried(sampler: Any, d: int) -> Sampler:
-    """The sampler, if its samples are centred as far as some thousands of them can tell."""
-    if not callable(sampler):
-        raise TypeError(f"sampler must be a function of n and rng: got {sampler!r}")
-    for name, part in zip("xy", _drawn(sampler, TRIED, d, np.random.default_rng(0)), strict=True):
-        mean, spread = part.mean(axis=0), part.std(axis=0)
-        if (np.abs(mean) > CHANCE * spread / TRIED**0.5).any():
-            worst = int(np.argmax(np.abs(mean)))
-            raise ValueError(
-                f"sampler must return centred samples: got {name} with the mean {mean[worst]:.3g} "
-                f"in column {worst} over {TRIED} of them"
-            )
-    return sampler
 
 
 def _ema(ema: float, m: int) -> float:
@@ -386,15 +282,21 @@ def _recorded(record: ArrayLike, count: int) -> NDArray[np.int64]:
     return given.astype(np.int64)
 
 
-def _raise_diverged(run: Run, step: int, lr: float, momentum: float, loss: str) -> None:
+def _raise_if_diverged(run: Run, ending: _Ending, lr: float, momentum: float, loss: str) -> None:
+    step = ending.swinging if ending.blown_up is None else ending.blown_up
+    if step is None:
+        return
     stable = largest_stable_rate(
         run.start, run.data.xx, run.data.yx, run.objective, momentum=momentum, loss=loss
     )
+    if ending.blown_up is None and lr <= stable:
+        return  # it swings, and settles
+    what = "swing from step to step since" if ending.blown_up is None else "blew up at"
     hint = f"the largest stable rate is about {stable:.3g}"
-    if lr < stable:
-        hint += " for the full batch; smaller batches need a smaller rate"
+    if lr <= stable:
+        hint += " for the full batch; small batches, decay or a lagging target need a smaller one"
     raise DivergenceError(
-        f"lr must be smaller: got {lr:g}, with which the weights blew up at step {step}; {hint}",
+        f"lr must be smaller: got {lr:g}, with which the weights {what} step {step}; {hint}",
         step=step,
         largest_stable=stable,
         run=run,

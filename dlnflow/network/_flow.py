@@ -21,6 +21,8 @@ from dlnflow.objective import Objective, as_objective
 
 Array = NDArray[np.float64]
 
+LEAST_RTOL = 3e-14  # SciPy's integrators take no smaller one
+
 
 def gradient_flow(
     network: Network,
@@ -32,7 +34,7 @@ def gradient_flow(
     clock: Clock = "paper",
     sigma_yy: ArrayLike | None = None,
     method: str = "auto",
-    rtol: float = 1e-12,
+    rtol: float | None = None,
     atol: float | None = None,
     progress: Report = False,
     max_seconds: float | None = None,
@@ -58,9 +60,10 @@ def gradient_flow(
         SciPy's integrators. ``"auto"`` starts with DOP853 and goes on with Radau if the flow turns
         stiff and the network has at most 1500 weights, beyond which factorising the Jacobian costs
         more than it saves.
-    rtol, atol : float
-        Tolerances of the integrator, on single weights; ``atol`` is by default a hundredth of
-        ``rtol`` times the root mean square of the first layer's weights.
+    rtol, atol : float, optional
+        Tolerances of the integrator, on single weights. By default ``rtol`` is 1e-12 for DOP853 and
+        1e-9 for the implicit methods, of lower order, and ``atol`` a hundredth of it times the root
+        mean square of the weights at the start.
     progress : bool or callable
         True for a bar on standard error; a callable gets the share done and a line of text.
     max_seconds : float, optional
@@ -105,7 +108,6 @@ def gradient_flow(
     m = target_of(network, data, chosen)
     yy = None if sigma_yy is None else matching("sigma_yy", sigma_yy, data.d)
     _validate.choice("method", method, METHODS)
-    relative = float(_validate.single("rtol", _validate.fraction("rtol", rtol)))
     weights = sum(layer.size for layer in network.layers)
     if method in ("Radau", "BDF") and weights > 4 * LARGEST_IMPLICIT:
         raise ValueError(
@@ -115,15 +117,12 @@ def gradient_flow(
     times = _times(t, network, data, chosen, clock)
     unit = float(network_time(clock, network.L))
     rotated, equations = _in_eigenbasis(network, data, m)
-    absolute = 0.01 * relative * max(float(np.sqrt(np.mean(rotated[0] ** 2))), 1e-300)
-    if atol is not None:
-        absolute = float(_validate.single("atol", _validate.positive("atol", atol)))
     done = integrate(
         equations,
         equations.flat(rotated),
         times * unit,
-        rtol=relative,
-        atol=absolute,
+        rtol=_tolerance("rtol", rtol),
+        atol=_tolerance("atol", atol),
         method=method,
         watch=Watch(progress, max_seconds),
     )
@@ -143,6 +142,16 @@ def gradient_flow(
         ),
         _weights=closed(_back(done.states, equations, data, m)),
     )
+
+
+def _tolerance(name: str, value: float | None) -> float | None:
+    if value is None:
+        return None
+    check = _validate.fraction if name == "rtol" else _validate.positive
+    tolerance = float(_validate.single(name, check(name, value)))
+    if name == "rtol" and tolerance < LEAST_RTOL:
+        raise ValueError(f"rtol must be at least {LEAST_RTOL:g}, near rounding: got {tolerance:g}")
+    return tolerance
 
 
 def target_of(network: Network, data: Covariances, objective: Objective) -> int:

@@ -79,7 +79,7 @@ def balanced(
     True
     """
     plan = _plan(sigma_xx, sigma_yx, L, eps, decoder_depth, widths)
-    return _network(plan, _bases(plan, objective, np.random.default_rng(rng)))
+    return _network(plan, _bases(plan, objective, _validate.generator("rng", rng)))
 
 
 def misaligned(
@@ -129,7 +129,7 @@ def misaligned(
     """
     size = float(_validate.single("angle", _validate.not_negative("angle", angle)))
     plan = _plan(sigma_xx, sigma_yx, L, eps, decoder_depth, widths)
-    random = np.random.default_rng(rng)
+    random = _validate.generator("rng", rng)
     net = _network(plan, _bases(plan, objective, random))
     turn = rotation(plan.widths[-1], size, random)
     return Network(net.encoder, (*net.decoder[:-1], turn @ net.decoder[-1]))
@@ -179,7 +179,7 @@ def unbalanced(
     """
     step = float(_validate.single("imbalance", _validate.real("imbalance", imbalance)))
     plan = _plan(sigma_xx, sigma_yx, L, eps, decoder_depth, widths)
-    net = _network(plan, _bases(plan, objective, np.random.default_rng(rng)))
+    net = _network(plan, _bases(plan, objective, _validate.generator("rng", rng)))
     place = np.arange(len(net.layers)) - 0.5 * (plan.L - 1)
     layers = [
         float(np.exp(-step * where)) * layer for where, layer in zip(place, net.layers, strict=True)
@@ -225,7 +225,7 @@ def gaussian(
     0.001
     """
     plan = _plan(sigma_xx, sigma_yx, L, eps, decoder_depth, widths)
-    random = np.random.default_rng(rng)
+    random = _validate.generator("rng", rng)
     layers = [
         plan.scale / np.sqrt(rows) * random.normal(size=(rows, columns))
         for columns, rows in pairwise(plan.widths)
@@ -287,10 +287,10 @@ def _bases(plan: _Plan, objective: Any, random: np.random.Generator) -> list[Arr
         shared = {d: data}
         for width in plan.widths:
             if width not in shared:
-                shared[width] = _orthonormal(width, modes, random)
+                shared[width] = orthonormal(width, modes, random)
         return [shared[width] for width in plan.widths]
     targets = [int(one.layer(plan.L)) for one in as_objectives(objective)]
-    bases = [data, *(_orthonormal(width, modes, random) for width in plan.widths[1:])]
+    bases = [data, *(orthonormal(width, modes, random) for width in plan.widths[1:])]
     for m in targets:
         if plan.widths[m] != plan.widths[last]:
             raise ValueError(
@@ -308,6 +308,7 @@ def _network(plan: _Plan, bases: list[Array]) -> Network:
     return Network(tuple(layers[: plan.L]), tuple(layers[plan.L :]))
 
 
-def _orthonormal(rows: int, columns: int, random: np.random.Generator) -> Array:
+def orthonormal(rows: int, columns: int, random: np.random.Generator) -> Array:
+    """Random orthonormal columns, uniform over all."""
     q, r = np.linalg.qr(random.normal(size=(rows, rows)))
     return np.asarray((q * np.sign(np.diag(r)))[:, :columns])

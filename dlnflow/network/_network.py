@@ -58,6 +58,8 @@ class Network:
             given = getattr(self, name)
             if isinstance(given, np.ndarray) and given.ndim == 2:
                 raise ValueError(f"{name} must be a list of matrices: got a single matrix")
+            if not isinstance(given, Sequence | np.ndarray):
+                raise TypeError(f"{name} must be a list of matrices: got {given!r}")
             layers = tuple(_layer(f"{name}[{i}]", layer) for i, layer in enumerate(given))
             if not layers:
                 raise ValueError(f"{name} must hold at least one matrix: got none")

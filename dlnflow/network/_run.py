@@ -83,12 +83,12 @@ class Run:
     @cached_property
     def encoder(self) -> Array:
         """``Wbar(t)``, shape (times, width_L, d)."""
-        return self._prefixes[self.start.L]
+        return _closed(self._prefixes[self.start.L])
 
     @cached_property
     def product(self) -> Array:
         """The end-to-end matrix, shape (times, width_N, d)."""
-        return self._prefixes[-1]
+        return _closed(self._prefixes[-1])
 
     @cached_property
     def loss(self) -> Array:
@@ -97,7 +97,7 @@ class Run:
         ``1/2 E |prediction - target|^2``, or, where no ``sigma_yy`` was given, that less
         ``1/2 E |target|^2``, which has no gradient.
         """
-        return self._equations.loss(self._weights, self.sigma_yy)
+        return _closed(self._equations.loss(self._weights, self.sigma_yy))
 
     @property
     def w(self) -> Array:
@@ -129,7 +129,7 @@ class Run:
         """`Network.balance_defect` over time, shape (times,); gradient flow keeps it."""
         layers = self._equations.layers(self._weights)
         sizes = [np.linalg.norm(one, axis=(-2, -1)) for one in defects(layers)]
-        return np.asarray(np.max(sizes, axis=0))
+        return _closed(np.asarray(np.max(sizes, axis=0)))
 
     @cached_property
     def off_diagonal(self) -> Array:
@@ -139,7 +139,13 @@ class Run:
         total = np.sum(gram**2, (-2, -1))
         own = np.sum(np.diagonal(gram, axis1=-2, axis2=-1) ** 2, -1)
         share = 1.0 - np.divide(own, total, out=np.ones_like(own), where=total > 0.0)
-        return np.maximum(share, 0.0)
+        return _closed(np.maximum(share, 0.0))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+            object.__setattr__(self, name, value)
 
     @cached_property
     def _equations(self) -> Equations:
@@ -159,3 +165,10 @@ class Run:
             f"{self.spectrum.lam.size} modes\n"
             f"  {self.t.size} times {last} ({label(self.clock)}), by {self.how}{ended}"
         )
+
+
+def _closed(array: Array) -> Array:
+    """A view closed to writing."""
+    view = array.view()
+    view.flags.writeable = False
+    return view

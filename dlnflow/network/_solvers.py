@@ -22,7 +22,12 @@ Array = NDArray[np.float64]
 METHODS = ("auto", "DOP853", "Radau", "BDF")
 LARGEST_IMPLICIT = 1500  # weights: 18 MB of Jacobian, a second to factorise it
 LOOK_EVERY = 300  # steps between two looks at whether the flow has turned stiff
-STEPS_WORTH_A_SWITCH = 6000
+EXPLICIT_RTOL, IMPLICIT_RTOL = (
+    1e-12,
+    1e-9,
+)  # an implicit method of order 5 takes 6x the steps at 1e-12
+WORTH_A_SWITCH, WEIGHTS = 5000, 300  # explicit steps still to go: 5000 (1 + (weights / 300)**2)
+TINIEST = 1e-300
 STABLE, POWER_STEPS = 2.0, 12  # the step times the fastest rate where stability may limit it
 
 
@@ -43,8 +48,8 @@ def integrate(
     start: Array,
     times: Array,
     *,
-    rtol: float,
-    atol: float,
+    rtol: float | None,
+    atol: float | None,
     method: str,
     watch: Watch,
 ) -> Integration:
@@ -52,12 +57,24 @@ def integrate(
     states = np.empty((times.size, start.size))
     done = int(times[0] == 0.0)
     states[:done] = start
-    settings = {"rtol": rtol, "atol": atol}
+    size = max(float(np.sqrt(np.mean(start**2))), TINIEST)
+    tolerances = {
+        name: {"rtol": least if rtol is None else rtol}
+        for name, least in (
+            ("DOP853", EXPLICIT_RTOL),
+            ("Radau", IMPLICIT_RTOL),
+            ("BDF", IMPLICIT_RTOL),
+        )
+    }
+    for one in tolerances.values():
+        one["atol"] = 0.01 * one["rtol"] * size if atol is None else atol
     end = float(times[-1])
     methods = ["DOP853" if method == "auto" else method]
     steps = evaluations = 0
     with watch:
-        solver = _solver(methods[-1], equations, 0.0, start, end, settings) if end > 0.0 else None
+        solver = None
+        if end > 0.0:
+            solver = _solver(methods[-1], equations, 0.0, start, end, tolerances)
         while solver is not None and done < times.size:
             problem = _step(solver, float(times[done]))
             steps += 1
@@ -68,14 +85,15 @@ def integrate(
             if upto > done:
                 states[done:upto] = _states(solver, times[done:upto])
                 done = upto
-            if not watch.goes_on(solver.t / end, partial(_line, solver, end, steps)):
+            share = float(solver.t) / end
+            if done == times.size or not watch.goes_on(share, partial(_line, solver, end, steps)):
                 break
             look = method == "auto" and len(methods) == 1 and steps % LOOK_EVERY == 0
             if look and _stiff(solver, end, equations):
                 methods.append("Radau")
                 evaluations += solver.nfev
-                solver = _solver("Radau", equations, solver.t, solver.y, end, settings)
-        evaluations += solver.nfev if solver is not None else 0
+                solver = _solver("Radau", equations, solver.t, solver.y, end, tolerances)
+    evaluations += solver.nfev if solver is not None else 0
     return Integration(
         states[:done], tuple(methods), steps, evaluations, watch.seconds, watch.stopped
     )
@@ -103,7 +121,12 @@ def _states(solver: Any, times: Array) -> Array:
 
 
 def _solver(
-    method: str, equations: Equations, t: float, y: Array, end: float, settings: dict[str, float]
+    method: str,
+    equations: Equations,
+    t: float,
+    y: Array,
+    end: float,
+    tolerances: dict[str, dict[str, float]],
 ) -> Any:
     import scipy.integrate
 
@@ -111,14 +134,16 @@ def _solver(
     if method != "DOP853":
         identity = np.eye(equations.size)
         implicit["jac"] = lambda _, weights: equations.linearised(weights, identity).T
-    return getattr(scipy.integrate, method)(equations.velocity, t, y, end, **settings, **implicit)
+    return getattr(scipy.integrate, method)(
+        equations.velocity, t, y, end, **tolerances[method], **implicit
+    )
 
 
 def _stiff(solver: Any, end: float, equations: Equations) -> bool:
     """Whether stability, not accuracy, sets the step, with a long way to go at that pace."""
     if equations.size > LARGEST_IMPLICIT:
         return False
-    if (end - solver.t) / solver.h_abs < STEPS_WORTH_A_SWITCH:
+    if (end - solver.t) / solver.h_abs < WORTH_A_SWITCH * (1.0 + (equations.size / WEIGHTS) ** 2):
         return False
     return bool(solver.h_abs * fastest_rate(equations, solver.y) > STABLE)
 

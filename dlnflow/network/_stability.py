@@ -19,7 +19,7 @@ from dlnflow.objective import Objective, as_objective
 Array = NDArray[np.float64]
 
 SMALL = 300  # weights up to which all eigenvalues are computed
-LEADING = 8  # eigenvalues looked at in larger networks
+LEADING, BASIS, PRECISE = 8, 40, 1e-6  # eigenvalues of larger networks, by how many vectors
 DRIFT = 1e-9  # of the fastest rate: real parts this close to 0 neither grow nor decay
 
 
@@ -136,6 +136,7 @@ def _leading_eigenvalues(equations: Equations, weights: Array) -> NDArray[Any]:
         dtype=np.float64,
     )
     start = np.random.default_rng(0).normal(size=equations.size)
-    return np.asarray(
-        eigs(operator, k=LEADING, which="LM", v0=start, return_eigenvectors=False, tol=1e-6)
-    )
+    if not (operator @ start).any():
+        return np.zeros(1)
+    settings = {"k": LEADING, "ncv": BASIS, "v0": start, "tol": PRECISE}
+    return np.asarray(eigs(operator, which="LM", return_eigenvectors=False, **settings))

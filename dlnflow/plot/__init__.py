@@ -8,15 +8,19 @@ with line styles, tell its modes apart.
 from dlnflow.plot._collapse import collapse
 from dlnflow.plot._depth import critical_time_against_depth
 from dlnflow.plot._first_learned import first_learned_map
+from dlnflow.plot._networks import comparison, experiment, validity
 from dlnflow.plot._style import colour
 from dlnflow.plot._trajectories import paper_panels, simulation, trajectories
 
 __all__ = [
     "collapse",
     "colour",
+    "comparison",
     "critical_time_against_depth",
+    "experiment",
     "first_learned_map",
     "paper_panels",
     "simulation",
     "trajectories",
+    "validity",
 ]

@@ -1,0 +1,272 @@
+"""Prediction against network, mode by mode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dlnflow import _validate
+from dlnflow.clock import label
+from dlnflow.critical_time import critical_time
+from dlnflow.modes import amplitude, plateau
+from dlnflow.network._learning import (
+    HIGH,
+    LOW,
+    Agreement,
+    crossing_times,
+    order_agreement,
+    overlap,
+)
+from dlnflow.network._run import Run
+from dlnflow.spectrum import Spectrum
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Comparison:
+    """What the closed form predicts for a run, and what the network did: an immutable record.
+
+    Build one with `compare`.
+
+    Attributes
+    ----------
+    run : Run
+    spectrum : Spectrum
+        The modes compared, in their order.
+    p : float
+        Fraction of the (predicted) plateau at which a mode counts as learned.
+    eps : array, shape (modes,)
+        Each mode's amplitude at the start, from which it is predicted; 0 for modes that a
+        bottleneck leaves out.
+    predicted, measured : array, shape (modes, times)
+        Amplitudes at ``run.t``.
+    """
+
+    run: Run
+    spectrum: Spectrum
+    p: float
+    eps: Array
+    predicted: Array
+    measured: Array
+
+    @cached_property
+    def plateau(self) -> Array:
+        """Where each mode should come to rest; 0 for modes that start at 0."""
+        rest = plateau(self.spectrum.rho, self.run.start.L, **self._objective)
+        return np.where(self.eps > 0.0, rest, 0.0)
+
+    @cached_property
+    def predicted_time(self) -> Array:
+        """Exact critical times, shape (modes,), on the run's clock."""
+        return self._exact(self.p)
+
+    @cached_property
+    def measured_time(self) -> Array:
+        """When the network's amplitude reached ``p`` of the predicted plateau; infinite if not."""
+        return self._crossings(self.p)
+
+    @cached_property
+    def order(self) -> Agreement:
+        """Kendall's tau between predicted and measured times, with its standard error.
+
+        What the run had not learned by its end counts as learned last.
+        """
+        end = float(self.run.t[-1]) if self.run.t.size else 0.0
+        cut = np.where(self.predicted_time > end, np.inf, self.predicted_time)
+        return order_agreement(cut, self.measured_time)
+
+    @cached_property
+    def deviation(self) -> Array:
+        """Per mode, the largest ``|measured - predicted|`` over the larger of plateau and start."""
+        scale = np.maximum(self.plateau, self.eps)
+        gap = np.max(np.abs(self.measured - self.predicted), axis=1, initial=0.0)
+        largest = np.max(self.measured, axis=1, initial=0.0)
+        return gap / np.where(scale > 0.0, scale, np.where(largest > 0.0, largest, 1.0))
+
+    @property
+    def largest_deviation(self) -> float:
+        """The largest `deviation`."""
+        return float(self.deviation.max())
+
+    @cached_property
+    def overlap(self) -> tuple[float, float]:
+        """How much of their learning modes share, predicted and measured: 0 one at a time, 1 all.
+
+        The mean over neighbours in order of the time both spend between a tenth and nine tenths
+        of their plateaus, over the shorter of their two windows.
+        """
+        predicted = overlap(self._exact(LOW), self._exact(HIGH))
+        return predicted, overlap(self._crossings(LOW), self._crossings(HIGH))
+
+    @property
+    def time_error(self) -> Array:
+        """``measured_time / predicted_time - 1``, shape (modes,); 0 where both agree on 0 or never.
+
+        Infinite where the network did not learn within the run what it should have, -1 where it
+        learned what it should not have within it.
+        """
+        end = float(self.run.t[-1]) if self.run.t.size else 0.0
+        due, came = self.predicted_time, self.measured_time
+        late = np.isinf(came) & (due <= end)
+        early = np.isfinite(came) & np.isinf(due)
+        both = np.isfinite(came) & np.isfinite(due) & (due > 0.0)
+        error = np.divide(came, due, out=np.ones_like(due), where=both) - 1.0
+        return np.where(late, np.inf, np.where(early, -1.0, error))
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row per mode.
+
+        Columns ``mode, lam, rho, eps, plateau, predicted_time, measured_time, time_error,
+        deviation``.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "mode": np.arange(self.spectrum.lam.size),
+                "lam": self.spectrum.lam,
+                "rho": self.spectrum.rho,
+                "eps": self.eps,
+                "plateau": self.plateau,
+                "predicted_time": self.predicted_time,
+                "measured_time": self.measured_time,
+                "time_error": self.time_error,
+                "deviation": self.deviation,
+            }
+        )
+
+    def plot(self, **options: Any) -> Any:
+        """Both together; see `dlnflow.plot.comparison`."""
+        from dlnflow import plot
+
+        return plot.comparison(self, **options)
+
+    @property
+    def _objective(self) -> dict[str, Any]:
+        depth = self.run.start.decoder_depth
+        return {"objective": self.run.objective, "decoder_depth": depth}
+
+    def _exact(self, p: float) -> Array:
+        times = critical_time(**_modes(self.run, self.spectrum, self.eps), p=p)
+        return np.where(self.eps > 0.0, times, np.inf)
+
+    def _crossings(self, p: float) -> Array:
+        return crossing_times(self.run.t, self.measured, p * self.plateau)
+
+    def __repr__(self) -> str:
+        end = f"{self.run.t[-1]:.4g}" if self.run.t.size else "0"
+        learned = int(np.sum(np.isfinite(self.measured_time)))
+        due = int(np.sum(self.predicted_time <= (self.run.t[-1] if self.run.t.size else 0.0)))
+        worst = int(self.deviation.argmax())
+        lines = [
+            f"Comparison: {self.run.objective!r}, {self.spectrum.lam.size} modes to t = {end} "
+            f"({label(self.run.clock)})",
+            f"  learned: {learned} by the network, {due} predicted",
+            f"  order of learning: {describe(self.order)}",
+            f"  largest deviation {self.largest_deviation:.2g} of a plateau (mode {worst})",
+        ]
+        both = np.isfinite(self.predicted_time) & np.isfinite(self.measured_time)
+        timed = both & (self.predicted_time > 0.0)
+        if timed.any():
+            errors = np.abs(self.time_error[timed])
+            lines.append(
+                f"  critical times off by {errors.max():.2g} at most, {np.median(errors):.2g} in "
+                f"the median of {int(timed.sum())}"
+            )
+        if self.run.stopped:
+            lines.append(f"  the run stopped early: {self.run.stopped}")
+        return "\n".join(lines)
+
+
+def compare(run: Run, *, p: float = 0.5, spectrum: Spectrum | None = None) -> Comparison:
+    """Hold a run against the closed form, mode by mode.
+
+    Parameters
+    ----------
+    run : Run
+        From `gradient_flow` or `gradient_descent`, on any data and from any start.
+    p : float
+        Fraction of the plateau at which a mode counts as learned, in (0, 1).
+    spectrum : Spectrum, optional
+        Modes to predict for and to read the network by; by default those of the data it was trained
+        on. Give the population's to see what training on a sample costs.
+
+    Returns
+    -------
+    Comparison
+        Predicted and measured trajectories and critical times per mode, the agreement of the two
+        learning orders, and how far they part.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a ``p`` out of range, for what is no run or has reached no time at all, and for a
+        spectrum of another dimension.
+
+    Notes
+    -----
+    Predicted is `dlnflow.amplitude` for each mode from its own amplitude at the start. Measured
+    times are interpolated between ``run.t``, so they are as fine as that is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dlnflow import network
+    >>> sigma_xx, sigma_yx = np.diag([1.0, 2.0]), np.diag([0.9, 1.0])
+    >>> net = network.balanced(sigma_xx, sigma_yx, L=2, eps=0.01)
+    >>> run = network.gradient_flow(net, sigma_xx, sigma_yx)
+    >>> comparison = network.compare(run)
+    >>> comparison.to_dataframe()[["predicted_time", "measured_time"]].round(2)
+       predicted_time  measured_time
+    0          929.24         929.24
+    1          890.42         890.42
+    >>> comparison.largest_deviation < 1e-10, comparison.order.tau
+    (True, 1.0)
+    """
+    if not isinstance(run, Run):
+        raise TypeError(f"run must be a dlnflow.network.Run: got {type(run).__name__}")
+    if not run.t.size:
+        raise ValueError(f"run must have reached some time: got none ({run.stopped})")
+    fraction = float(_validate.single("p", _validate.fraction("p", p)))
+    modes = run.spectrum if spectrum is None else spectrum
+    if len(modes.basis) != run.start.widths[0]:
+        raise ValueError(
+            f"spectrum must have the run's dimension {run.start.widths[0]}: got {len(modes.basis)}"
+        )
+    measured = np.linalg.norm(run.encoder @ modes.basis, axis=-2).T
+    eps = np.linalg.norm(run.start.embedding @ modes.basis, axis=0)
+    columns = _modes(run, modes, eps)
+    for name in ("lam", "rho", "variance", "eps"):
+        columns[name] = columns[name][:, None]
+    predicted = np.where(eps[:, None] > 0.0, amplitude(run.t, **columns), 0.0)
+    return Comparison(run, modes, fraction, eps, predicted, measured)
+
+
+def describe(agreement: Agreement) -> str:
+    """An agreement in words."""
+    if agreement.tau is None:
+        return "no two modes to put in order"
+    if agreement.stderr is None:
+        return f"Kendall tau {agreement.tau:.2g} (too few modes for an error)"
+    return f"Kendall tau {agreement.tau:.2f} +- {agreement.stderr:.2f}"
+
+
+def _modes(run: Run, spectrum: Spectrum, eps: Array) -> dict[str, Any]:
+    return {
+        "lam": spectrum.lam,
+        "rho": spectrum.rho,
+        "variance": spectrum.variance,
+        "eps": np.where(eps > 0.0, eps, 1.0),
+        "L": run.start.L,
+        "objective": run.objective,
+        "decoder_depth": run.start.decoder_depth,
+        "clock": run.clock,
+    }

@@ -1,0 +1,384 @@
+"""The paper's three experiments, on whole networks: order, depth, initialisation.
+
+Each function trains networks and returns an `Experiment`: a table, the finding in one sentence, and
+``plot()``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dlnflow import _validate
+from dlnflow.critical_time import critical_time
+from dlnflow.network._compare import Comparison, compare, describe
+from dlnflow.network._descent import gradient_descent
+from dlnflow.network._flow import gradient_flow
+from dlnflow.network._initialise import balanced
+from dlnflow.network._watch import Report, Watch
+from dlnflow.network._worlds import World
+from dlnflow.objective import Objective, as_objectives
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = NDArray[np.float64]
+
+SAME_ORDER = ((1.4, 1.25, 1.1, 1.0), (0.95, 0.85, 0.72, 0.6))
+OPPOSITE_ORDER = ((1.0, 1.08, 1.16, 1.24), (0.95, 0.84, 0.72, 0.6))
+LATE = 0.97  # of its plateau: trained until the last mode is there
+DECADES = tuple(float(f"{start:.2g}") for start in np.geomspace(1e-7, 1e-1, 25))
+GREEDY = 0.5  # overlap of learning windows above which learning is no longer one at a time
+POINTS = 400
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Experiment:
+    """What an experiment found: an immutable record.
+
+    Attributes
+    ----------
+    name : {"order", "depth", "initialisation"}
+    finding : str
+        In one sentence.
+    table : pandas.DataFrame
+    comparisons : dict
+        The runs beside their predictions, by their setting (see each experiment).
+    """
+
+    name: str
+    finding: str
+    table: pd.DataFrame
+    comparisons: dict[tuple[Any, ...], Comparison]
+
+    def plot(self, **options: Any) -> Any:
+        """The figure; see `dlnflow.plot.experiment`."""
+        from dlnflow import plot
+
+        return plot.experiment(self, **options)
+
+    def __repr__(self) -> str:
+        return f"Experiment {self.name!r}: {self.finding}"
+
+
+def order(
+    same: tuple[ArrayLike, ArrayLike] = SAME_ORDER,
+    opposite: tuple[ArrayLike, ArrayLike] = OPPOSITE_ORDER,
+    *,
+    L: int = 5,
+    eps: float = 1e-2,
+    lr: float = 0.04,
+    batch_size: int = 256,
+    rng: int = 0,
+    progress: Report = False,
+) -> Experiment:
+    """Which features come first: JEPA and MAE on Gaussian samples from two distributions.
+
+    Parameters
+    ----------
+    same, opposite : (lam, rho)
+        Modes of a distribution for which both objectives learn in the same order, and of one for
+        which the orders are opposite; ``0 < rho <= 1``.
+    L, eps
+        Depth and initial amplitude.
+    lr, batch_size
+        Of gradient descent on fresh samples.
+    rng : int
+        Seed of bases, start and samples.
+    progress : bool or callable
+        As for `dlnflow.network.gradient_flow`; over the four runs.
+
+    Returns
+    -------
+    Experiment
+        Table: ``distribution, objective, mode, lam, rho, predicted_time, measured_time``, on the
+        network clock, and the place of each mode in the order of learning. Comparisons by
+        (distribution, objective).
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for `dlnflow.network.gradient_descent`.
+
+    Examples
+    --------
+    >>> from dlnflow.network import experiments
+    >>> quick = experiments.order(L=2, eps=0.1, batch_size=64)
+    >>> quick.table.shape
+    (16, 8)
+    """
+    random = _validate.generator("rng", rng)
+    worlds = {
+        "same": World.of(*_given_modes("same", same), random),
+        "opposite": World.of(*_given_modes("opposite", opposite), random),
+    }
+    objectives = as_objectives(("jepa", "mae"))
+    comparisons: dict[tuple[Any, ...], Comparison] = {}
+    with Watch(progress, None) as watch:
+        for name, world in worlds.items():
+            for objective in objectives:
+                watch.goes_on(
+                    len(comparisons) / 4, partial(str.format, "{} order, {}", name, objective.name)
+                )
+                net = _start(world, L, eps, objective, random)
+                end = _latest(world, L, eps, objective)
+                run = gradient_descent(
+                    net,
+                    world.sigma_xx,
+                    world.sigma_yx,
+                    objective,
+                    lr=lr,
+                    steps=int(np.ceil(end / lr)),
+                    sampler=world.sample,
+                    batch_size=batch_size,
+                    record=POINTS,
+                    clock="network",
+                    rng=random,
+                )
+                comparisons[name, objective.name] = compare(run)
+    table = _order_table(comparisons)
+    return Experiment("order", _order_finding(comparisons), table, comparisons)
+
+
+def depth(
+    depths: Sequence[int] = range(1, 7),
+    rho: ArrayLike = (1.0, 0.8, 0.65, 0.5),
+    *,
+    lam: float = 1.0,
+    eps: float = 1e-3,
+    objective: Any = ("jepa", "mae"),
+    rng: int = 0,
+    progress: Report = False,
+) -> Experiment:
+    """How the temporal gap between features of high and low ``rho`` grows with depth.
+
+    Parameters
+    ----------
+    depths : sequence of int
+        Encoder depths.
+    rho : array
+        Regression coefficients, of which the largest and the smallest are compared; in (0, 1].
+    lam : float
+        Covariance, the same for all.
+    eps, objective
+        As for `dlnflow.simulate`.
+    rng, progress
+        As for `order`.
+
+    Returns
+    -------
+    Experiment
+        Table: ``L, objective, predicted_gap, measured_gap``: by how much the mode of smallest
+        ``rho`` is later than that of the largest, relative to that one. Comparisons by
+        (L, objective).
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for `dlnflow.network.gradient_flow`.
+
+    Examples
+    --------
+    >>> from dlnflow.network import experiments
+    >>> experiments.depth([1, 2], eps=1e-2).table.round(3)
+       L objective  predicted_gap  measured_gap
+    0  1      jepa          0.012         0.012
+    1  1       mae         -0.085        -0.085
+    2  2      jepa          0.182         0.182
+    3  2       mae         -0.033        -0.033
+    """
+    import pandas as pd
+
+    layers = _validate.depth("depths", list(depths)).ravel()
+    random = _validate.generator("rng", rng)
+    world = World.of(*_given_modes("rho", (np.full(np.shape(rho), lam), rho)), random)
+    first, last = int(world.rho.argmax()), int(world.rho.argmin())
+    comparisons: dict[tuple[Any, ...], Comparison] = {}
+    rows = []
+    objectives = as_objectives(objective)
+    with Watch(progress, None) as watch:
+        for L in map(int, layers):
+            for one in objectives:
+                share = len(comparisons) / (layers.size * len(objectives))
+                watch.goes_on(share, partial(str.format, "L = {}, {}", L, one.name))
+                made = _flow(world, L, eps, one, random)
+                comparisons[L, one.name] = made
+                place = _places(made, world)
+                rows.append(
+                    {
+                        "L": L,
+                        "objective": one.name,
+                        "predicted_gap": _gap(made.predicted_time[place], first, last),
+                        "measured_gap": _gap(made.measured_time[place], first, last),
+                    }
+                )
+    table = pd.DataFrame(rows)
+    return Experiment("depth", _depth_finding(table), table, comparisons)
+
+
+def initialisation(
+    eps: ArrayLike = DECADES,
+    lam: ArrayLike = (1.0, 0.92, 0.85, 0.78),
+    rho: ArrayLike = (0.95, 0.9, 0.85, 0.8),
+    *,
+    L: int = 2,
+    objective: Any = ("jepa", "mae"),
+    rng: int = 0,
+    progress: Report = False,
+) -> Experiment:
+    """Where greedy, one-at-a-time learning breaks down as the initialisation grows.
+
+    Parameters
+    ----------
+    eps : array
+        Initial amplitudes, six decades of them by default.
+    lam, rho : array
+        The modes.
+    L, objective
+        As for `dlnflow.simulate`.
+    rng, progress
+        As for `order`.
+
+    Returns
+    -------
+    Experiment
+        Table: ``eps, objective, predicted_overlap, measured_overlap``: how much of their learning
+        neighbouring modes share, from 0 (one at a time) to 1 (all together); see
+        `dlnflow.network.Comparison.overlap`. Comparisons by (eps, objective).
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for `dlnflow.network.gradient_flow`.
+
+    Examples
+    --------
+    >>> from dlnflow.network import experiments
+    >>> experiments.initialisation([1e-4, 1e-1], objective="mae").table.round(2)
+        eps objective  predicted_overlap  measured_overlap
+    0  0.0001       mae               0.08              0.08
+    1  0.1000       mae               0.87              0.87
+    """
+    import pandas as pd
+
+    starts = np.sort(_validate.positive("eps", eps).ravel())
+    random = _validate.generator("rng", rng)
+    world = World.of(*_given_modes("lam and rho", (lam, rho)), random)
+    objectives = as_objectives(objective)
+    comparisons: dict[tuple[Any, ...], Comparison] = {}
+    rows = []
+    with Watch(progress, None) as watch:
+        for start in map(float, starts):
+            for one in objectives:
+                share = len(comparisons) / (starts.size * len(objectives))
+                watch.goes_on(share, partial(str.format, "eps = {:.1g}, {}", start, one.name))
+                made = comparisons[start, one.name] = _flow(world, L, start, one, random)
+                predicted, measured = made.overlap
+                rows.append(
+                    {
+                        "eps": start,
+                        "objective": one.name,
+                        "predicted_overlap": predicted,
+                        "measured_overlap": measured,
+                    }
+                )
+    table = pd.DataFrame(rows)
+    return Experiment("initialisation", _greedy_finding(table, L), table, comparisons)
+
+
+def breakdown(eps: Array, overlaps: Array) -> float | None:
+    """The smallest ``eps`` at which the overlap reaches a half; None if it never does."""
+    above = np.flatnonzero(overlaps >= GREEDY)
+    if not above.size or above[0] == 0:
+        return None
+    i = int(above[0])
+    share = (GREEDY - overlaps[i - 1]) / (overlaps[i] - overlaps[i - 1])
+    return float(eps[i - 1] ** (1.0 - share) * eps[i] ** share)
+
+
+def _given_modes(name: str, modes: tuple[ArrayLike, ArrayLike]) -> tuple[Array, Array]:
+    lam, rho, _ = _validate.modes(*modes, None)
+    if (rho <= 0.0).any() or (rho > 1.0).any():
+        raise ValueError(f"{name} must have every rho in (0, 1] to be sampled: got {rho.tolist()}")
+    return lam, rho
+
+
+def _start(
+    world: World, L: int, eps: float, objective: Objective, random: np.random.Generator
+) -> Any:
+    return balanced(world.sigma_xx, world.sigma_yx, L, eps=eps, objective=objective, rng=random)
+
+
+def _latest(world: World, L: int, eps: float, objective: Objective) -> float:
+    times = critical_time(
+        world.lam, world.rho, L, eps=eps, objective=objective, p=LATE, clock="network"
+    )
+    return float(np.max(times))
+
+
+def _flow(
+    world: World, L: int, eps: float, objective: Objective, random: np.random.Generator
+) -> Comparison:
+    net = _start(world, L, eps, objective, random)
+    return compare(gradient_flow(net, world.sigma_xx, world.sigma_yx, objective))
+
+
+def _places(comparison: Comparison, world: World) -> NDArray[np.intp]:
+    """For each mode of the world, its place in the comparison's spectrum."""
+    meets = np.abs(comparison.spectrum.basis.T @ world.basis)
+    return np.asarray(meets.argmax(axis=0))
+
+
+def _gap(times: Array, first: int, last: int) -> float:
+    return float(times[last] / times[first] - 1.0)
+
+
+def _order_table(comparisons: dict[tuple[Any, ...], Comparison]) -> pd.DataFrame:
+    import pandas as pd
+
+    parts = []
+    for (name, objective), one in comparisons.items():
+        part = one.to_dataframe()[["mode", "lam", "rho", "predicted_time", "measured_time"]]
+        part.insert(0, "objective", objective)
+        part.insert(0, "distribution", name)
+        part["place"] = one.measured_time.argsort(kind="stable").argsort(kind="stable")
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+def _order_finding(comparisons: dict[tuple[Any, ...], Comparison]) -> str:
+    said = []
+    for name in ("same", "opposite"):
+        pair = [comparisons[name, objective] for objective in ("jepa", "mae")]
+        first = [int(one.measured_time.argmin()) for one in pair]
+        rho = [float(one.spectrum.rho[i]) for one, i in zip(pair, first, strict=True)]
+        said.append(f"{name} order: JEPA starts with rho = {rho[0]:.2f}, MAE with {rho[1]:.2f}")
+    taus = [describe(one.order) for one in comparisons.values()]
+    return "; ".join(said) + f" (against prediction: {', '.join(taus)})"
+
+
+def _depth_finding(table: pd.DataFrame) -> str:
+    deepest = table[table["L"] == table["L"].max()]
+    gaps = [
+        f"{row.objective.upper()} {row.measured_gap:+.3g} (predicted {row.predicted_gap:+.3g})"
+        for row in deepest.itertuples()
+    ]
+    return f"at L = {table['L'].max()} the smallest rho is later by {', '.join(gaps)}"
+
+
+def _greedy_finding(table: pd.DataFrame, L: int) -> str:
+    said = []
+    for name, part in table.groupby("objective", sort=False):
+        eps = part["eps"].to_numpy()
+        seen, due = (
+            breakdown(eps, part[f"{kind}_overlap"].to_numpy()) for kind in ("measured", "predicted")
+        )
+        where = "nowhere here" if seen is None else f"at eps = {seen:.2g}"
+        theory = "" if due is None else f" (predicted {due:.2g})"
+        said.append(f"{str(name).upper()} {where}{theory}")
+    return f"at L = {L} greedy learning ends for {', '.join(said)}"
