@@ -317,7 +317,7 @@ def test_a_divergence_survives_the_way_between_processes():
 def test_batches_that_diverge_below_the_full_batch_s_rate_are_told_so():
     net = near_plateau("jepa", 1e-3)
     rate = largest_stable_rate(net, XX, YX)
-    message = "for the full batch; smaller batches need a smaller rate"
+    message = "for the full batch; small batches, decay or a lagging target need a smaller one"
     with pytest.raises(DivergenceError, match=message):
         descend(net=net, lr=0.9 * rate, steps=5000, sampler=gaussian_pairs, batch_size=1)
 

@@ -57,25 +57,15 @@ def integrate(
     states = np.empty((times.size, start.size))
     done = int(times[0] == 0.0)
     states[:done] = start
-    size = max(float(np.sqrt(np.mean(start**2))), TINIEST)
-    tolerances = {
-        name: {"rtol": least if rtol is None else rtol}
-        for name, least in (
-            ("DOP853", EXPLICIT_RTOL),
-            ("Radau", IMPLICIT_RTOL),
-            ("BDF", IMPLICIT_RTOL),
-        )
-    }
-    for one in tolerances.values():
-        one["atol"] = 0.01 * one["rtol"] * size if atol is None else atol
     end = float(times[-1])
+    tolerances = _tolerances(start, rtol, atol)
     methods = ["DOP853" if method == "auto" else method]
     steps = evaluations = 0
+    solver: Any = None
     with watch:
-        solver = None
-        if end > 0.0:
-            solver = _solver(methods[-1], equations, 0.0, start, end, tolerances)
-        while solver is not None and done < times.size:
+        while done < times.size:
+            if solver is None:
+                solver = _solver(methods[-1], equations, 0.0, start, end, tolerances)
             problem = _step(solver, float(times[done]))
             steps += 1
             if solver.status == "failed":
@@ -85,18 +75,31 @@ def integrate(
             if upto > done:
                 states[done:upto] = _states(solver, times[done:upto])
                 done = upto
-            share = float(solver.t) / end
-            if done == times.size or not watch.goes_on(share, partial(_line, solver, end, steps)):
+            if not watch.goes_on(float(solver.t) / end, partial(_line, solver, end, steps)):
                 break
             look = method == "auto" and len(methods) == 1 and steps % LOOK_EVERY == 0
             if look and _stiff(solver, end, equations):
                 methods.append("Radau")
                 evaluations += solver.nfev
                 solver = _solver("Radau", equations, solver.t, solver.y, end, tolerances)
-    evaluations += solver.nfev if solver is not None else 0
-    return Integration(
-        states[:done], tuple(methods), steps, evaluations, watch.seconds, watch.stopped
-    )
+        else:
+            watch.report(1.0, f"{steps} steps")
+    evaluations += 0 if solver is None else solver.nfev
+    stopped = watch.stopped if done < times.size else None
+    return Integration(states[:done], tuple(methods), steps, evaluations, watch.seconds, stopped)
+
+
+def _tolerances(
+    start: Array, rtol: float | None, atol: float | None
+) -> dict[str, dict[str, float]]:
+    """Of each method: as given, or what it can keep; absolute ones by the size of the weights."""
+    size = max(float(np.sqrt(np.mean(start**2))), TINIEST)
+    defaults = {"DOP853": EXPLICIT_RTOL, "Radau": IMPLICIT_RTOL, "BDF": IMPLICIT_RTOL}
+    relative = {name: least if rtol is None else rtol for name, least in defaults.items()}
+    return {
+        name: {"rtol": one, "atol": 0.01 * one * size if atol is None else atol}
+        for name, one in relative.items()
+    }
 
 
 def _step(solver: Any, landing: float) -> str | None:

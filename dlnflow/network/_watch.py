@@ -60,13 +60,17 @@ class Watch(AbstractContextManager["Watch"]):
         now = time.perf_counter()
         if now - self._last >= self.every:
             self._last = now
-            if self._bar is not None:
-                self._bar.update(self._task, completed=share, description=text())
-            elif callable(self._progress):
-                self._progress(share, text())
+            self.report(share, text())
         if now - self.start > self.limit:
             self.stopped = f"max_seconds = {self.limit:g} ran out"
         return self.stopped is None
+
+    def report(self, share: float, text: str) -> None:
+        """Show how far it is."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=share, description=text)
+        elif callable(self._progress):
+            self._progress(share, text)
 
     def __exit__(
         self,

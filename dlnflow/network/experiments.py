@@ -259,10 +259,10 @@ def initialisation(
     Examples
     --------
     >>> from dlnflow.network import experiments
-    >>> experiments.initialisation([1e-4, 1e-1], objective="mae").table.round(2)
-        eps objective  predicted_overlap  measured_overlap
-    0  0.0001       mae               0.08              0.08
-    1  0.1000       mae               0.87              0.87
+    >>> experiments.initialisation([0.001, 0.01], objective="mae").table.round(3)
+         eps objective  predicted_overlap  measured_overlap
+    0  0.001       mae              0.214             0.214
+    1  0.010       mae              0.830             0.830
     """
     import pandas as pd
 

@@ -1,0 +1,398 @@
+"""Prediction beside network, and assumptions measured: each breaks where it is broken."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import ortho_group
+
+import dlnflow
+from dlnflow import network
+from dlnflow.network import check_assumptions, compare
+from dlnflow.network._initialise import rotation
+
+LAM, RHO = np.array([1.2, 0.9, 0.65, 0.45]), np.array([0.95, 0.85, 0.75, 0.6])
+BASIS = ortho_group.rvs(4, random_state=np.random.default_rng(0))
+EPS = 1e-2
+
+
+def in_basis(diagonal, basis=BASIS):
+    return (basis * diagonal) @ basis.T
+
+
+XX, YX = in_basis(LAM / RHO), in_basis(LAM)
+
+
+def aligned(objective="jepa", L=2, P=1, **options):
+    net = network.balanced(XX, YX, L, eps=EPS, objective=objective, decoder_depth=P)
+    return network.gradient_flow(net, XX, YX, objective, **options)
+
+
+@pytest.fixture(scope="module")
+def jepa():
+    return aligned()
+
+
+@pytest.mark.parametrize(("L", "P"), [(2, 1), (3, 1), (2, 2)])
+@pytest.mark.parametrize("objective", ["jepa", "mae", "layer-1"])
+def test_an_aligned_network_is_on_its_prediction(objective, L, P):
+    run = aligned(objective, L, P)
+    made = compare(run)
+    assert made.largest_deviation < 1e-8
+    assert made.order == (1.0, 0.0)
+    settings = {"eps": EPS, "objective": objective, "decoder_depth": P}
+    exact = dlnflow.critical_time(LAM, RHO, L, **settings)
+    assert made.predicted_time == pytest.approx(exact, rel=1e-12)
+    assert made.measured_time == pytest.approx(exact, rel=1e-4)
+    assert np.abs(made.time_error).max() < 1e-4
+    assert made.eps == pytest.approx(np.full(4, EPS))
+    assert made.plateau == pytest.approx(
+        dlnflow.plateau(RHO, L, objective=objective, decoder_depth=P)
+    )
+    assert made.overlap[0] == pytest.approx(made.overlap[1], abs=1e-3)
+    other = dlnflow.MAE if objective == "jepa" else dlnflow.JEPA
+    wrong = compare(dataclasses.replace(run, objective=other))
+    assert wrong.largest_deviation > 0.1
+    assert np.abs(wrong.time_error).max() > 0.1
+
+
+def test_a_mode_counts_as_learned_at_the_fraction_asked_for(jepa):
+    times = [compare(jepa, p=p) for p in (0.2, 0.5, 0.8)]
+    for made in times:
+        exact = dlnflow.critical_time(LAM, RHO, 2, eps=EPS, p=made.p)
+        assert made.predicted_time == pytest.approx(exact)
+        assert made.measured_time == pytest.approx(exact, rel=1e-4)
+    assert np.all(np.diff([made.measured_time for made in times], axis=0) > 0.0)
+
+
+def test_times_are_on_the_clock_of_the_run():
+    on_paper, on_network = (compare(aligned(clock=clock)) for clock in ("paper", "network"))
+    assert on_paper.predicted_time == pytest.approx(2.0 * on_network.predicted_time)
+    assert on_paper.measured_time == pytest.approx(2.0 * on_network.measured_time, rel=1e-4)
+
+
+def test_modes_not_learned_within_the_run_come_last_in_both_orders():
+    exact = dlnflow.critical_time(LAM, RHO, 2, eps=EPS)
+    end = 0.5 * (exact[1] + exact[2])
+    made = compare(aligned(t=np.linspace(0.0, end, 4000)))
+    assert np.all(np.isfinite(made.measured_time) == [True, True, False, False])
+    assert np.all(np.isfinite(made.predicted_time))
+    assert made.order.tau == pytest.approx(1.0)
+    assert np.all(made.time_error[2:] == 0.0)
+    assert "learned: 2 by the network, 2 predicted" in repr(made)
+
+
+def test_a_mode_that_was_due_and_did_not_come_errs_without_bound():
+    exact = dlnflow.critical_time(LAM, RHO, 2, eps=EPS)
+    run = aligned(t=np.linspace(0.0, 0.5 * (exact[2] + exact[3]), 400))
+    faster = dlnflow.Spectrum.from_covariances(2.0 * XX, 2.0 * YX)
+    made = compare(run, spectrum=faster)
+    assert made.predicted_time == pytest.approx(0.5 * exact)
+    assert np.isinf(made.time_error).tolist() == [False, False, False, True]
+    assert made.time_error[:3] == pytest.approx(np.ones(3), abs=1e-3)
+    assert compare(run).time_error[3] == 0.0
+
+
+def test_a_mode_said_to_have_negative_rho_but_learned_is_far_from_its_prediction(jepa):
+    never = dlnflow.Spectrum.from_covariances(XX, in_basis(LAM * [1, 1, 1, -1]))
+    made = compare(jepa, spectrum=never)
+    assert made.spectrum.lam[3] == pytest.approx(-0.45)
+    assert math.isinf(made.predicted_time[3])
+    assert made.plateau[3] == 0.0
+    assert math.isinf(made.measured_time[3])
+    assert made.deviation[3] > 10.0
+
+
+def through_a_bottleneck(basis, objective):
+    xx, yx = in_basis(LAM / RHO, basis), in_basis(LAM, basis)
+    widths, end = {"jepa": ((3, 3), 200.0), "mae": ((3, 4), 120.0)}[objective]
+    net = network.balanced(xx, yx, 1, eps=EPS, widths=widths)
+    return network.gradient_flow(net, xx, yx, objective, t=np.linspace(0.0, end, 3000))
+
+
+@pytest.mark.parametrize("objective", ["jepa", "mae"])
+@pytest.mark.parametrize("basis", [np.eye(4), BASIS], ids=["axes", "turned"])
+def test_a_mode_that_a_bottleneck_leaves_out_is_predicted_never_to_start(basis, objective):
+    made = compare(through_a_bottleneck(basis, objective))
+    assert made.eps[:3] == pytest.approx(np.full(3, EPS))
+    assert made.eps[3] == 0.0
+    assert not made.predicted[3].any()
+    assert math.isinf(made.predicted_time[3])
+    assert math.isinf(made.measured_time[3])
+    assert made.plateau[3] == 0.0
+    assert made.largest_deviation < 1e-8
+    assert made.order.tau == pytest.approx(1.0)
+
+
+def test_a_given_spectrum_is_the_one_predicted_and_read_by():
+    population = dlnflow.Spectrum.from_covariances(XX, YX)
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(300, 4)) @ in_basis(np.sqrt(LAM / RHO))
+    y = x @ in_basis(RHO) + 0.3 * rng.normal(size=x.shape)
+    sampled = network.covariances(x, y)
+    net = network.balanced(*sampled, 2, eps=EPS)
+    run = network.gradient_flow(net, *sampled)
+    made, own = compare(run, spectrum=population), compare(run)
+    assert made.spectrum is population
+    assert own.spectrum is run.spectrum
+    modes = (column[:, None] for column in (population.lam, population.rho))
+    assert made.predicted == pytest.approx(dlnflow.amplitude(run.t, *modes, 2, eps=EPS))
+    read = np.linalg.norm(run.encoder @ population.basis, axis=-2).T
+    assert made.measured == pytest.approx(read)
+    assert np.abs(made.predicted - own.predicted).max() > 0.05
+    assert np.abs(made.time_error).max() > 0.01
+
+
+@pytest.mark.parametrize("objective", ["jepa", "mae"])
+def test_suppressed_and_noisy_modes_are_on_their_predictions_too(objective):
+    lam, variance = np.array([1.0, 0.7, 0.0, -0.5]), np.array([1.1, 1.0, 0.8, 1.0])
+    xx, yx = in_basis(variance), in_basis(lam)
+    net = network.balanced(xx, yx, 2, eps=EPS)
+    made = compare(network.gradient_flow(net, xx, yx, objective))
+    assert made.spectrum.rho == pytest.approx(lam / variance, abs=1e-12)
+    assert made.largest_deviation < 1e-8
+    assert np.all(np.diff(made.predicted[3]) < 0.0)
+    assert np.all(np.isinf(made.predicted_time[2:]) & np.isinf(made.measured_time[2:]))
+    assert np.all(made.time_error[2:] == 0.0)
+    assert made.order.tau == pytest.approx(1.0)
+
+
+def test_a_table_has_a_row_for_each_mode(jepa):
+    made = compare(jepa)
+    table = made.to_dataframe()
+    numbers = ["predicted_time", "measured_time", "time_error", "deviation"]
+    assert list(table) == ["mode", "lam", "rho", "eps", "plateau", *numbers]
+    assert table["mode"].tolist() == [0, 1, 2, 3]
+    assert table["lam"].to_numpy() == pytest.approx(LAM)
+    for name in numbers:
+        assert np.array_equal(table[name], getattr(made, name))
+
+
+def test_the_words_say_how_well_they_agree_and_whether_the_run_was_stopped(jepa):
+    text = repr(compare(jepa))
+    assert "4 modes" in text
+    assert "learned: 4 by the network, 4 predicted" in text
+    assert "Kendall tau 1.00 +- 0.00" in text
+    assert "in the median of 4" in text
+    assert "stopped" not in text
+    cut = dataclasses.replace(jepa, stopped="time is up")
+    assert "the run stopped early: time is up" in repr(compare(cut))
+
+
+@pytest.mark.parametrize(("d", "words"), [(1, "no two modes"), (3, "too few modes for an error")])
+def test_few_modes_have_no_order_or_no_error_of_it(d, words):
+    xx, yx = np.diag((LAM / RHO)[:d]), np.diag(LAM[:d])
+    run = network.gradient_flow(network.balanced(xx, yx, 1, eps=0.1), xx, yx)
+    assert words in repr(compare(run))
+
+
+def test_what_cannot_be_compared_is_refused(jepa):
+    with pytest.raises(TypeError, match=r"run must be a dlnflow.network.Run: got Network"):
+        compare(jepa.start)
+    for p in (0.0, 1.0, math.nan):
+        with pytest.raises(ValueError, match=r"p must lie in \(0, 1\)"):
+            compare(jepa, p=p)
+    small = dlnflow.Spectrum.from_covariances(np.eye(3), np.eye(3))
+    with pytest.raises(ValueError, match="spectrum must have the run's dimension 4: got 3"):
+        compare(jepa, spectrum=small)
+    weights = np.empty((0, jepa._weights.shape[1]))
+    nothing = dataclasses.replace(jepa, t=np.empty(0), _weights=weights, stopped="time is up")
+    with pytest.raises(ValueError, match=r"some time: got none \(time is up\)"):
+        compare(nothing)
+
+
+# Assumptions
+
+START = {"eps": EPS, "objective": "jepa"}
+NET = network.balanced(XX, YX, 3, **START)
+AXES = network.balanced(np.eye(4), np.eye(4), 3, eps=EPS)
+STABLE = network.largest_stable_rate(NET, XX, YX)
+ASSUMPTIONS = [
+    "commuting covariances",
+    "modes stand alone",
+    "positive regression coefficients",
+    "full rank",
+    "balanced layers",
+    "aligned layers",
+    "wide enough layers",
+    "small initialisation",
+    "greedy learning",
+    "deep encoder",
+    "alignment outlasts the wait",
+    "small learning rate",
+    "the predicted order",
+]
+TURN = rotation(4, 0.3, np.random.default_rng(0))
+TURNED = TURN @ YX @ TURN.T
+TWIST = 0.3 * (np.outer(BASIS[:, 0], BASIS[:, 1]) - np.outer(BASIS[:, 1], BASIS[:, 0]))
+MIXED = YX + 0.8 * (np.outer(BASIS[:, 2], BASIS[:, 3]) + np.outer(BASIS[:, 3], BASIS[:, 2]))
+RANK = in_basis(LAM / RHO * [1, 1, 1, 0]), in_basis(LAM * [1, 1, 1, 0])
+WAITING = np.diag([0.7, 2.0]), np.diag([0.7, 1.0])
+
+
+def broken(xx=XX, yx=YX, net=NET, share=0.05, **options):
+    made = check_assumptions(xx, yx, network=net, lr=share * STABLE, **options)
+    return {check.assumption for check in made.broken}
+
+
+def begun(L=3, start=network.balanced, **options):
+    return start(XX, YX, L, **START | options)
+
+
+def test_all_assumptions_hold_for_an_ideal_network():
+    run = network.gradient_flow(NET, XX, YX)
+    made = check_assumptions(XX, YX, network=NET, lr=0.05 * STABLE, run=run)
+    assert [check.assumption for check in made] == ASSUMPTIONS
+    assert made.hold
+    assert made.broken == ()
+    assert made["small learning rate"].measured == pytest.approx(0.05)
+    assert made["the predicted order"].measured == 1.0
+    assert made["small initialisation"].measured == pytest.approx(EPS / 0.6**3)
+    assert [check.assumption for check in check_assumptions(XX, YX, run=run)] == [
+        name for name in ASSUMPTIONS if name != "small learning rate"
+    ]
+    assert [check.assumption for check in check_assumptions(XX, YX)] == ASSUMPTIONS[:4]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, set()),
+        ({"yx": TURNED}, {"commuting covariances"}),
+        ({"yx": YX + TWIST}, {"commuting covariances"}),
+        ({"yx": MIXED}, {"commuting covariances", "modes stand alone"}),
+        ({"yx": in_basis(LAM * [1, 1, 1, -1])}, {"positive regression coefficients"}),
+        ({"yx": in_basis(LAM * [1, 1, 1, 0])}, {"positive regression coefficients"}),
+        (
+            {"xx": np.eye(4), "yx": np.diag([0.9, 0.8, 0.7, 0.0]), "net": AXES},
+            {"positive regression coefficients"},
+        ),
+        ({"xx": RANK[0], "yx": RANK[1]}, {"full rank"}),
+        ({"net": begun(start=network.unbalanced, imbalance=0.3)}, {"balanced layers"}),
+        ({"net": begun(start=network.misaligned, angle=0.3)}, {"aligned layers"}),
+        ({"net": begun(widths=(4, 3, 4, 4))}, {"wide enough layers"}),
+        ({"net": begun(eps=0.05)}, {"greedy learning"}),
+        ({"net": begun(L=1)}, {"deep encoder"}),
+        ({"share": 0.2}, {"small learning rate"}),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
+)
+def test_one_violation_breaks_its_own_assumption_and_no_other(change, expected):
+    assert broken(**change) == expected
+
+
+def test_weights_near_their_plateau_are_no_small_initialisation():
+    near, small = (begun(eps=eps) for eps in (0.13, 0.1))
+    assert "small initialisation" in broken(net=near)
+    assert "small initialisation" not in broken(net=small)
+
+
+def test_the_objective_judged_is_the_one_asked_for():
+    assert "deep encoder" in broken(net=network.balanced(XX, YX, 3, eps=EPS), objective="mae")
+    assert broken(net=network.balanced(XX, YX, 3, eps=EPS), objective="jepa") == set()
+    run = network.gradient_flow(network.balanced(XX, YX, 3, eps=EPS), XX, YX, "mae", [1.0])
+    assert not check_assumptions(XX, YX, run=run)["deep encoder"].holds
+
+
+@pytest.mark.parametrize(("eps", "switches"), [(1e-3, True), (1e-2, False)])
+def test_a_better_mode_that_waits_too_long_breaks_the_alignment(eps, switches):
+    net = network.balanced(*WAITING, 3, eps=eps)
+    made = check_assumptions(*WAITING, network=net)["alignment outlasts the wait"]
+    assert made.holds is not switches
+    exponent = network.switching_exponent([1.0, 0.7], [0.5, 1.0], 3, eps=eps)
+    assert made.measured == pytest.approx(exponent.max())
+    turned = network.misaligned(*WAITING, 3, eps=eps, angle=1e-3)
+    later = check_assumptions(*WAITING, network=turned)["alignment outlasts the wait"]
+    assert later.threshold == pytest.approx(math.log(1e3), abs=1.0)
+    assert made.threshold > 30.0
+
+
+def test_a_run_that_learned_in_another_order_breaks_the_order():
+    run = network.gradient_flow(NET, XX, TURNED)
+    made = check_assumptions(XX, TURNED, run=run)
+    assert made["the predicted order"].measured == compare(run).order.tau < 0.9
+    assert {check.assumption for check in made.broken} == {
+        "commuting covariances",
+        "the predicted order",
+    }
+
+
+def test_a_run_that_never_learned_what_was_due_breaks_the_order():
+    flipped = network.Network(NET.encoder, [-layer for layer in NET.decoder])
+    end = 1.2 * dlnflow.critical_time(LAM, RHO, 3, eps=EPS).max()
+    run = network.gradient_flow(flipped, XX, YX, t=np.linspace(0.0, end, 400))
+    made = compare(run)
+    assert np.all(np.isinf(made.measured_time))
+    assert np.all(made.predicted_time < end)
+    assert not check_assumptions(XX, YX, run=run)["the predicted order"].holds
+
+
+def ideal_samples(n):
+    """Samples whose covariances are exactly the ideal ones."""
+    x = np.random.default_rng(3).normal(size=(n, 4))
+    x = np.linalg.qr(x - x.mean(axis=0))[0] * math.sqrt(n) @ in_basis(np.sqrt(LAM / RHO))
+    return x, x @ in_basis(RHO)
+
+
+def test_few_samples_are_too_few_however_ideal():
+    for n, enough in ((398, False), (402, True)):
+        x, y = ideal_samples(n)
+        made = check_assumptions(x=x, y=y)
+        assert [check.assumption for check in made.broken] == ["enough samples"][enough:]
+        assert made["enough samples"].measured == pytest.approx(math.sqrt(4 / n))
+
+
+def test_samples_and_their_covariances_are_judged_alike():
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(100, 4)) + 3.0
+    y = 0.5 * x + 0.4 * x @ rng.normal(size=(4, 4)) - 1.0
+    by_samples = check_assumptions(x=x, y=y, network=NET)
+    by_covariances = check_assumptions(*network.covariances(x, y), network=NET)
+    assert {check.assumption for check in by_samples} - {
+        check.assumption for check in by_covariances
+    } == {"enough samples"}
+    for check in by_covariances:
+        assert by_samples[check.assumption].measured == pytest.approx(check.measured)
+    assert by_covariances["commuting covariances"].measured > 0.1
+
+
+def test_checks_are_found_by_name_and_say_what_follows():
+    made = check_assumptions(XX, TURNED, network=NET)
+    assert made["full rank"] is next(check for check in made if check.assumption == "full rank")
+    assert len(made) == len(list(made)) == 11
+    with pytest.raises(KeyError, match="'wealth' was not checked; here are 'commuting cov"):
+        made["wealth"]
+    table = made.to_dataframe()
+    names = ["measured", "threshold", "holds", "quantity", "reason", "consequence"]
+    assert list(table) == ["assumption", *names]
+    assert table["holds"].tolist() == [check.holds for check in made]
+    assert (table[["quantity", "reason", "consequence"]].map(len) > 8).all(axis=None)
+    assert table["consequence"].is_unique
+    text = repr(made)
+    assert text.startswith("Assumptions: 10 of 11 hold")
+    assert text.count("BROKEN") == 1
+    assert " ".join(made["commuting covariances"].consequence.split()) in " ".join(text.split())
+    assert made["full rank"].consequence not in " ".join(text.split())
+    assert "BROKEN" not in repr(check_assumptions(XX, YX, network=NET))
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "words"),
+    [
+        ({}, ValueError, "got neither"),
+        ({"sigma_xx": XX, "sigma_yx": YX, "x": YX, "y": YX}, ValueError, "got both"),
+        ({"sigma_xx": XX}, TypeError, "sigma_yx"),
+        ({"x": XX}, TypeError, "y must"),
+        ({"sigma_xx": XX, "sigma_yx": math.nan * YX}, ValueError, "sigma_yx must"),
+        ({"sigma_xx": XX, "sigma_yx": YX, "lr": 0.1}, ValueError, "network must be given"),
+        ({"sigma_xx": XX, "sigma_yx": YX, "run": NET}, TypeError, "run must be a dlnflow"),
+        ({"sigma_xx": XX, "sigma_yx": YX, "network": XX}, TypeError, "network must be"),
+        ({"sigma_xx": XX[1:, 1:], "sigma_yx": YX[1:, 1:], "network": NET}, ValueError, "network"),
+        ({"sigma_xx": XX, "sigma_yx": YX, "network": NET, "lr": -1.0}, ValueError, "lr must be"),
+        ({"sigma_xx": XX, "sigma_yx": YX, "objective": "gan"}, ValueError, "gan"),
+    ],
+)
+def test_what_cannot_be_judged_is_refused(given, error, words):
+    with pytest.raises(error, match=words):
+        check_assumptions(**given)
