@@ -35,7 +35,8 @@ def joint_modes(xx: Array, yx: Array, *, rounding: float, alike: float) -> dict[
     basis = _resolved(variance[:kept], basis, yx, alike)
     in_basis = basis.T @ yx @ basis
     lam = np.diag(in_basis)[:kept].copy()
-    lam[np.abs(lam) <= rounding * np.linalg.norm(yx)] = 0.0
+    small = np.abs(in_basis) <= rounding * np.linalg.norm(yx)
+    lam[np.diag(small)[:kept]] = 0.0
     variance = np.einsum("ij,ij->j", basis[:, :kept], xx @ basis[:, :kept])
     order = np.argsort(-lam, kind="stable")
     chosen = basis[:, :kept][:, order]
@@ -44,7 +45,7 @@ def joint_modes(xx: Array, yx: Array, *, rounding: float, alike: float) -> dict[
         "lam": lam[order] * size_yx,
         "variance": variance[order] * size_xx,
         "basis": chosen * signs,
-        "coupling": _coupling(in_basis[:kept, :kept], variance)[order],
+        "coupling": _coupling(np.where(small, 0.0, in_basis)[:kept, :kept], variance)[order],
         "dropped": len(xx) - kept,
         **_diagnostics(xx, yx, in_basis),
     }

@@ -217,7 +217,9 @@ def test_the_title_on_initialisation_says_where_greedy_learning_ends(initialisat
 
 def test_the_title_says_so_where_greedy_learning_goes_on():
     made = experiments.initialisation([1e-4, 1e-3], objective="jepa")
-    assert plot.experiment(made)[0].get_title() == "Greedy learning does not end here"
+    assert plot.experiment(made)[0].get_title() == (
+        "Greedy learning ends above these starts (JEPA)"
+    )
 
 
 def test_the_title_does_not_say_so_where_learning_is_never_greedy():

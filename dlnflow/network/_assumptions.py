@@ -18,7 +18,7 @@ from dlnflow.network._compare import compare
 from dlnflow.network._data import Covariances, covariances, given_covariances
 from dlnflow.network._flow import target_of
 from dlnflow.network._learning import HIGH, LOW, overlap
-from dlnflow.network._network import Network
+from dlnflow.network._network import ABSENT, Network, amplitudes
 from dlnflow.network._run import Run
 from dlnflow.network._stability import largest_stable_rate
 from dlnflow.network._switching import switching_exponent
@@ -309,7 +309,7 @@ def _of_learning(
     network: Network, data: Covariances, objective: Objective, m: int
 ) -> Iterator[Check]:
     spectrum = data.spectrum
-    eps = np.linalg.norm(network.embedding @ spectrum.basis, axis=0)
+    eps = amplitudes(network, spectrum.basis)
     there = (eps > 0.0) & (spectrum.rho > 0.0)
     if not there.any():
         return
@@ -367,7 +367,8 @@ def misalignment(network: Network, data: Covariances, m: int) -> float:
     for layer in network.layers[:m]:
         target = layer @ target
     size = np.linalg.norm(target, axis=0)
-    target = target / np.where(size > 0.0, size, 1.0)
+    there = size > ABSENT * size.max(initial=0.0)
+    target = np.where(there, target / np.where(there, size, 1.0), 0.0)
     meets = target.T @ network.product @ basis
     total = float(np.linalg.norm(meets))
     if total == 0.0:
@@ -393,10 +394,9 @@ def _of_rate(
 
 
 def _of_order(run: Run) -> Check:
-    tau = compare(run).order.tau
     return Check(
         "the predicted order",
-        1.0 if tau is None else tau,
+        compare(run).tau,
         0.9,
         "Kendall tau between predicted and actual order",
         "one pair in twenty exchanged",

@@ -21,6 +21,7 @@ from dlnflow.network._learning import (
     order_agreement,
     overlap,
 )
+from dlnflow.network._network import amplitudes
 from dlnflow.network._run import Run
 from dlnflow.spectrum import Spectrum
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Array = NDArray[np.float64]
+
+COARSE = 0.1  # between two times of a run, as a share of when a mode was learned between them
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,13 +86,33 @@ class Comparison:
         cut = np.where(self.predicted_time > end, np.inf, self.predicted_time)
         return order_agreement(cut, self.measured_time)
 
+    @property
+    def tau(self) -> float:
+        """Kendall's tau of `order`; where no two modes have one, 1 if as many came as were due."""
+        if self.order.tau is not None:
+            return self.order.tau
+        end = float(self.run.t[-1])
+        return float(np.array_equal(self.predicted_time <= end, self.measured_time <= end))
+
+    @property
+    def coarseness(self) -> float:
+        """The largest step of ``run.t`` across a measured time, over that time: its resolution."""
+        came = self.measured_time[np.isfinite(self.measured_time) & (self.measured_time > 0.0)]
+        if not came.size:
+            return 0.0
+        after = np.clip(np.searchsorted(self.run.t, came), 1, self.run.t.size - 1)
+        return float(np.max((self.run.t[after] - self.run.t[after - 1]) / came))
+
     @cached_property
     def deviation(self) -> Array:
-        """Per mode, the largest ``|measured - predicted|`` over the larger of plateau and start."""
-        scale = np.maximum(self.plateau, self.eps)
+        """Per mode, the largest ``|measured - predicted|`` over the larger of plateau and start.
+
+        Over those of other modes for one that has neither.
+        """
+        rest = plateau(self.spectrum.rho, self.run.start.L, **self._objective)
+        scale = np.maximum(rest, self.eps)
         gap = np.max(np.abs(self.measured - self.predicted), axis=1, initial=0.0)
-        largest = np.max(self.measured, axis=1, initial=0.0)
-        return gap / np.where(scale > 0.0, scale, np.where(largest > 0.0, largest, 1.0))
+        return gap / np.where(scale > 0.0, scale, scale.max() or 1.0)
 
     @property
     def largest_deviation(self) -> float:
@@ -111,7 +134,7 @@ class Comparison:
         """``measured_time / predicted_time - 1``, shape (modes,); 0 where both agree on 0 or never.
 
         Infinite where the network did not learn within the run what it should have, -1 where it
-        learned what it should not have within it.
+        learned what it never should have.
         """
         end = float(self.run.t[-1]) if self.run.t.size else 0.0
         due, came = self.predicted_time, self.measured_time
@@ -181,6 +204,10 @@ class Comparison:
                 f"  critical times off by {errors.max():.2g} at most, {np.median(errors):.2g} in "
                 f"the median of {int(timed.sum())}"
             )
+        if self.coarseness > COARSE:
+            lines.append(
+                f"  run.t is coarse: measured times are only known to {self.coarseness:.0%}"
+            )
         if self.run.stopped:
             lines.append(f"  the run stopped early: {self.run.stopped}")
         return "\n".join(lines)
@@ -242,7 +269,7 @@ def compare(run: Run, *, p: float = 0.5, spectrum: Spectrum | None = None) -> Co
             f"spectrum must have the run's dimension {run.start.widths[0]}: got {len(modes.basis)}"
         )
     measured = np.linalg.norm(run.encoder @ modes.basis, axis=-2).T
-    eps = np.linalg.norm(run.start.embedding @ modes.basis, axis=0)
+    eps = amplitudes(run.start, modes.basis)
     columns = _modes(run, modes, eps)
     for name in ("lam", "rho", "variance", "eps"):
         columns[name] = columns[name][:, None]

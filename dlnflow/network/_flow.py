@@ -13,7 +13,7 @@ from dlnflow.clock import Clock, network_time
 from dlnflow.grid import given_grid, resolving_grid
 from dlnflow.network._data import Covariances, given_covariances
 from dlnflow.network._equations import Equations
-from dlnflow.network._network import Network
+from dlnflow.network._network import Network, amplitudes
 from dlnflow.network._run import Run
 from dlnflow.network._solvers import LARGEST_IMPLICIT, METHODS, integrate
 from dlnflow.network._watch import Report, Watch
@@ -186,7 +186,7 @@ def _times(
 ) -> Array:
     if t is not None:
         return given_grid(t).t
-    start = np.linalg.norm(network.embedding @ data.spectrum.basis, axis=0)
+    start = amplitudes(network, data.spectrum.basis)
     if not start.all():
         raise ValueError(
             "t must be given for a network in which some mode has no amplitude at all: got None"

@@ -14,7 +14,7 @@ BESIDE = 3  # points on either side of a crossing that the interpolation uses
 
 
 def crossing_times(t: Array, w: Array, level: Array) -> Array:
-    """When each curve first reaches its level: 0 if it starts there, infinite if it never does.
+    """When each curve first reaches its level: ``t[0]`` if it starts there, infinite if never.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def overlap(low: Array, high: Array) -> float:
         are being learned, over the shorter of their two windows. 0 for fewer than two modes.
     """
     known = np.isfinite(low) & np.isfinite(high) & (high > low)
-    order = np.argsort(high[known], kind="stable")
+    order = np.lexsort((low[known], high[known]))
     begin, end = low[known][order], high[known][order]
     if begin.size < 2:
         return 0.0

@@ -15,6 +15,8 @@ from dlnflow import _validate
 
 Array = NDArray[np.float64]
 
+ABSENT = 1e-12  # of the largest amplitude: what rounding leaves of a mode that is not there
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Network:
@@ -130,6 +132,12 @@ class Network:
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, layers in state.items():
             object.__setattr__(self, name, tuple(_closed(layer) for layer in layers))
+
+
+def amplitudes(network: Network, basis: Array) -> Array:
+    """``|Wbar b|`` for the columns of a basis; 0 where only rounding is left."""
+    size: Array = np.linalg.norm(network.embedding @ basis, axis=0)
+    return np.where(size > ABSENT * size.max(initial=0.0), size, 0.0)
 
 
 def defects(layers: Sequence[Array]) -> list[Array]:

@@ -111,7 +111,10 @@ def _step(solver: Any, landing: float) -> str | None:
         return solver.step()
     planned = solver.h_abs
     solver.t_bound, solver.status = landing, "running"
-    problem = solver.step()
+    with np.errstate(
+        invalid="ignore"
+    ):  # at rest its error norm underflows to 0 / 0, and it retries
+        problem = solver.step()
     if solver.t == landing:
         solver.h_abs = max(solver.h_abs, planned)
     return problem

@@ -67,7 +67,7 @@ def switching_rate(
     >>> network.switching_rate([1.0, 1.0], [1.0, 0.5], 1).tolist()
     [[0.0, 0.25], [0.0, 0.0]]
     """
-    covariance, coefficient, _ = _validate.modes(lam, rho, None)
+    covariance, coefficient, _ = _validate.modes(lam, rho, _any_variance(rho))
     covariance, coefficient = (
         column.ravel() for column in np.broadcast_arrays(covariance, coefficient)
     )
@@ -130,9 +130,14 @@ def switching_exponent(
     """
     settings: dict[str, Any] = {"objective": objective, "decoder_depth": decoder_depth}
     rate = switching_rate(lam, rho, L, **settings)
-    variance = np.where(np.asarray(rho) == 0.0, 1.0, np.nan)
+    variance = _any_variance(rho)
     times = critical_time(lam, rho, L, eps=eps, clock="network", variance=variance, **settings)
     times = np.broadcast_to(times, rate.shape[:1])
     finite = np.where(np.isfinite(times), times, 0.0)
     wait = np.maximum(finite[:, None] - np.where(np.isfinite(times), times, np.inf)[None, :], 0.0)
     return np.max(rate * wait, axis=1, initial=0.0)
+
+
+def _any_variance(rho: ArrayLike) -> Array:
+    """Some variance for pure noise, which is never learned whatever it is."""
+    return np.where(_validate.real("rho", rho) == 0.0, 1.0, np.nan)

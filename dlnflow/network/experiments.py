@@ -291,11 +291,16 @@ def initialisation(
     return Experiment("initialisation", _greedy_finding(table, L), table, comparisons)
 
 
-def breakdown(eps: Array, overlaps: Array) -> float | None:
-    """The smallest ``eps`` at which the overlap reaches a half; None if it never does."""
+def breakdown(eps: Array, overlaps: Array) -> float:
+    """The smallest ``eps`` at which the overlap reaches a half.
+
+    Infinite if it never does, 0 if it is above from the first.
+    """
     above = np.flatnonzero(overlaps >= GREEDY)
-    if not above.size or above[0] == 0:
-        return None
+    if not above.size:
+        return float("inf")
+    if above[0] == 0:
+        return 0.0
     i = int(above[0])
     share = (GREEDY - overlaps[i - 1]) / (overlaps[i] - overlaps[i - 1])
     return float(eps[i - 1] ** (1.0 - share) * eps[i] ** share)
@@ -378,7 +383,16 @@ def _greedy_finding(table: pd.DataFrame, L: int) -> str:
         seen, due = (
             breakdown(eps, part[f"{kind}_overlap"].to_numpy()) for kind in ("measured", "predicted")
         )
-        where = "nowhere here" if seen is None else f"at eps = {seen:.2g}"
-        theory = "" if due is None else f" (predicted {due:.2g})"
-        said.append(f"{str(name).upper()} {where}{theory}")
+        known = 0.0 < due < np.inf
+        said.append(
+            f"{str(name).upper()} {_where(seen)} (predicted {due:.2g})"
+            if known
+            else f"{str(name).upper()} {_where(seen)}"
+        )
     return f"at L = {L} greedy learning ends for {', '.join(said)}"
+
+
+def _where(eps: float) -> str:
+    if eps == 0.0:
+        return "below every eps here"
+    return "at no eps here" if np.isinf(eps) else f"at eps = {eps:.2g}"

@@ -72,10 +72,14 @@ class ValidityMap:
         """In one sentence."""
         said = []
         for name, power in self.exponents.items():
-            part = self.table[self.table["objective"] == name]
-            text = f"{name.upper()} off by {part['time_error'].min():.2g}"
-            text += f" to {part['time_error'].max():.2g}"
-            said.append(text + (f", as x**{power:.2f}" if power is not None else ""))
+            error = self.table.loc[self.table["objective"] == name, "time_error"]
+            known = error[np.isfinite(error)]
+            text = "leaves modes unlearned"
+            if known.size:
+                text = f"off by {known.min():.2g} to {known.max():.2g}"
+                text += "" if known.size == error.size else " where all modes are learned"
+            power_law = "" if power is None else f", as x**{power:.2f}"
+            said.append(f"{name.upper()} {text}{power_law}")
         return f"{self.variable}: {'; '.join(said)}"
 
     def plot(self, **options: Any) -> Any:
@@ -604,7 +608,7 @@ def _errors(comparison: Comparison) -> dict[str, float]:
     return {
         "time_error": float(np.max(np.abs(comparison.time_error))),
         "deviation": comparison.largest_deviation,
-        "tau": 0.0 if comparison.order.tau is None else comparison.order.tau,
+        "tau": comparison.tau,
     }
 
 

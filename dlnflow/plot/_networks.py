@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from dlnflow import _validate
 from dlnflow.clock import label
 from dlnflow.network import Comparison
 from dlnflow.network.experiments import GREEDY, Experiment, breakdown
@@ -32,6 +33,7 @@ from dlnflow.plot._style import (
 Array = NDArray[np.float64]
 
 MOST_DRAWN = 8  # modes drawn of a comparison, those of largest lam
+MOST_LAYERS = 16  # whole numbers up to which an axis counts layers
 MARKS = 14  # markers on a measured curve
 SETTINGS = {"same": "both objectives learn in this order", "opposite": "the objectives disagree"}
 
@@ -72,7 +74,8 @@ def comparison(made: Comparison, *, ax: Axes | None = None, modes: int = MOST_DR
     if not isinstance(made, Comparison):
         raise TypeError(f"made must be a dlnflow.network.Comparison: got {type(made).__name__}")
     axes = single_axes(ax, figsize=(6.4, 4.8))
-    drawn = np.argsort(-made.spectrum.lam, kind="stable")[: max(1, modes)]
+    count = int(_validate.single("modes", _validate.depth("modes", modes)))
+    drawn = np.argsort(-made.spectrum.lam, kind="stable")[:count]
     shades = shades_of(made.run.objective)(np.linspace(0.0, 1.0, max(2, drawn.size)))
     t = made.run.t
     for place, mode in enumerate(drawn):
@@ -237,15 +240,15 @@ def _initialisation(made: Experiment, ax: Any) -> NDArray[Any]:
             **look,
         )
         where = breakdown(part["eps"].to_numpy(), part["measured_overlap"].to_numpy())
-        if where is not None:
-            said.append(rf"{number(where, 2)} ({display(objective)})")
+        words = {0.0: "below these starts", float("inf"): "above these starts"}
+        said.append(words.get(where, rf"at $\epsilon \approx$ {number(where, 2)}"))
+        said[-1] += f" ({display(objective)})"
     one.axhline(GREEDY, color=NEUTRAL, linewidth=0.8, linestyle=(0, (2, 2)))
     one.set_xscale("log")
     one.set_ylim(-0.04, 1.04)
     one.set_xlabel(r"initial amplitude $\epsilon$")
     one.set_ylabel("overlap of neighbours' learning\n(0 one at a time, 1 all together)")
-    ends = rf"ends at $\epsilon \approx$ {', '.join(said)}" if said else "does not end here"
-    one.set_title(f"Greedy learning {ends}", fontsize="medium")
+    one.set_title(f"Greedy learning ends {', '.join(said)}", fontsize="medium")
     legend_below(one, one.get_lines()[:-1], columns=2)
     return axes
 
@@ -285,12 +288,13 @@ def validity(made: ValidityMap, *, ax: Axes | None = None) -> Axes:
     if not isinstance(made, ValidityMap):
         raise TypeError(f"made must be a dlnflow.network ValidityMap: got {type(made).__name__}")
     axes = single_axes(ax, figsize=(6.4, 5.0))
-    few = made.table["x"].nunique() < 6 and float(made.table["x"].min()) >= 1.0
-    if not few:
+    x = made.table["x"].to_numpy()
+    layers = bool((x == np.round(x)).all() and x.max() <= MOST_LAYERS)
+    if not layers:
         axes.set_xscale("log")
     axes.set_yscale("log")
     handles = list(_curves(axes, made))
-    if few:
+    if layers:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel(made.variable)
     axes.set_ylabel("error of the prediction")
