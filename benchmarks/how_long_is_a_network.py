@@ -1,7 +1,7 @@
 """A JEPA network through all its transitions: seconds, error, and cost against width and depth.
 
-The first run has the threads BLAS takes by itself, of which each waits for all others where another
-program runs; the rest are on one thread. Ratios are to 32 modes and three layers.
+The first run has all threads of the BLAS, which wait for each other wherever another program runs;
+the rest are on one thread. Ratios are to 32 modes and three layers.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """`method="auto"`, which goes on with Radau where the flow turns stiff, against DOP853 alone.
 
-A JEPA from a small start: some modes are learned ten thousands of relaxation times before others.
-Networks lie on both sides of where factorising the Jacobian costs more than it saves. BDF has a
-tolerance with which it is no more exact than Radau, since its errors add up to far more than that.
+A JEPA from a small start learns some modes ten thousands of relaxation times before the others. At
+`d = 6` an implicit method pays; at `d = 12` factorising its Jacobian costs more than it saves, and
+`auto` must see that. BDF is held against Radau at the tolerance with which it is nearly as exact.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ def findings() -> Iterator[Finding]:
     with threadpool_limits(1):
         explicit, _ = trained(6, "DOP853")
         seconds, error = min(trained(6, "auto") for _ in range(3))
-        yield Finding(f"auto / DOP853, JEPA d=6 L={L} eps=1e-3", seconds / explicit, 0.5)
+        yield Finding(f"auto / DOP853, seconds, JEPA d=6 L={L} eps=1e-3", seconds / explicit, 0.5)
         yield Finding("auto's largest relative error against amplitude, in 1e-9", error / 1e-9, 10)
         ratio = trained(12, "auto")[0] / trained(12, "DOP853")[0]
-        yield Finding("auto / DOP853, d=12", ratio, 1.3)
+        yield Finding("auto / DOP853, the same with d=12", ratio, 1.6)
         radau, radau_error = min(trained(4, "Radau", rtol=1e-9) for _ in range(3))
         bdf, bdf_error = min(trained(4, "BDF", rtol=1e-13) for _ in range(3))
         better = {"larger_is_better": True}

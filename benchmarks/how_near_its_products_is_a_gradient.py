@@ -2,7 +2,7 @@
 
 `N` square layers take `3 (N - 1)` products: `N - 1` prefixes, `N - 1` to pull the error back and
 `N - 1` outer products. JEPA takes one more, unless `sigma_yx` is diagonal where `sigma_xx` is.
-On one thread, as those that wait for each other measure what else the machine does.
+On one thread, since several wait for each other wherever another program runs.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import matplotlib.pyplot as plt
 
 from dlnflow import demo, plot
+from dlnflow.network import experiments, validity
 
 
 def main(folder: Path) -> None:
@@ -22,13 +23,24 @@ def main(folder: Path) -> None:
     }
     for name, draw in figures.items():
         draw()
-        plt.savefig(folder / f"{name}.png", dpi=150)
-        plt.close("all")
-        print(folder / f"{name}.png")
+        save(folder / f"{name}.png")
+    for experiment in (experiments.order, experiments.depth, experiments.initialisation):
+        experiment().plot()
+        save(folder / f"network_{experiment.__name__}.png")
+    grid = plt.subplots(4, 2, figsize=(11, 19), layout="constrained")[1]
+    for axes, measure in zip(grid.ravel(), validity.MAPS.values(), strict=True):
+        measure().plot(ax=axes)
+    save(folder / "network_validity.png", dpi=100)
     with TemporaryDirectory() as scratch:
         demo.run(Path(scratch))
         shutil.copy(Path(scratch) / "order_against_depth.png", folder / "photographs.png")
     print(folder / "photographs.png")
+
+
+def save(path: Path, dpi: int = 150) -> None:
+    plt.savefig(path, dpi=dpi)
+    plt.close("all")
+    print(path)
 
 
 if __name__ == "__main__":

@@ -271,7 +271,7 @@ def a_map(x, error, **columns):
 
 def test_without_a_power_the_title_gives_the_range():
     title = plot.validity(a_map([0.1, 0.2, 0.3], [0.04, 0.3, 0.6])).get_title()
-    assert title.endswith("critical times err by 0.04 to 0.6 (JEPA)")
+    assert title.endswith("critical times err: JEPA by 0.04 to 0.6")
 
 
 def test_modes_never_learned_have_an_arrowhead_at_the_top_and_no_point():
@@ -281,7 +281,7 @@ def test_modes_never_learned_have_an_arrowhead_at_the_top_and_no_point():
     assert top.get_marker() == "^"
     assert same_colour(top, "jepa")
     assert labelled(axes, "JEPA: critical time").get_xdata().tolist() == [0.1]
-    assert "to never (JEPA)" in axes.get_title()
+    assert "JEPA by 0.04 to more" in axes.get_title()
     names = [text.get_text() for text in axes.get_legend().get_texts()]
     assert "a mode not learned" in names
     axes.figure.canvas.draw()

@@ -351,15 +351,19 @@ def _curves(axes: Axes, made: ValidityMap) -> Iterator[Line2D]:
 
 def _headline(made: ValidityMap) -> str:
     powers = [
-        f"{str(name).upper()} as $x^{{{power:.2f}}}$"
+        f"{name.upper()} as $x^{{{power:.2f}}}$"
         for name, power in made.exponents.items()
         if power is not None
     ]
     finding = f"critical times err: {', '.join(powers)}"
     if not powers:
-        finding = "critical times err by " + ", ".join(
-            f"{number(part['time_error'].min(), 2)} to {number(part['time_error'].max(), 2)} "
-            f"({str(name).upper()})"
-            for name, part in made.table.groupby("objective", sort=False)
-        )
-    return f"Breaking one assumption: {made.assumption}\n{finding.replace('inf', 'never')}"
+        errors = made.table.groupby("objective", sort=False)["time_error"]
+        finding = "critical times err: " + ", ".join(_span(str(n), e.to_numpy()) for n, e in errors)
+    return f"Breaking one assumption: {made.assumption}\n{finding}"
+
+
+def _span(name: str, error: Array) -> str:
+    if np.isinf(error.min()):
+        return f"{name.upper()} leaves modes unlearned"
+    largest = "more" if np.isinf(error.max()) else number(float(error.max()), 2)
+    return f"{name.upper()} by {number(float(error.min()), 2)} to {largest}"

@@ -1,0 +1,15 @@
+"""What does each broken assumption cost? Eight maps, about two minutes."""
+
+from _network_report import folder, report
+
+from dlnflow.network import validity
+
+
+def main() -> None:
+    into = folder()
+    for name, measure in validity.MAPS.items():
+        report(measure(progress=True), f"validity_{name}", into)
+
+
+if __name__ == "__main__":
+    main()

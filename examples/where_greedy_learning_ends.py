@@ -1,0 +1,13 @@
+"""From which initialisation on are features no longer learned one at a time? Six decades of it."""
+
+from _network_report import folder, report
+
+from dlnflow.network import experiments
+
+
+def main() -> None:
+    report(experiments.initialisation(progress=True), "where_greedy_learning_ends", folder())
+
+
+if __name__ == "__main__":
+    main()
