@@ -1,6 +1,6 @@
 """`method="auto"`, which goes on with Radau where the flow turns stiff, against DOP853 alone.
 
-A JEPA from a small start learns some modes ten thousands of relaxation times before the others. At
+A JEPA from a small start learns some modes tens of thousands of relaxation times before others. At
 `d = 6` an implicit method pays; at `d = 12` factorising its Jacobian costs more than it saves, and
 `auto` must see that. BDF is held against Radau at the tolerance with which it is nearly as exact.
 """

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from dlnflow.network import experiments, validity
-from dlnflow.network.experiments import breakdown
+from dlnflow.network._learning import breakdown
 
 ORDER = {"L": 4, "eps": 0.02, "lr": 0.1, "batch_size": 128}
 STARTS = (1e-4, 1e-3, 1e-2, 1e-1)
@@ -55,8 +55,14 @@ def test_the_objectives_disagree_where_they_should_and_nowhere_else(order):
 
 
 def test_the_finding_on_order_names_what_each_objective_learns_first(order):
-    assert "opposite order: JEPA starts with rho = 0.95, MAE with 0.60" in order.finding
-    assert "same order: JEPA starts with rho = 0.95, MAE with 0.95" in order.finding
+    assert (
+        "opposite order: JEPA starts with rho = 0.95; opposite order: MAE starts with rho = 0.60"
+        in order.finding
+    )
+    assert (
+        "same order: JEPA starts with rho = 0.95; same order: MAE starts with rho = 0.95"
+        in order.finding
+    )
     assert order.finding.count("Kendall tau") == 4
     assert repr(order) == f"Experiment 'order': {order.finding}"
 
@@ -152,6 +158,42 @@ def test_greedy_learning_ends_where_a_straight_line_in_log_eps_has_a_half():
     assert breakdown(eps, overlaps) == pytest.approx(10.0**-2.5)
     assert breakdown(eps, np.array([0.0, 0.5, 0.75, 1.0])) == pytest.approx(1e-3)
     assert np.isinf(breakdown(eps, np.array([0.0, 0.1, 0.2, 0.49])))
+
+
+def interrupting(after):
+    """A progress callback that presses Ctrl-C at the report after so many."""
+    told = []
+
+    def report(share, text):
+        told.append(text)
+        if len(told) > after:
+            raise KeyboardInterrupt
+
+    return report
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda progress: experiments.depth([1, 2, 3, 4, 5], eps=1e-2, progress=progress),
+        lambda progress: validity.balance(np.geomspace(1e-3, 0.3, 40), progress=progress),
+    ],
+)
+def test_an_interrupt_keeps_what_was_measured_and_says_so(run):
+    made = run(interrupting(1))
+    assert made.stopped == "interrupted"
+    assert len(made.table)
+    assert np.isfinite(made.table.select_dtypes("number").to_numpy()).all()
+    assert "stopped early: interrupted" in repr(made)
+
+
+def test_an_interrupt_before_anything_was_measured_is_one(monkeypatch):
+    def at_once(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(experiments, "gradient_flow", at_once)
+    with pytest.raises(KeyboardInterrupt):
+        experiments.initialisation([1e-3], objective="jepa")
 
 
 def test_progress_is_told_as_runs_are_done():

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 import dlnflow
-from dlnflow import symbolic
+from dlnflow import network, symbolic
+from dlnflow.network import experiments, validity
 
 ROOT = Path(dlnflow.__file__).parent
 HEAVY = [
@@ -179,6 +180,40 @@ def test_public_names_of_the_derivation_are_documented(name):
             assert {"Parameters", "Returns", "Examples"} <= set(sections(doc))
 
 
+def test_the_matrices_know_no_modes():
+    """The witness of the closed forms takes nothing from them until it is read."""
+    for name in ("_equations", "_network", "_watch", "_solvers"):
+        used = {one for one in reached(f"network.{name}") if not one.startswith("network")}
+        assert used <= {"_validate"}, name
+
+
+@pytest.mark.parametrize("place", [network, experiments, validity])
+def test_public_functions_of_networks_are_documented(place):
+    names = getattr(place, "__all__", None) or [
+        name
+        for name, one in vars(place).items()
+        if inspect.isfunction(one) and one.__module__ == place.__name__ and name[0] != "_"
+    ]
+    assert len(names) >= 3
+    for name in names:
+        public = getattr(place, name)
+        doc = inspect.getdoc(public)
+        assert doc, name
+        if inspect.isfunction(public):
+            found = sections(doc)
+            assert {"Parameters", "Returns", "Raises", "Examples"} <= set(found), name
+            assert f"{name}(" in found["Examples"], name
+            signature = inspect.signature(public)
+            documented = {
+                word.strip(" *")
+                for line in found["Parameters"].splitlines()
+                if line and not line.startswith(" ")
+                for word in line.split(" : ")[0].split(",")
+            }
+            assert documented == set(signature.parameters), name
+            assert all(p.annotation is not p.empty for p in signature.parameters.values())
+
+
 @pytest.mark.parametrize(
     ("upper", "lower"),
     [
@@ -190,6 +225,10 @@ def test_public_names_of_the_derivation_are_documented(name):
         ("critical_time", "integrate"),
         ("spectrum", "simulate"),
         ("symbolic", "objective"),
+        ("network._compare", "critical_time"),
+        ("network._data", "spectrum"),
+        ("network.validity", "network._compare"),
+        ("network._flow", "network._equations"),
     ],
 )
 def test_arrows_point_down_and_never_back(upper, lower):

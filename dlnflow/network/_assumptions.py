@@ -17,7 +17,7 @@ from dlnflow.modes import plateau
 from dlnflow.network._compare import compare
 from dlnflow.network._data import Covariances, covariances, given_covariances
 from dlnflow.network._flow import target_of
-from dlnflow.network._learning import HIGH, LOW, overlap
+from dlnflow.network._learning import GREEDY, HIGH, LOW, overlap
 from dlnflow.network._network import ABSENT, Network, amplitudes
 from dlnflow.network._run import Run
 from dlnflow.network._stability import largest_stable_rate
@@ -332,7 +332,7 @@ def _of_learning(
     yield Check(
         "greedy learning",
         overlap(*windows),
-        HALF,
+        GREEDY,
         "overlap of neighbouring modes' learning windows",
         "above half, most of a mode's learning coincides with its neighbour's",
         "Modes are learned together rather than one after another: a smaller initialisation, or "

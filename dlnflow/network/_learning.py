@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 LOW, HIGH = 0.1, 0.9  # of the plateau: between them a mode is being learned
+GREEDY = 0.5  # overlap of learning windows above which learning is no longer one at a time
 BESIDE = 3  # points on either side of a crossing that the interpolation uses
 
 
@@ -76,6 +77,21 @@ def overlap(low: Array, high: Array) -> float:
     common = np.minimum(end[:-1], end[1:]) - np.maximum(begin[:-1], begin[1:])
     length = end - begin
     return float(np.mean(np.maximum(common, 0.0) / np.minimum(length[:-1], length[1:])))
+
+
+def breakdown(eps: Array, overlaps: Array) -> float:
+    """The smallest ``eps`` at which the overlap reaches a half.
+
+    Infinite if it never does, 0 if it is above from the first.
+    """
+    above = np.flatnonzero(overlaps >= GREEDY)
+    if not above.size:
+        return float("inf")
+    if above[0] == 0:
+        return 0.0
+    i = int(above[0])
+    share = (GREEDY - overlaps[i - 1]) / (overlaps[i] - overlaps[i - 1])
+    return float(eps[i - 1] ** (1.0 - share) * eps[i] ** share)
 
 
 class Agreement(NamedTuple):

@@ -14,6 +14,7 @@ from dlnflow.clock import Clock, label
 from dlnflow.network._data import Covariances
 from dlnflow.network._equations import Equations, prefixes
 from dlnflow.network._network import Network, defects
+from dlnflow.network._watch import INTERRUPTED
 from dlnflow.objective import Objective
 from dlnflow.spectrum import Spectrum
 
@@ -165,6 +166,15 @@ class Run:
             f"{self.spectrum.lam.size} modes\n"
             f"  {self.t.size} times {last} ({label(self.clock)}), by {self.how}{ended}"
         )
+
+
+def finished(run: Run) -> Run:
+    """The run, if it came to its end; what interrupted it interrupts its caller."""
+    if run.stopped == INTERRUPTED:
+        raise KeyboardInterrupt
+    if run.stopped:
+        raise RuntimeError(f"a run stopped early: {run.stopped}")
+    return run
 
 
 def _closed(array: Array) -> Array:

@@ -10,6 +10,7 @@ from typing import Any
 
 from dlnflow import _validate
 
+INTERRUPTED = "interrupted"
 Report = bool | Callable[[float, str], None]
 
 
@@ -81,6 +82,6 @@ class Watch(AbstractContextManager["Watch"]):
         if self._bar is not None:
             self._bar.stop()
         if kind is KeyboardInterrupt:
-            self.stopped = "interrupted"
+            self.stopped = INTERRUPTED
             return True
         return False

@@ -20,6 +20,8 @@ from dlnflow.network._compare import Comparison, compare, describe
 from dlnflow.network._descent import gradient_descent
 from dlnflow.network._flow import gradient_flow
 from dlnflow.network._initialise import balanced
+from dlnflow.network._learning import breakdown
+from dlnflow.network._run import finished
 from dlnflow.network._watch import Report, Watch
 from dlnflow.network._worlds import World
 from dlnflow.objective import Objective, as_objectives
@@ -33,7 +35,6 @@ SAME_ORDER = ((1.4, 1.25, 1.1, 1.0), (0.95, 0.85, 0.72, 0.6))
 OPPOSITE_ORDER = ((1.0, 1.08, 1.16, 1.24), (0.95, 0.84, 0.72, 0.6))
 LATE = 0.97  # of its plateau: trained until the last mode is there
 DECADES = tuple(float(f"{start:.2g}") for start in np.geomspace(1e-7, 1e-1, 25))
-GREEDY = 0.5  # overlap of learning windows above which learning is no longer one at a time
 POINTS = 400
 
 
@@ -49,12 +50,15 @@ class Experiment:
     table : pandas.DataFrame
     comparisons : dict
         The runs beside their predictions, by their setting (see each experiment).
+    stopped : str or None
+        Why it is not complete, if it is not.
     """
 
     name: str
     finding: str
     table: pd.DataFrame
     comparisons: dict[tuple[Any, ...], Comparison]
+    stopped: str | None = None
 
     def plot(self, **options: Any) -> Any:
         """The figure; see `dlnflow.plot.experiment`."""
@@ -63,7 +67,8 @@ class Experiment:
         return plot.experiment(self, **options)
 
     def __repr__(self) -> str:
-        return f"Experiment {self.name!r}: {self.finding}"
+        cut = f" (stopped early: {self.stopped})" if self.stopped else ""
+        return f"Experiment {self.name!r}: {self.finding}{cut}"
 
 
 def order(
@@ -140,9 +145,11 @@ def order(
                     clock="network",
                     rng=random,
                 )
-                comparisons[name, objective.name] = compare(run)
+                comparisons[name, objective.name] = compare(finished(run))
+    if not comparisons:
+        raise KeyboardInterrupt
     table = _order_table(comparisons)
-    return Experiment("order", _order_finding(comparisons), table, comparisons)
+    return Experiment("order", _order_finding(comparisons), table, comparisons, watch.stopped)
 
 
 def depth(
@@ -217,8 +224,10 @@ def depth(
                         "measured_gap": _gap(made.measured_time[place], first, last),
                     }
                 )
+    if not rows:
+        raise KeyboardInterrupt
     table = pd.DataFrame(rows)
-    return Experiment("depth", _depth_finding(table), table, comparisons)
+    return Experiment("depth", _depth_finding(table), table, comparisons, watch.stopped)
 
 
 def initialisation(
@@ -287,23 +296,11 @@ def initialisation(
                         "measured_overlap": measured,
                     }
                 )
+    if not rows:
+        raise KeyboardInterrupt
     table = pd.DataFrame(rows)
-    return Experiment("initialisation", _greedy_finding(table, L), table, comparisons)
-
-
-def breakdown(eps: Array, overlaps: Array) -> float:
-    """The smallest ``eps`` at which the overlap reaches a half.
-
-    Infinite if it never does, 0 if it is above from the first.
-    """
-    above = np.flatnonzero(overlaps >= GREEDY)
-    if not above.size:
-        return float("inf")
-    if above[0] == 0:
-        return 0.0
-    i = int(above[0])
-    share = (GREEDY - overlaps[i - 1]) / (overlaps[i] - overlaps[i - 1])
-    return float(eps[i - 1] ** (1.0 - share) * eps[i] ** share)
+    finding = _greedy_finding(table, L)
+    return Experiment("initialisation", finding, table, comparisons, watch.stopped)
 
 
 def _given_modes(name: str, modes: tuple[ArrayLike, ArrayLike]) -> tuple[Array, Array]:
@@ -330,7 +327,7 @@ def _flow(
     world: World, L: int, eps: float, objective: Objective, random: np.random.Generator
 ) -> Comparison:
     net = _start(world, L, eps, objective, random)
-    return compare(gradient_flow(net, world.sigma_xx, world.sigma_yx, objective))
+    return compare(finished(gradient_flow(net, world.sigma_xx, world.sigma_yx, objective)))
 
 
 def _places(comparison: Comparison, world: World) -> NDArray[np.intp]:
@@ -358,11 +355,9 @@ def _order_table(comparisons: dict[tuple[Any, ...], Comparison]) -> pd.DataFrame
 
 def _order_finding(comparisons: dict[tuple[Any, ...], Comparison]) -> str:
     said = []
-    for name in ("same", "opposite"):
-        pair = [comparisons[name, objective] for objective in ("jepa", "mae")]
-        first = [int(one.measured_time.argmin()) for one in pair]
-        rho = [float(one.spectrum.rho[i]) for one, i in zip(pair, first, strict=True)]
-        said.append(f"{name} order: JEPA starts with rho = {rho[0]:.2f}, MAE with {rho[1]:.2f}")
+    for (name, objective), one in comparisons.items():
+        rho = one.spectrum.rho[int(one.measured_time.argmin())]
+        said.append(f"{name} order: {objective.upper()} starts with rho = {rho:.2f}")
     taus = [describe(one.order) for one in comparisons.values()]
     return "; ".join(said) + f" (against prediction: {', '.join(taus)})"
 

@@ -6,90 +6,39 @@ exponent with which the error grows where it has one, and ``plot()``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from dlnflow import _validate
 from dlnflow.critical_time import critical_time
-from dlnflow.network._compare import Comparison, compare
+from dlnflow.network._compare import compare
 from dlnflow.network._data import covariances
-from dlnflow.network._descent import gradient_descent
 from dlnflow.network._flow import gradient_flow
 from dlnflow.network._initialise import balanced, gaussian, misaligned, rotation, unbalanced
+from dlnflow.network._mapping import (
+    BOTH,
+    DEPTH,
+    EPS,
+    LAM,
+    PATIENCE,
+    RHO,
+    ValidityMap,
+    aligned_start,
+    descent,
+    errors_of,
+    flow,
+    map_of,
+    published_error,
+    typical,
+)
 from dlnflow.network._stability import largest_stable_rate
-from dlnflow.network._watch import Report, Watch
+from dlnflow.network._watch import Report
 from dlnflow.network._worlds import World
-from dlnflow.objective import Objective, as_objectives
-from dlnflow.published import critical_time_published, published
+from dlnflow.objective import Objective
 from dlnflow.spectrum import Spectrum
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-Array = NDArray[np.float64]
-
-LAM, RHO = (1.2, 0.9, 0.65, 0.45), (0.95, 0.88, 0.8, 0.7)  # learned in this order by both
-EPS, DEPTH = 1e-2, 2
-BOTH = ("jepa", "mae")
-FLOOR, CEILING = 1e-5, 0.1  # of errors that a power is fitted to: above interpolation, small
-FEWEST = 3  # points for a power
-LATE, SPARE = 0.9, 1.5  # trained so many times as long as the last mode takes to that share
-PATIENCE = 6.0  # the same for Gaussian starts, which take longer
-POINTS = 600
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class ValidityMap:
-    """How the error grows with one broken assumption: an immutable record.
-
-    Attributes
-    ----------
-    assumption : str
-    variable : str
-        What is varied: the column ``x`` of the table, in words.
-    table : pandas.DataFrame
-        Columns ``objective``, ``x``, ``time_error`` (the largest relative error of a critical time,
-        infinite where a mode was not learned at all), ``deviation`` (the largest distance of a
-        trajectory from its prediction, in plateaus), ``tau`` (Kendall's, of the learning order with
-        the predicted one), and what else a map has to say.
-    exponents : dict
-        By objective: the power of ``x`` with which ``time_error`` grows while it is small, or None
-        where there are too few such points.
-    """
-
-    assumption: str
-    variable: str
-    table: pd.DataFrame
-    exponents: dict[str, float | None]
-
-    @property
-    def finding(self) -> str:
-        """In one sentence."""
-        said = []
-        for name, power in self.exponents.items():
-            error = self.table.loc[self.table["objective"] == name, "time_error"]
-            known = error[np.isfinite(error)]
-            text = "leaves modes unlearned"
-            if known.size:
-                text = f"off by {known.min():.2g} to {known.max():.2g}"
-                text += "" if known.size == error.size else " where all modes are learned"
-            power_law = "" if power is None else f", as x**{power:.2f}"
-            said.append(f"{name.upper()} {text}{power_law}")
-        return f"{self.variable}: {'; '.join(said)}"
-
-    def plot(self, **options: Any) -> Any:
-        """The figure; see `dlnflow.plot.validity`."""
-        from dlnflow import plot
-
-        return plot.validity(self, **options)
-
-    def __repr__(self) -> str:
-        return f"ValidityMap of {self.assumption}; {self.finding}"
 
 
 def commuting(
@@ -135,14 +84,20 @@ def commuting(
     def measure(angle: float, one: Objective) -> dict[str, float]:
         turn = rotation(world.lam.size, angle, np.random.default_rng(axis))
         sigma_yx = turn @ world.sigma_yx @ turn.T
-        made = _flow(world.sigma_xx, sigma_yx, one)
+        made = flow(world.sigma_xx, sigma_yx, one)
         spectrum = made.spectrum
         beside = spectrum.off_diagonal**0.5
-        return {"x": spectrum.commutator, "angle": angle, "beside": beside, **_errors(made)}
+        return {"x": spectrum.commutator, "angle": angle, "beside": beside, **errors_of(made)}
 
     values = _validate.positive("angles", angles).ravel()
-    table = _table(values, objective, measure, progress)
-    return _map("commuting covariances", "commutator of the covariances", table)
+    return map_of(
+        "commuting covariances",
+        "commutator of the covariances",
+        values,
+        objective,
+        measure,
+        progress,
+    )
 
 
 def balance(
@@ -183,12 +138,12 @@ def balance(
     def measure(imbalance: float, one: Objective) -> dict[str, float]:
         settings: dict[str, Any] = {"eps": EPS, "objective": one, "rng": rng}
         net = unbalanced(world.sigma_xx, world.sigma_yx, DEPTH, imbalance=imbalance, **settings)
-        made = _flow(world.sigma_xx, world.sigma_yx, one, net)
-        return {"x": net.imbalance, "parameter": imbalance, **_errors(made)}
+        made = flow(world.sigma_xx, world.sigma_yx, one, net)
+        return {"x": net.imbalance, "parameter": imbalance, **errors_of(made)}
 
     values = _validate.positive("imbalances", imbalances).ravel()
-    return _map(
-        "balanced layers", "imbalance of the layers", _table(values, objective, measure, progress)
+    return map_of(
+        "balanced layers", "imbalance of the layers", values, objective, measure, progress
     )
 
 
@@ -230,12 +185,10 @@ def alignment(
     def measure(angle: float, one: Objective) -> dict[str, float]:
         settings: dict[str, Any] = {"eps": EPS, "objective": one, "rng": rng}
         net = misaligned(world.sigma_xx, world.sigma_yx, DEPTH, angle=angle, **settings)
-        return {"x": angle, **_errors(_flow(world.sigma_xx, world.sigma_yx, one, net))}
+        return {"x": angle, **errors_of(flow(world.sigma_xx, world.sigma_yx, one, net))}
 
     values = _validate.positive("angles", angles).ravel()
-    return _map(
-        "aligned layers", "misalignment (radians)", _table(values, objective, measure, progress)
-    )
+    return map_of("aligned layers", "misalignment (radians)", values, objective, measure, progress)
 
 
 def initialisation(
@@ -280,8 +233,8 @@ def initialisation(
 
     def measure(start: float, one: Objective) -> dict[str, float]:
         errors = [
-            _errors(
-                _flow(
+            errors_of(
+                flow(
                     world.sigma_xx,
                     world.sigma_yx,
                     one,
@@ -292,12 +245,17 @@ def initialisation(
             )
             for seed in range(count)
         ]
-        typical = {name: float(np.median([error[name] for error in errors])) for name in errors[0]}
-        return {"x": start, **typical, **_published_error(world, one, start)}
+        return {"x": start, **typical(errors), **published_error(world, one, start)}
 
     values = _validate.positive("eps", eps).ravel()
-    table = _table(values, objective, measure, progress)
-    return _map("small balanced initialisation", "scale eps of a Gaussian start", table)
+    return map_of(
+        "small balanced initialisation",
+        "scale eps of a Gaussian start",
+        values,
+        objective,
+        measure,
+        progress,
+    )
 
 
 def learning_rate(
@@ -338,21 +296,27 @@ def learning_rate(
     world = World.of(LAM, RHO, random)
 
     def measure(share: float, one: Objective) -> dict[str, float]:
-        net = _balanced(world, one, rng)
+        net = aligned_start(world, one, rng)
         stable = largest_stable_rate(net, world.sigma_xx, world.sigma_yx, one)
-        made = _descent(world, one, net, lr=share * stable)
+        made = descent(world, one, net, lr=share * stable)
         predicted, measured = made.overlap
         return {
             "x": share,
             "lr": share * stable,
-            **_errors(made),
+            **errors_of(made),
             "predicted_overlap": predicted,
             "measured_overlap": measured,
         }
 
     values = _validate.fraction("shares", shares).ravel()
-    table = _table(values, objective, measure, progress)
-    return _map("small learning rate", "learning rate over the largest stable one", table)
+    return map_of(
+        "small learning rate",
+        "learning rate over the largest stable one",
+        values,
+        objective,
+        measure,
+        progress,
+    )
 
 
 def samples(
@@ -402,14 +366,12 @@ def samples(
             draw = np.random.default_rng([rng, int(count), seed])
             data = covariances(*world.sample(int(count), draw))
             errors.append(
-                _errors(_flow(*data, one, _balanced(world, one, rng), spectrum=population))
+                errors_of(flow(*data, one, aligned_start(world, one, rng), spectrum=population))
             )
-        typical = {name: float(np.median([error[name] for error in errors])) for name in errors[0]}
-        return {"x": count / world.lam.size, "n": count, **typical}
+        return {"x": count / world.lam.size, "n": count, **typical(errors)}
 
     values = _validate.depth("counts", counts).ravel().astype(np.float64)
-    table = _table(values, objective, measure, progress)
-    return _map("infinite data", "samples per dimension", table)
+    return map_of("infinite data", "samples per dimension", values, objective, measure, progress)
 
 
 def ema(
@@ -455,15 +417,13 @@ def ema(
     world = World.of(LAM, RHO, random)
 
     def measure(decay: float, one: Objective) -> dict[str, float]:
-        made = _descent(world, one, _balanced(world, one, rng), lr=lr, ema=decay)
+        made = descent(world, one, aligned_start(world, one, rng), lr=lr, ema=decay)
         lag = lr / (1.0 - decay) / float(made.predicted_time.min())
-        return {"x": lag, "decay": decay, **_errors(made)}
+        return {"x": lag, "decay": decay, **errors_of(made)}
 
     values = _validate.not_negative("decays", decays).ravel()
-    table = _table(values, objective, measure, progress)
-    return _map(
-        "target encoder without lag", "lag of the EMA target over the first critical time", table
-    )
+    lagging = "lag of the EMA target over the first critical time"
+    return map_of("target encoder without lag", lagging, values, objective, measure, progress)
 
 
 def decoder_depth(
@@ -518,7 +478,7 @@ def decoder_depth(
         made = compare(gradient_flow(net, world.sigma_xx, world.sigma_yx, one))
         spectrum = made.spectrum
         single = critical_time(spectrum.lam, spectrum.rho, DEPTH, eps=eps, objective=one)
-        own = _errors(made)
+        own = errors_of(made)
         error = float(np.abs(made.measured_time / single - 1.0).max())
         return {
             "x": depth,
@@ -528,8 +488,7 @@ def decoder_depth(
         }
 
     values = _validate.depth("depths", depths).ravel().astype(np.float64)
-    table = _table(values, objective, measure, progress)
-    return _map("one decoder layer", "decoder depth P", table)
+    return map_of("one decoder layer", "decoder depth P", values, objective, measure, progress)
 
 
 MAPS: dict[str, Callable[..., ValidityMap]] = {
@@ -542,100 +501,3 @@ MAPS: dict[str, Callable[..., ValidityMap]] = {
     "ema": ema,
     "decoder_depth": decoder_depth,
 }
-
-
-def _balanced(world: World, objective: Objective, rng: int) -> Any:
-    return balanced(world.sigma_xx, world.sigma_yx, DEPTH, eps=EPS, objective=objective, rng=rng)
-
-
-def _end(sigma_xx: Array, sigma_yx: Array, objective: Objective, eps: float) -> float:
-    """When, on the network clock, all that is to be learned has been."""
-    spectrum = Spectrum.from_covariances(sigma_xx, sigma_yx)
-    rising = spectrum.rho > 0.0
-    settings: dict[str, Any] = {"eps": eps, "objective": objective, "clock": "network"}
-    times = critical_time(spectrum.lam[rising], spectrum.rho[rising], DEPTH, p=LATE, **settings)
-    return float(np.max(times))
-
-
-def _flow(
-    sigma_xx: Array,
-    sigma_yx: Array,
-    objective: Objective,
-    net: Any = None,
-    *,
-    eps: float = EPS,
-    spare: float = SPARE,
-    spectrum: Spectrum | None = None,
-) -> Comparison:
-    if net is None:
-        net = balanced(sigma_xx, sigma_yx, DEPTH, eps=eps, objective=objective)
-    data = Spectrum.from_covariances(sigma_xx, sigma_yx) if spectrum is None else spectrum
-    grid = data.simulate(DEPTH, eps=eps, objective=objective, clock="network")[objective].t
-    even = np.linspace(0.0, spare * _end(sigma_xx, sigma_yx, objective, eps), POINTS)
-    t = np.union1d(even, grid[grid < even[-1]])
-    run = gradient_flow(net, sigma_xx, sigma_yx, objective, t, clock="network", rtol=1e-10)
-    return compare(run, spectrum=spectrum)
-
-
-def _descent(
-    world: World, objective: Objective, net: Any, *, lr: float, **options: Any
-) -> Comparison:
-    end = SPARE * _end(world.sigma_xx, world.sigma_yx, objective, EPS)
-    run = gradient_descent(
-        net,
-        world.sigma_xx,
-        world.sigma_yx,
-        objective,
-        lr=lr,
-        steps=int(np.ceil(end / lr)),
-        record=POINTS,
-        clock="network",
-        **options,
-    )
-    return compare(run)
-
-
-def _published_error(world: World, objective: Objective, eps: float) -> dict[str, float]:
-    if not published(objective, 1):
-        return {}
-    settings: dict[str, Any] = {"eps": eps, "objective": objective}
-    head = critical_time_published(world.lam, world.rho, DEPTH, **settings)
-    exact = critical_time(world.lam, world.rho, DEPTH, **settings)
-    return {"published_error": float(np.abs(head / exact - 1.0).max())}
-
-
-def _errors(comparison: Comparison) -> dict[str, float]:
-    return {
-        "time_error": float(np.max(np.abs(comparison.time_error))),
-        "deviation": comparison.largest_deviation,
-        "tau": comparison.tau,
-    }
-
-
-def _table(
-    values: Iterable[float],
-    objective: Any,
-    measure: Callable[[float, Objective], dict[str, float]],
-    progress: Report,
-) -> pd.DataFrame:
-    import pandas as pd
-
-    objectives = as_objectives(objective)
-    jobs = [(one, float(value)) for one in objectives for value in values]
-    rows = []
-    with Watch(progress, None) as watch:
-        for done, (one, value) in enumerate(jobs):
-            watch.goes_on(done / len(jobs), partial(str.format, "{}, {:.3g}", one.name, value))
-            rows.append({"objective": one.name, **measure(value, one)})
-    return pd.DataFrame(rows)
-
-
-def _map(assumption: str, variable: str, table: pd.DataFrame) -> ValidityMap:
-    exponents = {}
-    for name, part in table.groupby("objective", sort=False):
-        x, error = part["x"].to_numpy(), part["time_error"].to_numpy()
-        small = (x > 0.0) & (error > FLOOR) & (error < CEILING)
-        fits = int(small.sum()) >= FEWEST
-        slope = np.polyfit(np.log(x[small]), np.log(error[small]), 1)[0] if fits else None
-        exponents[str(name)] = None if slope is None else float(slope)
-    return ValidityMap(assumption, variable, table, exponents)

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from dlnflow import _validate
 from dlnflow.clock import label
 from dlnflow.network import Comparison
-from dlnflow.network.experiments import GREEDY, Experiment, breakdown
-from dlnflow.network.validity import ValidityMap
+from dlnflow.network._learning import GREEDY, breakdown
+from dlnflow.network._mapping import ValidityMap
+from dlnflow.network.experiments import Experiment
 from dlnflow.objective import as_objective
 from dlnflow.plot._style import (
     LINE_STYLES,
@@ -168,7 +169,10 @@ def _order(made: Experiment, ax: Any) -> NDArray[Any]:
     grid = many_axes(ax, (2, 2), (9.6, 8.2))
     for row, name in zip(grid, ("same", "opposite"), strict=True):
         for axes, objective in zip(row, ("jepa", "mae"), strict=True):
-            one = made.comparisons[name, objective]
+            one = made.comparisons.get((name, objective))
+            if one is None:  # the experiment was interrupted
+                axes.set_axis_off()
+                continue
             comparison(one, ax=axes)
             first = int(one.measured_time.argmin())
             rho, lam = one.spectrum.rho[first], one.spectrum.lam[first]
