@@ -11,7 +11,7 @@ import pytest
 
 from dlnflow import network, plot
 from dlnflow.network import experiments, validity
-from dlnflow.network.experiments import GREEDY, breakdown
+from dlnflow.network._learning import GREEDY, breakdown
 from dlnflow.network.validity import ValidityMap
 from dlnflow.plot._style import number
 

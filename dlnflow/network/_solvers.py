@@ -26,7 +26,7 @@ EXPLICIT_RTOL, IMPLICIT_RTOL = (
     1e-12,
     1e-9,
 )  # an implicit method of order 5 takes 6x the steps at 1e-12
-WORTH_A_SWITCH, WEIGHTS = 5000, 300  # explicit steps still to go: 5000 (1 + (weights / 300)**2)
+WORTH_A_SWITCH, WEIGHTS = 2500, 100  # explicit steps still to go: 2500 (1 + (weights / 100)**2)
 TINIEST = 1e-300
 STABLE, POWER_STEPS = 2.0, 12  # the step times the fastest rate where stability may limit it
 
