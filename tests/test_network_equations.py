@@ -1,32 +1,16 @@
 """The right-hand side of whole networks, against the loss itself."""
 
 import itertools
-from functools import reduce
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pairs import covariances, product, samples
 
 from dlnflow.network._equations import Equations
 
 seeds = st.integers(0, 2**32 - 1)
-
-
-def samples(n, d, seed):
-    """Centred pairs whose covariances neither commute nor are symmetric."""
-    rng = np.random.default_rng(seed)
-    x = rng.normal(size=(n, d)) * np.linspace(0.6, 1.4, d)
-    y = 0.6 * x + 0.4 * x @ rng.normal(size=(d, d)) / d**0.5 + 0.3 * rng.normal(size=(n, d))
-    return x - x.mean(axis=0), y - y.mean(axis=0)
-
-
-def covariances(x, y):
-    return x.T @ x / len(x), y.T @ x / len(x)
-
-
-def product(layers, size):
-    return reduce(lambda done, layer: layer @ done, layers, np.eye(size))
 
 
 layouts = st.tuples(st.integers(1, 3), st.integers(1, 2), st.integers(0, 3), seeds)

@@ -2,13 +2,13 @@
 
 import itertools
 import math
-from functools import reduce
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pairs import covariances, samples
 from scipy.linalg import eigh
 from scipy.stats import ortho_group
 
@@ -40,22 +40,6 @@ def random_bases(data_basis, L, P, m, seed=1):
     bases.append(bases[m])
     layers = [EPS ** (1.0 / L) * b @ a.T for a, b in itertools.pairwise(bases)]
     return Network(layers[:L], layers[L:])
-
-
-def samples(n, d, seed):
-    """Centred pairs whose covariances neither commute nor are symmetric."""
-    rng = np.random.default_rng(seed)
-    x = rng.normal(size=(n, d)) * np.linspace(0.6, 1.4, d)
-    y = 0.6 * x + 0.4 * x @ rng.normal(size=(d, d)) / d**0.5 + 0.3 * rng.normal(size=(n, d))
-    return x - x.mean(axis=0), y - y.mean(axis=0)
-
-
-def covariances(x, y):
-    return x.T @ x / len(x), y.T @ x / len(x)
-
-
-def product(layers, size):
-    return reduce(lambda done, layer: layer @ done, layers, np.eye(size))
 
 
 def middle(L):

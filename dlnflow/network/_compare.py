@@ -206,7 +206,7 @@ class Comparison:
             )
         if self.coarseness > COARSE:
             lines.append(
-                f"  run.t is coarse: measured times are only known to {self.coarseness:.0%}"
+                f"  run.t is coarse: measured times are known to {min(self.coarseness, 1.0):.0%} only"
             )
         if self.run.stopped:
             lines.append(f"  the run stopped early: {self.run.stopped}")
