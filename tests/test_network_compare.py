@@ -79,7 +79,7 @@ def test_modes_not_learned_within_the_run_come_last_in_both_orders():
     assert np.all(np.isfinite(made.measured_time) == [True, True, False, False])
     assert np.all(np.isfinite(made.predicted_time))
     assert made.order.tau == pytest.approx(1.0)
-    assert np.all(made.time_error[2:] == 0.0)
+    assert np.all(np.isnan(made.time_error[2:]))
     assert "learned: 2 by the network, 2 predicted" in repr(made)
 
 
@@ -91,7 +91,7 @@ def test_a_mode_that_was_due_and_did_not_come_errs_without_bound():
     assert made.predicted_time == pytest.approx(0.5 * exact)
     assert np.isinf(made.time_error).tolist() == [False, False, False, True]
     assert made.time_error[:3] == pytest.approx(np.ones(3), abs=1e-3)
-    assert compare(run).time_error[3] == 0.0
+    assert np.isnan(compare(run).time_error[3])
 
 
 def test_a_mode_said_to_have_negative_rho_but_learned_is_far_from_its_prediction(jepa):
@@ -154,7 +154,7 @@ def test_suppressed_and_noisy_modes_are_on_their_predictions_too(objective):
     assert made.largest_deviation < 1e-8
     assert np.all(np.diff(made.predicted[3]) < 0.0)
     assert np.all(np.isinf(made.predicted_time[2:]) & np.isinf(made.measured_time[2:]))
-    assert np.all(made.time_error[2:] == 0.0)
+    assert np.all(np.isnan(made.time_error[2:]))
     assert made.order.tau == pytest.approx(1.0)
 
 
@@ -259,8 +259,8 @@ def test_all_assumptions_hold_for_an_ideal_network():
     ("change", "expected"),
     [
         ({}, set()),
-        ({"yx": TURNED}, {"commuting covariances"}),
-        ({"yx": YX + TWIST}, {"commuting covariances"}),
+        ({"yx": TURNED}, {"commuting covariances", "modes stand alone"}),
+        ({"yx": YX + TWIST}, {"commuting covariances", "modes stand alone"}),
         ({"yx": MIXED}, {"commuting covariances", "modes stand alone"}),
         ({"yx": in_basis(LAM * [1, 1, 1, -1])}, {"positive regression coefficients"}),
         ({"yx": in_basis(LAM * [1, 1, 1, 0])}, {"positive regression coefficients"}),
@@ -314,6 +314,7 @@ def test_a_run_that_learned_in_another_order_breaks_the_order():
     assert made["the predicted order"].measured == compare(run).order.tau < 0.9
     assert {check.assumption for check in made.broken} == {
         "commuting covariances",
+        "modes stand alone",
         "the predicted order",
     }
 
@@ -345,7 +346,7 @@ def test_few_samples_are_too_few_however_ideal():
 
 def test_samples_and_their_covariances_are_judged_alike():
     rng = np.random.default_rng(5)
-    x = rng.normal(size=(100, 4)) + 3.0
+    x = rng.normal(size=(10_000, 4)) * [1.0, 2.0, 3.0, 4.0] + 3.0
     y = 0.5 * x + 0.4 * x @ rng.normal(size=(4, 4)) - 1.0
     by_samples = check_assumptions(x=x, y=y, network=NET)
     by_covariances = check_assumptions(*network.covariances(x, y), network=NET)
@@ -360,17 +361,17 @@ def test_samples_and_their_covariances_are_judged_alike():
 def test_checks_are_found_by_name_and_say_what_follows():
     made = check_assumptions(XX, TURNED, network=NET)
     assert made["full rank"] is next(check for check in made if check.assumption == "full rank")
-    assert len(made) == len(list(made)) == 11
+    assert len(made) == len(list(made)) == 10
     with pytest.raises(KeyError, match="'wealth' was not checked; here are 'commuting cov"):
         made["wealth"]
     table = made.to_dataframe()
-    names = ["measured", "threshold", "holds", "quantity", "reason", "consequence"]
+    names = ["concerns", "measured", "threshold", "holds", "quantity", "reason", "consequence"]
     assert list(table) == ["assumption", *names]
     assert table["holds"].tolist() == [check.holds for check in made]
     assert (table[["quantity", "reason", "consequence"]].map(len) > 8).all(axis=None)
     assert table["consequence"].is_unique
     text = repr(made)
-    assert text.startswith("Assumptions: 10 of 11 hold")
+    assert text.startswith("Assumptions: 8 of 10 hold")
     assert text.count("BROKEN") == 1
     assert " ".join(made["commuting covariances"].consequence.split()) in " ".join(text.split())
     assert made["full rank"].consequence not in " ".join(text.split())
@@ -396,3 +397,85 @@ def test_checks_are_found_by_name_and_say_what_follows():
 def test_what_cannot_be_judged_is_refused(given, error, words):
     with pytest.raises(error, match=words):
         check_assumptions(**given)
+
+
+def test_samples_have_the_modes_that_so_many_can_tell_apart():
+    """White samples scatter: their modes come from the target, not from chance variances."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(2000, 4))
+    y = x @ in_basis(np.array([0.95, 0.8, 0.6, 0.4])) + 0.3 * rng.normal(size=x.shape)
+    from_samples = dlnflow.Spectrum.from_samples(x, y).off_diagonal ** 0.5
+    by_samples = check_assumptions(x=x, y=y)["commuting covariances"].measured
+    assert by_samples == pytest.approx(from_samples)
+    assert check_assumptions(*network.covariances(x, y))["commuting covariances"].measured > 0.1
+
+
+def test_small_modes_tied_to_others_are_named_and_do_come_early():
+    """A share of the whole says nothing of them: large modes weigh it down."""
+    rng = np.random.default_rng(1)
+    distance = np.abs(np.subtract.outer(range(12), range(12)))
+    shape = np.linalg.cholesky(np.exp(-distance / 6.0))
+    s = rng.normal(size=(3000, 12)) @ shape.T
+    x, y = (s + 0.3 * rng.normal(size=s.shape) for _ in range(2))
+    net = network.balanced(*network.covariances(x, y), L=2, eps=1e-2)
+    made = check_assumptions(x=x, y=y, network=net)
+    assert made["commuting covariances"].holds
+    check = made["modes stand alone"]
+    assert not check.holds
+    named = [int(one) for one in check.consequence.split("mode ")[1].split(")")[0].split(",")]
+    errors = np.abs(compare(network.gradient_flow(net, *network.covariances(x, y))).time_error)
+    assert errors.max() > 0.2
+    assert int(np.nanargmax(errors)) in named
+    assert np.delete(errors, named).max() < 0.03
+
+
+@pytest.mark.parametrize(("ema", "holds"), [(0.9, True), (0.9999, False)])
+def test_a_target_that_lags_behind_the_first_mode_is_noticed(ema, holds):
+    made = check_assumptions(XX, YX, network=NET, lr=0.02, ema=ema)
+    check = made["target without lag"]
+    assert check.holds == holds
+    first = compare(network.gradient_flow(NET, XX, YX)).predicted_time.min() / NET.L
+    assert check.measured == pytest.approx(0.02 / (1.0 - ema) / first, rel=1e-6)
+    assert "target without lag" not in [
+        one.assumption for one in check_assumptions(XX, YX, network=NET, lr=0.02)
+    ]
+
+
+def test_an_objective_given_outweighs_the_run_s():
+    run = aligned()
+    by_run = check_assumptions(XX, YX, run=run)["deep encoder"].measured
+    as_mae = check_assumptions(XX, YX, run=run, objective="mae")["deep encoder"].measured
+    assert by_run > 0.1 > as_mae
+
+
+def test_a_run_recorded_from_late_on_invents_no_times():
+    late = compare(aligned(t=np.array([5000.0])))
+    assert late.coarseness >= 1.0
+    assert "coarse" in repr(late)
+    assert "coarse" not in repr(compare(aligned()))
+
+
+def test_modes_that_start_above_are_told_apart_and_left_out_of_the_order():
+    xx, yx = np.diag([1.0, 1.25, 100.0]), np.diag([0.9, 1.0, 0.8])
+    net = network.balanced(xx, yx, 2, eps=1e-2)
+    made = compare(network.gradient_flow(net, xx, yx))
+    assert made.learned.sum() == made.due.sum() == 2
+    assert "1 start above 0.5 of their plateau" in repr(made)
+    above = made.predicted_time == 0.0
+    assert np.isnan(made.time_error[above]).all()
+
+
+def test_neither_side_of_a_comparison_can_be_written():
+    made = compare(aligned())
+    for name in ("eps", "predicted", "measured", "plateau", "predicted_time", "deviation"):
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(made, name)[...] = 0.0
+
+
+def test_what_the_caller_does_with_his_arrays_afterwards_changes_no_run():
+    yx, yy = YX.copy(), np.eye(4)
+    run = network.gradient_flow(NET, XX, yx, t=[0.0, 10.0], sigma_yy=yy)
+    yx *= 0.0
+    yy *= 0.0
+    untouched = network.gradient_flow(NET, XX, YX, t=[0.0, 10.0], sigma_yy=np.eye(4))
+    assert run.loss == pytest.approx(untouched.loss)

@@ -1,5 +1,6 @@
 """The paper's experiments on whole networks, and how errors grow as assumptions are broken."""
 
+import dataclasses
 import inspect
 import math
 import re
@@ -205,7 +206,7 @@ def test_progress_is_told_as_runs_are_done():
     assert told == sorted(told)
     for share, text in told:
         assert 0.0 <= share <= 1.0
-        assert text.startswith("L = ")
+        assert text.startswith("L = ") or (share, text) == (1.0, "done")
 
 
 @pytest.mark.parametrize(
@@ -352,5 +353,46 @@ def test_every_map_is_listed_under_its_name():
     ],
 )
 def test_bad_settings_of_a_map_are_refused_by_name(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
+
+
+def test_an_interrupt_inside_a_run_ends_the_whole_map(monkeypatch):
+    """The run cut short is not taken for one in which modes were not learned."""
+    real = validity.gradient_flow
+    runs = []
+
+    def interrupted_later(*arguments, **settings):
+        runs.append(1)
+        run = real(*arguments, **settings)
+        return dataclasses.replace(run, stopped="interrupted") if len(runs) == 2 else run
+
+    monkeypatch.setattr(validity, "gradient_flow", interrupted_later)
+    made = validity.decoder_depth([1, 2, 3], objective="mae")
+    assert made.stopped == "interrupted"
+    assert made.table["x"].tolist() == [1.0]
+    assert np.isfinite(made.table["time_error"]).all()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: experiments.depth([1, 7], eps=0.1), ValueError, "eps must lie below half"),
+        (lambda: experiments.order(same=3), ValueError, "same must be a pair"),
+        (lambda: experiments.order(lr=0), ValueError, "lr must be positive"),
+        (lambda: validity.ema([0.9, 1.0]), ValueError, r"decays must lie in \[0, 1\): got 1"),
+        (lambda: validity.ema(objective="mae"), ValueError, "objective must have its target"),
+        (lambda: validity.samples([1000, 3]), ValueError, "counts must exceed the dimension"),
+        (lambda: validity.decoder_depth(eps=0.8), ValueError, "eps must lie in"),
+        (lambda: validity.balance(rng=None), TypeError, "rng must be a non-negative integer"),
+    ],
+)
+def test_settings_are_refused_before_any_network_is_trained(call, error, words, monkeypatch):
+    def never(*_, **__):
+        raise AssertionError("trained")
+
+    for place in (experiments, validity):
+        for name in ("gradient_flow", "gradient_descent"):
+            monkeypatch.setattr(place, name, never, raising=False)
     with pytest.raises(error, match=words):
         call()

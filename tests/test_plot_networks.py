@@ -104,9 +104,9 @@ def test_the_title_gives_the_largest_deviation_and_the_depths():
     for objective, words in WORDS.items():
         made = compared(objective)
         title = plot.comparison(made).get_title()
-        assert title.startswith(f"{words}, network on prediction")
+        assert title.startswith(f"{words}: network and closed form")
         assert f"at most {number(max(made.largest_deviation, 1e-10), 2)} of a" in title
-        assert "$L = 2$, $P = 1$" in title
+        assert "encoder depth $L = 2$, decoder depth $P = 1$" in title
         assert "not drawn" not in title
 
 

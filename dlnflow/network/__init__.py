@@ -1,5 +1,6 @@
 """Whole networks of matrices: where the theory holds, where it breaks, and by how much."""
 
+from dlnflow.network import experiments, validity
 from dlnflow.network._assumptions import Assumptions, Check, check_assumptions
 from dlnflow.network._compare import Comparison, compare
 from dlnflow.network._data import covariances
@@ -22,6 +23,7 @@ __all__ = [
     "check_assumptions",
     "compare",
     "covariances",
+    "experiments",
     "gaussian",
     "gradient_descent",
     "gradient_flow",
@@ -30,4 +32,5 @@ __all__ = [
     "switching_exponent",
     "switching_rate",
     "unbalanced",
+    "validity",
 ]

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlnflow import _validate
 from dlnflow._covariance import centred, paired_samples
-from dlnflow.network._data import Covariances, covariances, given_covariances
+from dlnflow.network._data import Covariances, given_covariances, given_samples
 from dlnflow.network._equations import Equations
 from dlnflow.network._flow import matching
 
@@ -111,7 +111,7 @@ def _of_samples(x: Any, y: Any, size: int | None) -> Source:
         raise ValueError(
             f"batch_size must not exceed the number of samples, {len(context)}: got {size}"
         )
-    data = given_covariances(*covariances(context, target))
+    data = given_samples(context, target)
     centre = centred(target)
     return Source(data, centre.T @ centre / len(centre), context, target, batch_size=size)
 
@@ -121,14 +121,13 @@ def _drawn(sampler: Sampler, size: int, d: int, random: np.random.Generator) -> 
     drawn = sampler(size, random)
     if not (isinstance(drawn, tuple | list) and len(drawn) == 2):
         raise TypeError(f"sampler must return two arrays, x and y: got {type(drawn).__name__}")
-    x, y = (np.asarray(part, dtype=np.float64) for part in drawn)
+    x, y = (
+        _validate.real(f"sampler's {name}", part) for name, part in zip("xy", drawn, strict=True)
+    )
     if x.shape != (size, d) or y.shape != (size, d):
         raise ValueError(
             f"sampler must return x and y of shape {(size, d)}: got {x.shape} and {y.shape}"
         )
-    for name, part in (("x", x), ("y", y)):
-        if not np.isfinite(part).all():
-            raise ValueError(f"sampler must return finite numbers: got {name} with others")
     return x, y
 
 
@@ -138,7 +137,7 @@ def _tried(sampler: Any, d: int) -> Sampler:
         raise TypeError(f"sampler must be a function of n and rng: got {sampler!r}")
     for name, part in zip("xy", _drawn(sampler, TRIED, d, np.random.default_rng(0)), strict=True):
         mean, spread = part.mean(axis=0), part.std(axis=0)
-        off = np.abs(mean) > CHANCE * spread / TRIED**0.5
+        off = np.abs(mean) > CHANCE * spread / TRIED**0.5 + CENTRED * spread.max()
         if off.any():
             worst = int(np.argmax(off))
             raise ValueError(

@@ -13,6 +13,7 @@ from dlnflow import _validate
 from dlnflow.clock import label
 from dlnflow.critical_time import critical_time
 from dlnflow.modes import amplitude, plateau
+from dlnflow.network._closed import close_again, closed
 from dlnflow.network._learning import (
     HIGH,
     LOW,
@@ -64,44 +65,55 @@ class Comparison:
     def plateau(self) -> Array:
         """Where each mode should come to rest; 0 for modes that start at 0."""
         rest = plateau(self.spectrum.rho, self.run.start.L, **self._objective)
-        return np.where(self.eps > 0.0, rest, 0.0)
+        return closed(np.where(self.eps > 0.0, rest, 0.0))
 
     @cached_property
     def predicted_time(self) -> Array:
-        """Exact critical times, shape (modes,), on the run's clock."""
-        return self._exact(self.p)
+        """Exact critical times, shape (modes,), on the run's clock; 0 for what starts above."""
+        return closed(self._exact(self.p))
 
     @cached_property
     def measured_time(self) -> Array:
         """When the network's amplitude reached ``p`` of the predicted plateau; infinite if not."""
-        return self._crossings(self.p)
+        return closed(self._crossings(self.p))
+
+    @property
+    def due(self) -> NDArray[np.bool_]:
+        """Which modes should have been learned within the run, having started below."""
+        return (self.predicted_time > 0.0) & (self.predicted_time <= self._end)
+
+    @property
+    def learned(self) -> NDArray[np.bool_]:
+        """Which modes were learned within the run, having started below."""
+        return (self.predicted_time > 0.0) & np.isfinite(self.measured_time)
 
     @cached_property
     def order(self) -> Agreement:
         """Kendall's tau between predicted and measured times, with its standard error.
 
-        What the run had not learned by its end counts as learned last.
+        What the run had not learned by its end counts as learned last; modes that start above
+        ``p`` of their plateau, or are never learned by either, have no place in it.
         """
-        end = float(self.run.t[-1]) if self.run.t.size else 0.0
-        cut = np.where(self.predicted_time > end, np.inf, self.predicted_time)
-        return order_agreement(cut, self.measured_time)
+        counted = self.due | self.learned
+        cut = np.where(self.due, self.predicted_time, np.inf)
+        return order_agreement(cut[counted], self.measured_time[counted])
 
     @property
     def tau(self) -> float:
         """Kendall's tau of `order`; where no two modes have one, 1 if as many came as were due."""
         if self.order.tau is not None:
             return self.order.tau
-        end = float(self.run.t[-1])
-        return float(np.array_equal(self.predicted_time <= end, self.measured_time <= end))
+        return float(np.array_equal(self.due, self.learned))
 
     @property
     def coarseness(self) -> float:
         """The largest step of ``run.t`` across a measured time, over that time: its resolution."""
-        came = self.measured_time[np.isfinite(self.measured_time) & (self.measured_time > 0.0)]
+        came = self.measured_time[self.learned & (self.measured_time > 0.0)]
         if not came.size:
             return 0.0
-        after = np.clip(np.searchsorted(self.run.t, came), 1, self.run.t.size - 1)
-        return float(np.max((self.run.t[after] - self.run.t[after - 1]) / came))
+        t = self._from_start[0]
+        after = np.clip(np.searchsorted(t, came), 1, t.size - 1)
+        return float(np.max((t[after] - t[after - 1]) / came))
 
     @cached_property
     def deviation(self) -> Array:
@@ -112,7 +124,7 @@ class Comparison:
         rest = plateau(self.spectrum.rho, self.run.start.L, **self._objective)
         scale = np.maximum(rest, self.eps)
         gap = np.max(np.abs(self.measured - self.predicted), axis=1, initial=0.0)
-        return gap / np.where(scale > 0.0, scale, scale.max() or 1.0)
+        return closed(gap / np.where(scale > 0.0, scale, scale.max() or 1.0))
 
     @property
     def largest_deviation(self) -> float:
@@ -131,18 +143,18 @@ class Comparison:
 
     @property
     def time_error(self) -> Array:
-        """``measured_time / predicted_time - 1``, shape (modes,); 0 where both agree on 0 or never.
+        """``measured_time / predicted_time - 1``, shape (modes,).
 
         Infinite where the network did not learn within the run what it should have, -1 where it
-        learned what it never should have.
+        learned what it never should have. NaN where there is nothing to compare: modes that start
+        above ``p`` of their plateau, and those neither due within the run nor learned in it.
         """
-        end = float(self.run.t[-1]) if self.run.t.size else 0.0
-        due, came = self.predicted_time, self.measured_time
-        late = np.isinf(came) & (due <= end)
-        early = np.isfinite(came) & np.isinf(due)
-        both = np.isfinite(came) & np.isfinite(due) & (due > 0.0)
-        error = np.divide(came, due, out=np.ones_like(due), where=both) - 1.0
-        return np.where(late, np.inf, np.where(early, -1.0, error))
+        late = self.due & ~self.learned
+        early = self.learned & np.isinf(self.predicted_time)
+        both = self.learned & np.isfinite(self.predicted_time)
+        nothing = np.full(self.eps.shape, np.nan)
+        ratio = np.divide(self.measured_time, self.predicted_time, out=nothing, where=both)
+        return np.where(late, np.inf, np.where(early, -1.0, ratio - 1.0))
 
     def to_dataframe(self) -> pd.DataFrame:
         """One row per mode.
@@ -182,22 +194,35 @@ class Comparison:
         return np.where(self.eps > 0.0, times, np.inf)
 
     def _crossings(self, p: float) -> Array:
-        return crossing_times(self.run.t, self.measured, p * self.plateau)
+        return crossing_times(*self._from_start, p * self.plateau)
+
+    @property
+    def _end(self) -> float:
+        return float(self.run.t[-1])
+
+    @property
+    def _from_start(self) -> tuple[Array, Array]:
+        """Times and amplitudes with the start, which a run need not have been asked for."""
+        t = self.run.t
+        if t[0] == 0.0:
+            return t, self.measured
+        return np.append(0.0, t), np.column_stack([self.eps, self.measured])
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        close_again(self, state)
 
     def __repr__(self) -> str:
-        end = f"{self.run.t[-1]:.4g}" if self.run.t.size else "0"
-        learned = int(np.sum(np.isfinite(self.measured_time)))
-        due = int(np.sum(self.predicted_time <= (self.run.t[-1] if self.run.t.size else 0.0)))
+        above = int(np.sum((self.predicted_time == 0.0) & (self.plateau > 0.0)))
+        started = f"; {above} start above {self.p:g} of their plateau" if above else ""
         worst = int(self.deviation.argmax())
         lines = [
-            f"Comparison: {self.run.objective!r}, {self.spectrum.lam.size} modes to t = {end} "
-            f"({label(self.run.clock)})",
-            f"  learned: {learned} by the network, {due} predicted",
+            f"Comparison: {self.run.objective!r}, {self.spectrum.lam.size} modes to t = "
+            f"{self._end:.4g} ({label(self.run.clock)})",
+            f"  learned: {self.learned.sum()} by the network, {self.due.sum()} predicted{started}",
             f"  order of learning: {describe(self.order)}",
             f"  largest deviation {self.largest_deviation:.2g} of a plateau (mode {worst})",
         ]
-        both = np.isfinite(self.predicted_time) & np.isfinite(self.measured_time)
-        timed = both & (self.predicted_time > 0.0)
+        timed = self.learned & np.isfinite(self.predicted_time)
         if timed.any():
             errors = np.abs(self.time_error[timed])
             lines.append(
@@ -205,9 +230,8 @@ class Comparison:
                 f"the median of {int(timed.sum())}"
             )
         if self.coarseness > COARSE:
-            lines.append(
-                f"  run.t is coarse: measured times are known to {min(self.coarseness, 1.0):.0%} only"
-            )
+            known = f"{min(self.coarseness, 1.0):.0%}"
+            lines.append(f"  run.t is coarse: measured times are known to {known} only")
         if self.run.stopped:
             lines.append(f"  the run stopped early: {self.run.stopped}")
         return "\n".join(lines)
@@ -264,6 +288,8 @@ def compare(run: Run, *, p: float = 0.5, spectrum: Spectrum | None = None) -> Co
         raise ValueError(f"run must have reached some time: got none ({run.stopped})")
     fraction = float(_validate.single("p", _validate.fraction("p", p)))
     modes = run.spectrum if spectrum is None else spectrum
+    if not isinstance(modes, Spectrum):
+        raise TypeError(f"spectrum must be a dlnflow.Spectrum: got {type(modes).__name__}")
     if len(modes.basis) != run.start.widths[0]:
         raise ValueError(
             f"spectrum must have the run's dimension {run.start.widths[0]}: got {len(modes.basis)}"
@@ -274,7 +300,7 @@ def compare(run: Run, *, p: float = 0.5, spectrum: Spectrum | None = None) -> Co
     for name in ("lam", "rho", "variance", "eps"):
         columns[name] = columns[name][:, None]
     predicted = np.where(eps[:, None] > 0.0, amplitude(run.t, **columns), 0.0)
-    return Comparison(run, modes, fraction, eps, predicted, measured)
+    return Comparison(run, modes, fraction, closed(eps), closed(predicted), closed(measured))
 
 
 def describe(agreement: Agreement) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._covariance import centred, covariance, paired_samples, square
+from dlnflow.network._closed import close_again, closed_copy
 from dlnflow.spectrum import Spectrum
 
 Array = NDArray[np.float64]
@@ -26,6 +27,9 @@ class Covariances:
     spectrum: Spectrum
     rotation: Array  # U, orthogonal: U^T xx U = diag(variances)
     variances: Array  # all d of them, 0 for null directions
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        close_again(self, state)
 
     @property
     def d(self) -> int:
@@ -71,6 +75,17 @@ def given_covariances(sigma_xx: ArrayLike, sigma_yx: ArrayLike) -> Covariances:
     """The door: what `Spectrum.from_covariances` refuses, and targets of what has no variance."""
     spectrum = Spectrum.from_covariances(sigma_xx, sigma_yx)
     xx, yx = covariance(square("sigma_xx", sigma_xx)), square("sigma_yx", sigma_yx)
+    return _validated(xx, yx, spectrum)
+
+
+def given_samples(x: ArrayLike, y: ArrayLike) -> Covariances:
+    """The same of paired samples, whose modes are told apart as far as so many can tell."""
+    spectrum = Spectrum.from_samples(x, y)
+    xx, yx = covariances(x, y)
+    return _validated(covariance(xx), yx, spectrum)
+
+
+def _validated(xx: Array, yx: Array, spectrum: Spectrum) -> Covariances:
     variances, rotation = np.linalg.eigh(xx)
     null = complete(spectrum.basis)[:, spectrum.lam.size :]
     leak = float(np.linalg.norm(yx @ null)) if null.size else 0.0
@@ -79,7 +94,8 @@ def given_covariances(sigma_xx: ArrayLike, sigma_yx: ArrayLike) -> Covariances:
             "sigma_yx must vanish on directions in which sigma_xx has no variance, as covariances "
             f"do: got a part of size {leak:.3g} there (of {np.linalg.norm(yx):.3g})"
         )
-    return Covariances(xx, yx, spectrum, rotation, np.maximum(variances, 0.0))
+    closed = [closed_copy(one) for one in (xx, yx, rotation, np.maximum(variances, 0.0))]
+    return Covariances(closed[0], closed[1], spectrum, closed[2], closed[3])
 
 
 def complete(columns: Array) -> Array:

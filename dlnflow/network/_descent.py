@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -13,18 +14,21 @@ from numpy.typing import ArrayLike, NDArray
 from dlnflow import _validate
 from dlnflow.clock import Clock, Training, network_time
 from dlnflow.network._batches import Sampler, given_source
+from dlnflow.network._closed import closed
+from dlnflow.network._data import Covariances
 from dlnflow.network._equations import Equations, prefixes
-from dlnflow.network._flow import closed, target_of
+from dlnflow.network._flow import target_of
 from dlnflow.network._initialise import Seed
 from dlnflow.network._network import Network
 from dlnflow.network._run import Run
-from dlnflow.network._stability import largest_stable_rate, momentum_of
+from dlnflow.network._stability import largest_stable_rate, momentum_of, stable_rate_at
 from dlnflow.network._watch import Report, Watch
 from dlnflow.objective import Objective, as_objective
 
 Array = NDArray[np.float64]
 BLOWN_UP = 1e6  # times the size of the start and of the plateau
-OPPOSED, SWINGS = -0.5, 20  # cosine between two moves that swing back, and how many make a swinging
+OPPOSED, SWINGS = -0.5, 100  # cosine between two moves that swing back, and how many in a row
+UNDAMPED, NOTABLE = 0.99, 1e-8  # swings that shrink no more than this, and are not rounding
 
 
 class DivergenceError(ArithmeticError):
@@ -125,8 +129,8 @@ def gradient_descent(
     Raises
     ------
     DivergenceError
-        When the weights blow up, or swing about the plateau at a rate above the largest stable one.
-        It carries the step, that rate and the run.
+        When the weights blow up, or swing to and fro undamped. It carries the step, the largest
+        stable rate and the run.
     ValueError, TypeError
         For data that is none, not centred or smaller than a batch, and settings out of range.
 
@@ -158,7 +162,7 @@ def gradient_descent(
         step=Training(lr=lr, loss=loss, outputs=network.widths[-1]).flow_time_per_step,
         momentum=momentum_of(momentum),
         decay=_not_negative("weight_decay", weight_decay) * lr,
-        ema=_ema(ema, m),
+        ema=ema_of(ema, m),
     )
     count = int(_validate.single("steps", _validate.depth("steps", steps)))
     kept = _recorded(record, count)
@@ -167,7 +171,8 @@ def gradient_descent(
     equations = Equations(shapes, m, source.data.xx, source.data.yx)
     watch = Watch(progress, max_seconds)
     batches = source.batches(equations, _validate.generator("rng", rng))
-    ending = _descend(equations, network, batches, rule, kept, watch)
+    bound = BLOWN_UP * _scale(network, source.data, chosen)
+    ending = _descend(equations, network, batches, rule, kept, bound, watch)
     reached = kept[: len(ending.states)]
     run = Run(
         t=closed(reached * (rule.flow_time / unit)),
@@ -202,11 +207,12 @@ class _Rule:
 
 @dataclass(frozen=True)
 class _Ending:
-    """Weights at the steps kept, and the step at which they blew up or began to swing."""
+    """Weights at the steps kept, and if they blew up or swing: when, and about what weights."""
 
     states: Array
     blown_up: int | None = None
     swinging: int | None = None
+    centre: Network | None = None
 
 
 def _descend(
@@ -215,15 +221,15 @@ def _descend(
     batches: Iterator[Equations],
     rule: _Rule,
     kept: NDArray[np.int64],
+    bound: float,
     watch: Watch,
 ) -> _Ending:
     m = equations.target_layer
     weights = equations.flat(network.layers)
     states = np.empty((kept.size, weights.size))
     shadow = weights  # the target encoder's weights, of which the first m layers are read
-    move = np.zeros_like(weights)
-    bound = BLOWN_UP * max(float(np.linalg.norm(weights)), weights.size**0.5)
-    done, step, last, steady = 0, 0, int(kept[-1]), 0
+    move, swing = np.zeros_like(weights), _Swing()
+    done, step, last = 0, 0, int(kept[-1])
     with watch, np.errstate(over="ignore", invalid="ignore"):
         while True:
             if kept[done] == step:
@@ -238,24 +244,44 @@ def _descend(
             step += 1
             if not float(np.linalg.norm(weights)) < bound:
                 return _Ending(states[:done], blown_up=step)
-            steady = steady if _opposed(before, move) else step
+            swing.see(step, before, move)
             if rule.ema:
                 shadow = rule.ema * shadow + (1.0 - rule.ema) * weights
-    swings = step - steady >= SWINGS
-    return _Ending(states[:done], swinging=steady + 1 if swings else None)
+    if swing.goes_on(float(np.linalg.norm(weights))):
+        layers = equations.layers(weights - 0.5 * move)
+        centre = Network(tuple(layers[: network.L]), tuple(layers[network.L :]))
+        return _Ending(states[:done], swinging=swing.since, centre=centre)
+    return _Ending(states[:done])
 
 
-def _opposed(before: Array, move: Array) -> bool:
-    """Whether a move takes back much of the one before it."""
-    size = float(np.linalg.norm(before)) * float(np.linalg.norm(move))
-    return float(before @ move) < OPPOSED * size
+class _Swing:
+    """Since when every move takes back much of the one before, and how large they have been."""
+
+    def __init__(self) -> None:
+        self.since = 1
+        self._sizes: deque[float] = deque(maxlen=SWINGS)
+        self._size = 0.0
+
+    def see(self, step: int, before: Array, move: Array) -> None:
+        """Look at the move of a step, and the one before it."""
+        previous, self._size = self._size, float(np.linalg.norm(move))
+        if not float(before @ move) < OPPOSED * previous * self._size:
+            self.since = step + 1
+            self._sizes.clear()
+        self._sizes.append(self._size)
+
+    def goes_on(self, scale: float) -> bool:
+        """Whether the swinging has lasted, is no rounding of weights this size, and undamped."""
+        lasting = len(self._sizes) == SWINGS
+        return lasting and self._size > max(NOTABLE * scale, UNDAMPED * self._sizes[0])
 
 
 def _line(step: int, last: int) -> str:
     return f"step {step} of {last}"
 
 
-def _ema(ema: float, m: int) -> float:
+def ema_of(ema: float, m: int) -> float:
+    """A decay in [0, 1), 0 for a target that passes no encoder."""
     value = float(_validate.single("ema", _validate.not_negative("ema", ema)))
     if value >= 1.0:
         raise ValueError(f"ema must lie in [0, 1): got {ema}")
@@ -282,19 +308,29 @@ def _recorded(record: ArrayLike, count: int) -> NDArray[np.int64]:
     return given.astype(np.int64)
 
 
+def _scale(network: Network, data: Covariances, objective: Objective) -> float:
+    """The size of the weights at the start or, if that is larger, at the plateau."""
+    gap = float(objective.gap(network.L, network.decoder_depth))
+    rest = max(1.0, float(data.spectrum.rho.max())) ** (1.0 / gap)
+    count = sum(layer.size for layer in network.layers)
+    start = max(float(np.linalg.norm(layer)) for layer in network.layers)
+    return max(start, rest * count**0.5)
+
+
 def _raise_if_diverged(run: Run, ending: _Ending, lr: float, momentum: float, loss: str) -> None:
     step = ending.swinging if ending.blown_up is None else ending.blown_up
     if step is None:
         return
-    stable = largest_stable_rate(
-        run.start, run.data.xx, run.data.yx, run.objective, momentum=momentum, loss=loss
-    )
-    if ending.blown_up is None and lr <= stable:
-        return  # it swings, and settles
+    settings: dict[str, Any] = {"momentum": momentum, "loss": loss}
+    data = run.data.xx, run.data.yx, run.objective
+    stable = largest_stable_rate(run.start, *data, **settings)
+    if ending.centre is not None:
+        stable = min(stable, stable_rate_at(ending.centre, run.data, run.objective, **settings))
     what = "swing from step to step since" if ending.blown_up is None else "blew up at"
     hint = f"the largest stable rate is about {stable:.3g}"
     if lr <= stable:
-        hint += " for the full batch; small batches, decay or a lagging target need a smaller one"
+        hint += " for the full batch near the plateau; batches, momentum, decay, a lagging target "
+        hint += "and the way there can need a smaller one"
     raise DivergenceError(
         f"lr must be smaller: got {lr:g}, with which the weights {what} step {step}; {hint}",
         step=step,

@@ -11,6 +11,7 @@ from dlnflow import _validate
 from dlnflow._covariance import square
 from dlnflow.clock import Clock, network_time
 from dlnflow.grid import given_grid, resolving_grid
+from dlnflow.network._closed import closed, closed_copy
 from dlnflow.network._data import Covariances, given_covariances
 from dlnflow.network._equations import Equations
 from dlnflow.network._network import Network, amplitudes
@@ -128,7 +129,7 @@ def gradient_flow(
     )
     reached = len(done.states)
     return Run(
-        t=closed(times[:reached]),
+        t=closed_copy(times[:reached]),
         steps=None,
         objective=chosen,
         clock=clock,
@@ -178,7 +179,7 @@ def matching(name: str, value: ArrayLike, d: int) -> Array:
     matrix = square(name, value)
     if len(matrix) != d:
         raise ValueError(f"{name} must have the shape of sigma_xx, {(d, d)}: got {matrix.shape}")
-    return matrix
+    return closed_copy(matrix)
 
 
 def _times(
@@ -219,10 +220,3 @@ def _back(states: Array, equations: Equations, data: Covariances, m: int) -> Arr
     if m == 0:
         layers[-1][...] = data.rotation @ layers[-1]
     return states
-
-
-def closed(array: Any) -> Any:
-    """A copy of the array, closed to writing."""
-    own = np.array(array)
-    own.flags.writeable = False
-    return own

@@ -270,8 +270,9 @@ def _plan(
     count = encoder + decoder
     after = [data.d] * count
     if widths is not None:
-        after = _validate.depth("widths", widths).tolist()
-        if not isinstance(after, list) or len(after) != count:
+        given = _validate.depth("widths", widths)
+        after = given.tolist()
+        if given.ndim != 1 or len(after) != count:
             raise ValueError(
                 f"widths must hold one number for each of the {count} layers: got {widths!r}"
             )

@@ -41,16 +41,21 @@ def crossing_times(t: Array, w: Array, level: Array) -> Array:
             times[mode] = t[0]
             continue
         start = first - 1
-        while start > max(0, first - BESIDE) and 0.0 < curve[start - 1] < curve[start]:
-            start -= 1
-        end = first
-        while end < min(len(t) - 1, first + BESIDE - 1) and curve[end + 1] > curve[end]:
-            end += 1
-        piece = slice(start, end + 1)
         if curve[start] <= 0.0:
             times[mode] = t[first]
             continue
-        times[mode] = PchipInterpolator(np.log(curve[piece]), t[piece])(np.log(target))
+        with np.errstate(divide="ignore"):
+            height = np.log(np.maximum(curve, 0.0))
+        if height[first] == height[start]:  # an ulp below it
+            times[mode] = t[first]
+            continue
+        while start > max(0, first - BESIDE) and -np.inf < height[start - 1] < height[start]:
+            start -= 1
+        end = first
+        while end < min(len(t) - 1, first + BESIDE - 1) and height[end + 1] > height[end]:
+            end += 1
+        piece = slice(start, end + 1)
+        times[mode] = PchipInterpolator(height[piece], t[piece])(np.log(target))
     return times
 
 

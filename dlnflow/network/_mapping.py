@@ -30,6 +30,7 @@ Array = NDArray[np.float64]
 
 LAM, RHO = (1.2, 0.9, 0.65, 0.45), (0.95, 0.88, 0.8, 0.7)  # learned in this order by both
 EPS, DEPTH = 1e-2, 2
+LEAST_PLATEAU = min(RHO) ** DEPTH  # a JEPA's, with one decoder layer
 BOTH = ("jepa", "mae")
 FLOOR, CEILING = 1e-5, 0.1  # of errors that a power is fitted to: above interpolation, small
 FEWEST = 3  # points for a power
@@ -53,8 +54,8 @@ class ValidityMap:
         trajectory from its prediction, in plateaus), ``tau`` (Kendall's, of the learning order with
         the predicted one), and what else a map has to say.
     exponents : dict
-        By objective: the power of ``x`` with which ``time_error`` grows while it is small, or None
-        where there are too few such points.
+        By objective: the power of ``x`` with which ``time_error`` grows between 1e-5 and 0.1, or
+        None where there are fewer than three such points.
     stopped : str or None
         Why the map is not complete, if it is not.
     """
@@ -89,6 +90,14 @@ class ValidityMap:
 
     def __repr__(self) -> str:
         return f"ValidityMap of {self.assumption}; {self.finding}"
+
+
+def seed(rng: int) -> int:
+    """The seed of a map, from which several sources of random numbers grow."""
+    whole = np.asarray(rng)
+    if whole.ndim or whole.dtype.kind not in "iu" or whole < 0:
+        raise TypeError(f"rng must be a non-negative integer: got {rng!r}")
+    return int(whole)
 
 
 def aligned_start(world: World, objective: Objective, rng: int) -> Network:
@@ -152,13 +161,15 @@ def published_error(world: World, objective: Objective, eps: float) -> dict[str,
     settings: dict[str, Any] = {"eps": eps, "objective": objective}
     head = critical_time_published(world.lam, world.rho, DEPTH, **settings)
     exact = critical_time(world.lam, world.rho, DEPTH, **settings)
+    if not exact.all():
+        return {}
     return {"published_error": float(np.abs(head / exact - 1.0).max())}
 
 
 def errors_of(comparison: Comparison) -> dict[str, float]:
     """How far prediction and network part: the columns of every map."""
     return {
-        "time_error": float(np.max(np.abs(comparison.time_error))),
+        "time_error": float(np.nanmax(np.abs(comparison.time_error), initial=0.0)),
         "deviation": comparison.largest_deviation,
         "tau": comparison.tau,
     }
@@ -181,20 +192,19 @@ def map_of(
     import pandas as pd
 
     objectives = as_objectives(objective)
-    jobs = [(one, float(value)) for one in objectives for value in values]
+    jobs = [(one, float(value)) for one in objectives for value in np.unique(list(values))]
     rows = []
     with Watch(progress, None) as watch:
         for done, (one, value) in enumerate(jobs):
             watch.goes_on(done / len(jobs), partial(str.format, "{}, {:.3g}", one.name, value))
             rows.append({"objective": one.name, **measure(value, one)})
-    if not rows:
-        raise KeyboardInterrupt
+    watch.insist(rows)
     table = pd.DataFrame(rows)
     exponents = {}
     for name, part in table.groupby("objective", sort=False):
         x, error = part["x"].to_numpy(), part["time_error"].to_numpy()
         small = (x > 0.0) & (error > FLOOR) & (error < CEILING)
-        fits = int(small.sum()) >= FEWEST
+        fits = np.unique(x[small]).size >= FEWEST
         slope = np.polyfit(np.log(x[small]), np.log(error[small]), 1)[0] if fits else None
         exponents[str(name)] = None if slope is None else float(slope)
     return ValidityMap(assumption, variable, table, exponents, watch.stopped)

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from dlnflow import _validate
 from dlnflow.clock import Clock, label
+from dlnflow.network._closed import close_again, closed
 from dlnflow.network._data import Covariances
 from dlnflow.network._equations import Equations, prefixes
 from dlnflow.network._network import Network, defects
-from dlnflow.network._watch import INTERRUPTED
+from dlnflow.network._watch import Stopped
 from dlnflow.objective import Objective
 from dlnflow.spectrum import Spectrum
 
@@ -84,12 +85,12 @@ class Run:
     @cached_property
     def encoder(self) -> Array:
         """``Wbar(t)``, shape (times, width_L, d)."""
-        return _closed(self._prefixes[self.start.L])
+        return self._prefixes[self.start.L]
 
     @cached_property
     def product(self) -> Array:
         """The end-to-end matrix, shape (times, width_N, d)."""
-        return _closed(self._prefixes[-1])
+        return self._prefixes[-1]
 
     @cached_property
     def loss(self) -> Array:
@@ -98,7 +99,7 @@ class Run:
         ``1/2 E |prediction - target|^2``, or, where no ``sigma_yy`` was given, that less
         ``1/2 E |target|^2``, which has no gradient.
         """
-        return _closed(self._equations.loss(self._weights, self.sigma_yy))
+        return closed(self._equations.loss(self._weights, self.sigma_yy))
 
     @property
     def w(self) -> Array:
@@ -128,9 +129,9 @@ class Run:
     @cached_property
     def balance_defect(self) -> Array:
         """`Network.balance_defect` over time, shape (times,); gradient flow keeps it."""
-        layers = self._equations.layers(self._weights)
+        layers = self._layers
         sizes = [np.linalg.norm(one, axis=(-2, -1)) for one in defects(layers)]
-        return _closed(np.asarray(np.max(sizes, axis=0)))
+        return closed(np.asarray(np.max(sizes, axis=0)))
 
     @cached_property
     def off_diagonal(self) -> Array:
@@ -140,13 +141,10 @@ class Run:
         total = np.sum(gram**2, (-2, -1))
         own = np.sum(np.diagonal(gram, axis1=-2, axis2=-1) ** 2, -1)
         share = 1.0 - np.divide(own, total, out=np.ones_like(own), where=total > 0.0)
-        return _closed(np.maximum(share, 0.0))
+        return closed(np.maximum(share, 0.0))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        for name, value in state.items():
-            if isinstance(value, np.ndarray):
-                value.flags.writeable = False
-            object.__setattr__(self, name, value)
+        close_again(self, state)
 
     @cached_property
     def _equations(self) -> Equations:
@@ -154,9 +152,13 @@ class Run:
         m = int(self.objective.layer(self.start.L))
         return Equations(shapes, m, self.data.xx, self.data.yx)
 
+    @property
+    def _layers(self) -> list[Array]:
+        return self._equations.layers(self._weights)
+
     @cached_property
     def _prefixes(self) -> list[Any]:
-        return prefixes(self._equations.layers(self._weights))
+        return [one if one is None else closed(one) for one in prefixes(self._layers)]
 
     def __repr__(self) -> str:
         ended = f"\n  stopped early: {self.stopped}" if self.stopped else ""
@@ -169,16 +171,7 @@ class Run:
 
 
 def finished(run: Run) -> Run:
-    """The run, if it came to its end; what interrupted it interrupts its caller."""
-    if run.stopped == INTERRUPTED:
-        raise KeyboardInterrupt
+    """The run, if it came to its end; what stopped it stops its caller."""
     if run.stopped:
-        raise RuntimeError(f"a run stopped early: {run.stopped}")
+        raise Stopped(run.stopped)
     return run
-
-
-def _closed(array: Array) -> Array:
-    """A view closed to writing."""
-    view = array.view()
-    view.flags.writeable = False
-    return view

@@ -82,8 +82,6 @@ def integrate(
                 methods.append("Radau")
                 evaluations += solver.nfev
                 solver = _solver("Radau", equations, solver.t, solver.y, end, tolerances)
-        else:
-            watch.report(1.0, f"{steps} steps")
     evaluations += 0 if solver is None else solver.nfev
     stopped = watch.stopped if done < times.size else None
     return Integration(states[:done], tuple(methods), steps, evaluations, watch.seconds, stopped)

@@ -76,11 +76,17 @@ def largest_stable_rate(
     data = given_covariances(sigma_xx, sigma_yx)
     target_of(network, data, chosen)
     inertia = momentum_of(momentum)
+    settings: dict[str, Any] = {"momentum": inertia, "loss": loss}
+    both = network, _at_plateau(network, data, chosen)
+    return min(stable_rate_at(one, data, chosen, **settings) for one in both)
+
+
+def stable_rate_at(
+    network: Network, data: Covariances, objective: Objective, *, momentum: float, loss: str
+) -> float:
+    """The rate above which what decays at these weights does so no longer in steps."""
     per_unit = Training(lr=1.0, loss=loss, outputs=network.widths[-1]).flow_time_per_step
-    steps = [
-        _stable_step(one, data, chosen) for one in (network, _at_plateau(network, data, chosen))
-    ]
-    return (1.0 + inertia) * min(steps) / per_unit
+    return (1.0 + momentum) * _stable_step(network, data, objective) / per_unit
 
 
 def momentum_of(momentum: float) -> float:

@@ -72,11 +72,13 @@ def switching_rate(
         column.ravel() for column in np.broadcast_arrays(covariance, coefficient)
     )
     chosen = as_objective(objective)
+    L = int(_validate.single("L", _validate.depth("L", L)))
+    P = _validate.single("decoder_depth", _validate.depth("decoder_depth", decoder_depth))
     learnable = coefficient > 0.0
     rest = np.where(learnable, coefficient, 1.0)
     waiting, learned = np.s_[:, None], np.s_[None, :]
     variance = np.where(learnable, covariance / rest, 0.0)
-    N = L + decoder_depth
+    N = L + int(P)
     if int(chosen.layer(L)):
         power = float(chosen.inertia(L, decoder_depth)) / float(chosen.gap(L, decoder_depth))
         rate = variance[waiting] * rest[learned] ** power * (rest[waiting] - rest[learned])

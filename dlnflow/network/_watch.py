@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from types import TracebackType
 from typing import Any
 
 from dlnflow import _validate
 
-INTERRUPTED = "interrupted"
 Report = bool | Callable[[float, str], None]
+
+
+class Stopped(Exception):
+    """A part of the work ended early, and with it the whole."""
 
 
 class Watch(AbstractContextManager["Watch"]):
@@ -82,6 +85,15 @@ class Watch(AbstractContextManager["Watch"]):
         if self._bar is not None:
             self._bar.stop()
         if kind is KeyboardInterrupt:
-            self.stopped = INTERRUPTED
-            return True
-        return False
+            self.stopped = "interrupted"
+        elif isinstance(error, Stopped):
+            self.stopped = str(error)
+        elif kind is None and self.stopped is None:
+            with suppress(KeyboardInterrupt):  # everything has been done
+                self.report(1.0, "done")
+        return kind is KeyboardInterrupt or isinstance(error, Stopped)
+
+    def insist(self, measured: Any) -> None:
+        """Stop after all, if nothing has been measured that could be returned."""
+        if not len(measured):
+            raise KeyboardInterrupt if self.stopped == "interrupted" else RuntimeError(self.stopped)

@@ -6,7 +6,6 @@ Each function trains networks and returns an `Experiment`: a table, the finding 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlnflow import _validate
 from dlnflow.critical_time import critical_time
+from dlnflow.modes import plateau
 from dlnflow.network._compare import Comparison, compare, describe
 from dlnflow.network._descent import gradient_descent
 from dlnflow.network._flow import gradient_flow
@@ -118,6 +118,7 @@ def order(
     (16, 8)
     """
     random = _validate.generator("rng", rng)
+    rate = float(_validate.single("lr", _validate.positive("lr", lr)))
     worlds = {
         "same": World.of(*_given_modes("same", same), random),
         "opposite": World.of(*_given_modes("opposite", opposite), random),
@@ -138,7 +139,7 @@ def order(
                     world.sigma_yx,
                     objective,
                     lr=lr,
-                    steps=int(np.ceil(end / lr)),
+                    steps=int(np.ceil(end / rate)),
                     sampler=world.sample,
                     batch_size=batch_size,
                     record=POINTS,
@@ -146,14 +147,13 @@ def order(
                     rng=random,
                 )
                 comparisons[name, objective.name] = compare(finished(run))
-    if not comparisons:
-        raise KeyboardInterrupt
+    watch.insist(comparisons)
     table = _order_table(comparisons)
     return Experiment("order", _order_finding(comparisons), table, comparisons, watch.stopped)
 
 
 def depth(
-    depths: Sequence[int] = range(1, 7),
+    depths: ArrayLike = range(1, 7),
     rho: ArrayLike = (1.0, 0.8, 0.65, 0.5),
     *,
     lam: float = 1.0,
@@ -166,7 +166,7 @@ def depth(
 
     Parameters
     ----------
-    depths : sequence of int
+    depths : array of int
         Encoder depths.
     rho : array
         Regression coefficients, of which the largest and the smallest are compared; in (0, 1].
@@ -201,9 +201,12 @@ def depth(
     """
     import pandas as pd
 
-    layers = _validate.depth("depths", list(depths)).ravel()
+    layers = np.unique(_validate.depth("depths", depths))
     random = _validate.generator("rng", rng)
-    world = World.of(*_given_modes("rho", (np.full(np.shape(rho), lam), rho)), random)
+    world = World.of(
+        *_given_modes("rho", (_validate.single("lam", _validate.positive("lam", lam)), rho)), random
+    )
+    _rise("eps", world, layers, eps, objective)
     first, last = int(world.rho.argmax()), int(world.rho.argmin())
     comparisons: dict[tuple[Any, ...], Comparison] = {}
     rows = []
@@ -224,8 +227,7 @@ def depth(
                         "measured_gap": _gap(made.measured_time[place], first, last),
                     }
                 )
-    if not rows:
-        raise KeyboardInterrupt
+    watch.insist(rows)
     table = pd.DataFrame(rows)
     return Experiment("depth", _depth_finding(table), table, comparisons, watch.stopped)
 
@@ -275,7 +277,7 @@ def initialisation(
     """
     import pandas as pd
 
-    starts = np.sort(_validate.positive("eps", eps).ravel())
+    starts = np.unique(_validate.positive("eps", eps))
     random = _validate.generator("rng", rng)
     world = World.of(*_given_modes("lam and rho", (lam, rho)), random)
     objectives = as_objectives(objective)
@@ -296,18 +298,36 @@ def initialisation(
                         "measured_overlap": measured,
                     }
                 )
-    if not rows:
-        raise KeyboardInterrupt
+    watch.insist(rows)
     table = pd.DataFrame(rows)
     finding = _greedy_finding(table, L)
     return Experiment("initialisation", finding, table, comparisons, watch.stopped)
 
 
 def _given_modes(name: str, modes: tuple[ArrayLike, ArrayLike]) -> tuple[Array, Array]:
+    if not isinstance(modes, tuple | list) or len(modes) != 2:
+        raise ValueError(f"{name} must be a pair, lam and rho: got {modes!r}")
     lam, rho, _ = _validate.modes(*modes, None)
+    if lam.ndim > 1 or rho.ndim > 1:
+        raise ValueError(
+            f"{name} must hold modes along one axis: got shapes {lam.shape}, {rho.shape}"
+        )
     if (rho <= 0.0).any() or (rho > 1.0).any():
         raise ValueError(f"{name} must have every rho in (0, 1] to be sampled: got {rho.tolist()}")
     return lam, rho
+
+
+def _rise(name: str, world: World, layers: Any, eps: float, objective: Any) -> None:
+    """Refuse starts above half of some plateau, where there is no time to learn it."""
+    for L in map(int, layers):
+        for one in as_objectives(objective):
+            times = critical_time(world.lam, world.rho, L, eps=eps, objective=one)
+            if not np.all(times > 0.0):
+                least = float(np.min(plateau(world.rho, L, objective=one)))
+                raise ValueError(
+                    f"{name} must lie below half of every plateau, here below {0.5 * least:.2g} "
+                    f"({one.name}, L = {L}): got {eps:g}"
+                )
 
 
 def _start(

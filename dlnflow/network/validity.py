@@ -23,6 +23,7 @@ from dlnflow.network._mapping import (
     DEPTH,
     EPS,
     LAM,
+    LEAST_PLATEAU,
     PATIENCE,
     RHO,
     ValidityMap,
@@ -32,12 +33,14 @@ from dlnflow.network._mapping import (
     flow,
     map_of,
     published_error,
+    seed,
     typical,
 )
+from dlnflow.network._run import finished
 from dlnflow.network._stability import largest_stable_rate
 from dlnflow.network._watch import Report
 from dlnflow.network._worlds import World
-from dlnflow.objective import Objective
+from dlnflow.objective import Objective, as_objectives
 from dlnflow.spectrum import Spectrum
 
 
@@ -77,7 +80,7 @@ def commuting(
     >>> validity.commuting([0.01, 0.03, 0.1], objective="mae").exponents["mae"] > 0.8
     True
     """
-    random = _validate.generator("rng", rng)
+    random = np.random.default_rng(seed(rng))
     world = World.of(LAM, RHO, random)
     axis = int(random.integers(2**31))
 
@@ -132,7 +135,7 @@ def balance(
     >>> round(validity.balance([0.003, 0.01, 0.03], objective="jepa").exponents["jepa"], 1)
     1.0
     """
-    random = _validate.generator("rng", rng)
+    random = np.random.default_rng(seed(rng))
     world = World.of(LAM, RHO, random)
 
     def measure(imbalance: float, one: Objective) -> dict[str, float]:
@@ -180,7 +183,7 @@ def alignment(
     >>> round(made.exponents["mae"])
     2
     """
-    world = World.of(LAM, RHO, _validate.generator("rng", rng))
+    world = World.of(LAM, RHO, np.random.default_rng(seed(rng)))
 
     def measure(angle: float, one: Objective) -> dict[str, float]:
         settings: dict[str, Any] = {"eps": EPS, "objective": one, "rng": rng}
@@ -228,7 +231,7 @@ def initialisation(
     >>> made.table["published_error"].round(2).tolist()
     [0.04, 0.15]
     """
-    world = World.of(LAM, RHO, _validate.generator("rng", rng))
+    world = World.of(LAM, RHO, np.random.default_rng(seed(rng)))
     count = int(_validate.single("seeds", _validate.depth("seeds", seeds)))
 
     def measure(start: float, one: Objective) -> dict[str, float]:
@@ -238,12 +241,12 @@ def initialisation(
                     world.sigma_xx,
                     world.sigma_yx,
                     one,
-                    gaussian(world.sigma_xx, world.sigma_yx, DEPTH, eps=start, rng=rng + seed),
+                    gaussian(world.sigma_xx, world.sigma_yx, DEPTH, eps=start, rng=rng + repeat),
                     eps=start,
                     spare=PATIENCE,
                 )
             )
-            for seed in range(count)
+            for repeat in range(count)
         ]
         return {"x": start, **typical(errors), **published_error(world, one, start)}
 
@@ -292,7 +295,7 @@ def learning_rate(
     >>> round(power, 1)
     1.0
     """
-    random = _validate.generator("rng", rng)
+    random = np.random.default_rng(seed(rng))
     world = World.of(LAM, RHO, random)
 
     def measure(share: float, one: Objective) -> dict[str, float]:
@@ -355,15 +358,15 @@ def samples(
     >>> bool(made.table["time_error"].iloc[0] > made.table["time_error"].iloc[1])
     True
     """
-    random = _validate.generator("rng", rng)
+    random = np.random.default_rng(seed(rng))
     world = World.of(LAM, RHO, random)
     population = Spectrum.from_covariances(world.sigma_xx, world.sigma_yx)
     repeats = int(_validate.single("seeds", _validate.depth("seeds", seeds)))
 
     def measure(count: float, one: Objective) -> dict[str, float]:
         errors = []
-        for seed in range(repeats):
-            draw = np.random.default_rng([rng, int(count), seed])
+        for repeat in range(repeats):
+            draw = np.random.default_rng([rng, int(count), repeat])
             data = covariances(*world.sample(int(count), draw))
             errors.append(
                 errors_of(flow(*data, one, aligned_start(world, one, rng), spectrum=population))
@@ -371,6 +374,8 @@ def samples(
         return {"x": count / world.lam.size, "n": count, **typical(errors)}
 
     values = _validate.depth("counts", counts).ravel().astype(np.float64)
+    if (values <= len(LAM)).any():
+        raise ValueError(f"counts must exceed the dimension, {len(LAM)}: got {int(values.min())}")
     return map_of("infinite data", "samples per dimension", values, objective, measure, progress)
 
 
@@ -413,7 +418,7 @@ def ema(
     >>> bool(made.table["time_error"].iloc[0] < made.table["time_error"].iloc[1])
     True
     """
-    random = _validate.generator("rng", rng)
+    random = np.random.default_rng(seed(rng))
     world = World.of(LAM, RHO, random)
 
     def measure(decay: float, one: Objective) -> dict[str, float]:
@@ -422,6 +427,11 @@ def ema(
         return {"x": lag, "decay": decay, **errors_of(made)}
 
     values = _validate.not_negative("decays", decays).ravel()
+    if (values >= 1.0).any():
+        raise ValueError(f"decays must lie in [0, 1): got {values.max():g}")
+    if any(one.target_layer == 0 for one in as_objectives(objective)):
+        raise ValueError("objective must have its target behind a layer: got 'mae'")
+    _validate.positive("lr", lr)
     lagging = "lag of the EMA target over the first critical time"
     return map_of("target encoder without lag", lagging, values, objective, measure, progress)
 
@@ -463,7 +473,7 @@ def decoder_depth(
     >>> made.table["time_error"].round(2).tolist(), bool(made.table["own_error"].max() < 1e-4)
     ([0.0, 1.86], True)
     """
-    world = World.of(LAM, RHO, _validate.generator("rng", rng))
+    world = World.of(LAM, RHO, np.random.default_rng(seed(rng)))
 
     def measure(depth: float, one: Objective) -> dict[str, float]:
         net = balanced(
@@ -475,7 +485,7 @@ def decoder_depth(
             decoder_depth=int(depth),
             rng=rng,
         )
-        made = compare(gradient_flow(net, world.sigma_xx, world.sigma_yx, one))
+        made = compare(finished(gradient_flow(net, world.sigma_xx, world.sigma_yx, one)))
         spectrum = made.spectrum
         single = critical_time(spectrum.lam, spectrum.rho, DEPTH, eps=eps, objective=one)
         own = errors_of(made)
@@ -488,6 +498,10 @@ def decoder_depth(
         }
 
     values = _validate.depth("depths", depths).ravel().astype(np.float64)
+    if not 0.0 < eps < 0.5 * LEAST_PLATEAU:
+        raise ValueError(
+            f"eps must lie in (0, {0.5 * LEAST_PLATEAU:.3g}), below half of each plateau: got {eps}"
+        )
     return map_of("one decoder layer", "decoder depth P", values, objective, measure, progress)
 
 

@@ -17,7 +17,7 @@ from dlnflow.network import Comparison
 from dlnflow.network._learning import GREEDY, breakdown
 from dlnflow.network._mapping import ValidityMap
 from dlnflow.network.experiments import Experiment
-from dlnflow.objective import as_objective
+from dlnflow.objective import JEPA, as_objective
 from dlnflow.plot._style import (
     LINE_STYLES,
     NEUTRAL,
@@ -69,7 +69,7 @@ def comparison(made: Comparison, *, ax: Axes | None = None, modes: int = MOST_DR
     >>> xx, yx = [[1.0, 0.0], [0.0, 2.0]], [[0.9, 0.0], [0.0, 1.0]]
     >>> run = network.gradient_flow(network.balanced(xx, yx, L=2, eps=0.01), xx, yx)
     >>> print(dlnflow.plot.comparison(network.compare(run)).get_title().splitlines()[0])
-    JEPA, network on prediction: at most $10^{-10}$ of a plateau apart
+    JEPA: network and closed form at most $10^{-10}$ of a plateau apart
     >>> plt.close("all")
     """
     if not isinstance(made, Comparison):
@@ -97,12 +97,13 @@ def comparison(made: Comparison, *, ax: Axes | None = None, modes: int = MOST_DR
         )
     axes.set_xlabel(label(made.run.clock))
     axes.set_ylabel(r"encoder amplitude $\bar w$")
-    depth = f"$L = {made.run.start.L}$, $P = {made.run.start.decoder_depth}$"
+    L, P = made.run.start.L, made.run.start.decoder_depth
+    depth = f"encoder depth $L = {L}$, decoder depth $P = {P}$"
     left = made.spectrum.lam.size - drawn.size
     also = f", {left} smaller modes not drawn" if left else ""
     apart = number(max(made.largest_deviation, 1e-10), 2)
     axes.set_title(
-        f"{display(made.run.objective)}, network on prediction: at most {apart} of a plateau "
+        f"{display(made.run.objective)}: network and closed form at most {apart} of a plateau "
         f"apart\n{depth}{also}",
         fontsize="medium",
     )
@@ -206,17 +207,18 @@ def _depth(made: Experiment, ax: Any) -> NDArray[Any]:
     one.xaxis.set_major_locator(MaxNLocator(integer=True))
     one.set_xlabel("encoder depth $L$")
     one.set_ylabel(r"delay of the smallest $\rho$ behind the largest")
-    gaps = made.table.set_index(["objective", "L"])["measured_gap"]
-    deepest = made.table["L"].max()
+    ends = [
+        (as_objective(str(name)), part.iloc[0], part.iloc[-1])
+        for name, part in made.table.groupby("objective", sort=False)
+    ]
     said = ", ".join(
-        rf"{str(name).upper()} ${gaps[name, deepest]:+.2g}$"
-        for name in dict.fromkeys(made.table["objective"])
+        rf"{display(o)} ${last['measured_gap']:+.2g}$ at $L = {last['L']}$" for o, _, last in ends
     )
-    one.set_title(
-        f"The deeper the encoder, the later a JEPA learns small $\\rho$\nrelative delay at equal "
-        rf"$\lambda$ and $L = {deepest}$: {said}",
-        fontsize="medium",
-    )
+    grows = all(b["measured_gap"] > a["measured_gap"] for o, a, b in ends if o == JEPA)
+    finding = r"Delay of small $\rho$ against depth"
+    if grows and any(o == JEPA for o, *_ in ends):
+        finding = r"The deeper the encoder, the later a JEPA learns small $\rho$"
+    one.set_title(f"{finding}\n" rf"relative delay at equal $\lambda$: {said}", fontsize="medium")
     legend_below(one, one.get_lines()[:-1], columns=2)
     return axes
 
