@@ -281,7 +281,7 @@ def test_modes_never_learned_have_an_arrowhead_at_the_top_and_no_point():
     assert top.get_marker() == "^"
     assert same_colour(top, "jepa")
     assert labelled(axes, "JEPA: critical time").get_xdata().tolist() == [0.1]
-    assert "JEPA by 0.04 to more" in axes.get_title()
+    assert "JEPA by 0.04 or more" in axes.get_title()
     names = [text.get_text() for text in axes.get_legend().get_texts()]
     assert "a mode not learned" in names
     axes.figure.canvas.draw()

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow import _validate
+from dlnflow.network._closed import closed, closed_copy
 
 Array = NDArray[np.float64]
 
@@ -131,7 +132,7 @@ class Network:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, layers in state.items():
-            object.__setattr__(self, name, tuple(_closed(layer) for layer in layers))
+            object.__setattr__(self, name, tuple(map(closed, layers)))
 
 
 def amplitudes(network: Network, basis: Array) -> Array:
@@ -152,13 +153,7 @@ def _layer(name: str, value: ArrayLike) -> Array:
     matrix = _validate.real(name, value)
     if matrix.ndim != 2 or not matrix.size:
         raise ValueError(f"{name} must be a matrix (width x width before): got {matrix.shape}")
-    return _closed(matrix)
-
-
-def _closed(matrix: Array) -> Array:
-    own = np.array(matrix, dtype=np.float64)
-    own.flags.writeable = False
-    return own
+    return closed_copy(matrix)
 
 
 def _product(layers: Sequence[Array]) -> Array:

@@ -15,7 +15,7 @@ from dlnflow import _validate
 from dlnflow.clock import label
 from dlnflow.network import Comparison
 from dlnflow.network._learning import GREEDY, breakdown
-from dlnflow.network._mapping import ValidityMap
+from dlnflow.network._mapping import CEILING, ValidityMap
 from dlnflow.network.experiments import Experiment
 from dlnflow.objective import JEPA, as_objective
 from dlnflow.plot._style import (
@@ -361,7 +361,7 @@ def _headline(made: ValidityMap) -> str:
         for name, power in made.exponents.items()
         if power is not None
     ]
-    finding = f"critical times err: {', '.join(powers)}"
+    finding = f"critical times err, below {CEILING:g}: {', '.join(powers)}"
     if not powers:
         errors = made.table.groupby("objective", sort=False)["time_error"]
         finding = "critical times err: " + ", ".join(_span(str(n), e.to_numpy()) for n, e in errors)
@@ -371,5 +371,5 @@ def _headline(made: ValidityMap) -> str:
 def _span(name: str, error: Array) -> str:
     if np.isinf(error.min()):
         return f"{name.upper()} leaves modes unlearned"
-    largest = "more" if np.isinf(error.max()) else number(float(error.max()), 2)
-    return f"{name.upper()} by {number(float(error.min()), 2)} to {largest}"
+    largest = "or more" if np.isinf(error.max()) else f"to {number(float(error.max()), 2)}"
+    return f"{name.upper()} by {number(float(error.min()), 2)} {largest}"
