@@ -222,6 +222,7 @@ ASSUMPTIONS = [
     "alignment outlasts the wait",
     "small learning rate",
     "the predicted order",
+    "greedy learning, as trained",
 ]
 TURN = rotation(4, 0.3, np.random.default_rng(0))
 TURNED = TURN @ YX @ TURN.T
@@ -316,6 +317,7 @@ def test_a_run_that_learned_in_another_order_breaks_the_order():
         "commuting covariances",
         "modes stand alone",
         "the predicted order",
+        "greedy learning, as trained",
     }
 
 
@@ -479,3 +481,12 @@ def test_what_the_caller_does_with_his_arrays_afterwards_changes_no_run():
     yy *= 0.0
     untouched = network.gradient_flow(NET, XX, YX, t=[0.0, 10.0], sigma_yy=np.eye(4))
     assert run.loss == pytest.approx(untouched.loss)
+
+
+@pytest.mark.parametrize(("eps", "greedy"), [(1e-4, True), (0.08, False)])
+def test_a_run_that_learns_all_at_once_is_told_so(eps, greedy):
+    net = network.balanced(XX, YX, 2, eps=eps)
+    run = network.gradient_flow(net, XX, YX, "mae")
+    check = check_assumptions(XX, YX, run=run)["greedy learning, as trained"]
+    assert check.measured == compare(run).overlap[1]
+    assert check.holds == greedy

@@ -1,7 +1,8 @@
 """Whole networks of matrices: where the theory holds, where it breaks, and by how much."""
 
 from dlnflow.network import experiments, validity
-from dlnflow.network._assumptions import Assumptions, Check, check_assumptions
+from dlnflow.network._assumptions import check_assumptions
+from dlnflow.network._checks import Assumptions, Check
 from dlnflow.network._compare import Comparison, compare
 from dlnflow.network._data import covariances
 from dlnflow.network._descent import DivergenceError, gradient_descent

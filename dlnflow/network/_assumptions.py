@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +13,7 @@ from dlnflow._covariance import paired_samples
 from dlnflow.clock import LOSSES, Training
 from dlnflow.critical_time import critical_time
 from dlnflow.modes import plateau
+from dlnflow.network._checks import PICTURE, Assumptions, Check
 from dlnflow.network._compare import compare
 from dlnflow.network._data import Covariances, given_covariances, given_samples
 from dlnflow.network._descent import ema_of
@@ -26,124 +25,12 @@ from dlnflow.network._stability import largest_stable_rate, momentum_of
 from dlnflow.network._switching import switching_exponent
 from dlnflow.objective import Objective, as_objective
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 Array = NDArray[np.float64]
 
 ROUNDING = 1e-16  # the misalignment that no start escapes
 NOTABLE = 0.1  # that at which it shows
 HALF = 0.5
 TIED = 0.04
-VALIDITY, PICTURE = "the closed form", "the paper's picture"
-SHOWN = 1e-12
-
-
-@dataclass(frozen=True)
-class Check:
-    """One assumption: what was measured, against what, why that, and what follows.
-
-    Attributes
-    ----------
-    assumption : str
-    measured, threshold : float
-        The assumption holds where ``measured`` does not exceed ``threshold`` (or, if ``at_least``,
-        is not below it).
-    quantity : str
-        What ``measured`` is.
-    reason : str
-        For the threshold.
-    consequence : str
-        Of a violation.
-    at_least : bool
-    concerns : {"the closed form", "the paper's picture"}
-        What a violation calls in question: whether the prediction is right, or whether what it
-        predicts is the paper's picture of features learned one after another, by ``rho``.
-    """
-
-    assumption: str
-    measured: float
-    threshold: float
-    quantity: str
-    reason: str
-    consequence: str
-    at_least: bool = False
-    concerns: str = VALIDITY
-
-    @property
-    def holds(self) -> bool:
-        """Whether the assumption holds."""
-        if self.at_least:
-            return self.measured >= self.threshold
-        return self.measured <= self.threshold
-
-
-@dataclass(frozen=True, repr=False)
-class Assumptions:
-    """All checks that could be made of what was given: an immutable record.
-
-    Index it with the name of an assumption, or iterate over it.
-    """
-
-    checks: tuple[Check, ...]
-
-    @property
-    def hold(self) -> bool:
-        """Whether all of them hold."""
-        return all(check.holds for check in self.checks)
-
-    @property
-    def broken(self) -> tuple[Check, ...]:
-        """Those that do not."""
-        return tuple(check for check in self.checks if not check.holds)
-
-    def __iter__(self) -> Iterator[Check]:
-        return iter(self.checks)
-
-    def __len__(self) -> int:
-        return len(self.checks)
-
-    def __getitem__(self, assumption: str) -> Check:
-        for check in self.checks:
-            if check.assumption == assumption:
-                return check
-        names = ", ".join(repr(check.assumption) for check in self.checks)
-        raise KeyError(f"{assumption!r} was not checked; here are {names}")
-
-    def to_dataframe(self) -> pd.DataFrame:
-        """One row per assumption.
-
-        Columns ``assumption, concerns, measured, threshold, holds, quantity, reason, consequence``.
-        """
-        import pandas as pd
-
-        names = ("assumption", "concerns", "measured", "threshold", "holds", "quantity", "reason")
-        return pd.DataFrame(
-            [
-                {name: getattr(check, name) for name in (*names, "consequence")}
-                for check in self.checks
-            ]
-        )
-
-    def __repr__(self) -> str:
-        held = len(self.checks) - len(self.broken)
-        lines = [f"Assumptions: {held} of {len(self.checks)} hold"]
-        headed = ""
-        for check in sorted(self.checks, key=lambda check: check.concerns == PICTURE):
-            if check.concerns != headed:
-                headed = check.concerns
-                lines.append(f" of {headed}:")
-            sign = ">=" if check.at_least else "<="
-            verdict = "holds " if check.holds else "BROKEN"
-            lines.append(
-                f"  {verdict}  {check.assumption}: {check.quantity} {_shown(check.measured):.3g} "
-                f"({sign} {check.threshold:.3g})"
-            )
-            if not check.holds:
-                lines += textwrap.wrap(
-                    check.consequence, 88, initial_indent=" " * 10, subsequent_indent=" " * 10
-                )
-        return "\n".join(lines)
 
 
 def check_assumptions(
@@ -175,8 +62,8 @@ def check_assumptions(
     lr, loss, momentum, ema
         Of gradient descent, as for `gradient_descent`; need ``network`` (or ``run``).
     run : Run, optional
-        A run on these data; adds the order in which it really learned. Its network and objective
-        stand for those not given.
+        A run on these data; adds the order in which it really learned, and whether one at a time.
+        Its network and objective stand for those not given.
 
     Returns
     -------
@@ -223,7 +110,7 @@ def check_assumptions(
     if lr is None and (ema or momentum):
         raise ValueError("lr must be given for momentum and ema to be judged: got None")
     if run is not None:
-        checks.append(_of_order(run))
+        checks += _of_run(run)
     return Assumptions(tuple(checks))
 
 
@@ -477,10 +364,11 @@ def _of_lag(
     )
 
 
-def _of_order(run: Run) -> Check:
-    return Check(
+def _of_run(run: Run) -> Iterator[Check]:
+    made = compare(run)
+    yield Check(
         "the predicted order",
-        compare(run).tau,
+        made.tau,
         0.9,
         "Kendall tau between predicted and actual order",
         "one pair in twenty exchanged",
@@ -488,8 +376,13 @@ def _of_order(run: Run) -> Check:
         "what the broken assumptions, or training off the flow, cost on these data.",
         at_least=True,
     )
-
-
-def _shown(number: float) -> float:
-    """The number without the rounding that stands for zero."""
-    return number if abs(number) > SHOWN else 0.0
+    yield Check(
+        "greedy learning, as trained",
+        made.overlap[1],
+        GREEDY,
+        "overlap of neighbouring modes' learning windows in the run",
+        "above half, most of a mode's learning coincides with its neighbour's",
+        "The run learned modes together; where the start predicts otherwise, the learning rate, or "
+        "data that the modes do not describe, has blurred it.",
+        concerns=PICTURE,
+    )
