@@ -22,10 +22,7 @@ Array = NDArray[np.float64]
 METHODS = ("auto", "DOP853", "Radau", "BDF")
 LARGEST_IMPLICIT = 1500  # weights: 18 MB of Jacobian, a second to factorise it
 LOOK_EVERY = 300  # steps between two looks at whether the flow has turned stiff
-EXPLICIT_RTOL, IMPLICIT_RTOL = (
-    1e-12,
-    1e-9,
-)  # an implicit method of order 5 takes 6x the steps at 1e-12
+EXPLICIT_RTOL, IMPLICIT_RTOL = 1e-12, 1e-9  # at 1e-12 a method of order 5 takes 6 times the steps
 WORTH_A_SWITCH, WEIGHTS = 2500, 100  # explicit steps still to go: 2500 (1 + (weights / 100)**2)
 TINIEST = 1e-300
 STABLE, POWER_STEPS = 2.0, 12  # the step times the fastest rate where stability may limit it
@@ -109,9 +106,8 @@ def _step(solver: Any, landing: float) -> str | None:
         return solver.step()
     planned = solver.h_abs
     solver.t_bound, solver.status = landing, "running"
-    with np.errstate(
-        invalid="ignore"
-    ):  # at rest its error norm underflows to 0 / 0, and it retries
+    # At rest its error norm underflows to 0 / 0; it then tries a smaller step.
+    with np.errstate(invalid="ignore"):
         problem = solver.step()
     if solver.t == landing:
         solver.h_abs = max(solver.h_abs, planned)
