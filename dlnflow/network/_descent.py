@@ -21,7 +21,12 @@ from dlnflow.network._flow import target_of
 from dlnflow.network._initialise import Seed
 from dlnflow.network._network import Network
 from dlnflow.network._run import Run
-from dlnflow.network._stability import largest_stable_rate, momentum_of, stable_rate_at
+from dlnflow.network._stability import (
+    largest_stable_rate,
+    momentum_of,
+    resting_value,
+    stable_rate_at,
+)
 from dlnflow.network._watch import Report, Watch
 from dlnflow.objective import Objective, as_objective
 
@@ -310,8 +315,7 @@ def _recorded(record: ArrayLike, count: int) -> NDArray[np.int64]:
 
 def _scale(network: Network, data: Covariances, objective: Objective) -> float:
     """The size of the weights at the start or, if that is larger, at the plateau."""
-    gap = float(objective.gap(network.L, network.decoder_depth))
-    rest = max(1.0, float(data.spectrum.rho.max())) ** (1.0 / gap)
+    rest = max(1.0, float(resting_value(data.spectrum.rho, network, objective).max()))
     count = sum(layer.size for layer in network.layers)
     start = max(float(np.linalg.norm(layer)) for layer in network.layers)
     return max(start, rest * count**0.5)

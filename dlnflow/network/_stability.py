@@ -14,7 +14,7 @@ from dlnflow.network._equations import Equations
 from dlnflow.network._flow import target_of
 from dlnflow.network._initialise import balanced
 from dlnflow.network._network import Network
-from dlnflow.objective import Objective, as_objective
+from dlnflow.objective import Objective, as_objective, plateau_amplitude
 
 Array = NDArray[np.float64]
 
@@ -108,8 +108,7 @@ def _at_plateau(network: Network, data: Covariances, objective: Objective) -> Ne
         decoder_depth=network.decoder_depth,
         widths=network.widths[1:],
     )
-    gap = float(objective.gap(network.L, network.decoder_depth))
-    common = np.maximum(data.spectrum.rho, 0.0) ** (1.0 / gap)
+    common = resting_value(data.spectrum.rho, network, objective)
     layers = []
     before = data.spectrum.basis
     for layer in start.layers:
@@ -117,6 +116,12 @@ def _at_plateau(network: Network, data: Covariances, objective: Objective) -> Ne
         layers.append((after * common) @ before.T)
         before = after
     return Network(tuple(layers[: network.L]), tuple(layers[network.L :]))
+
+
+def resting_value(rho: Array, network: Network, objective: Objective) -> Array:
+    """The singular value ``u`` of every layer at the plateau, ``u**k = rho``; 0 below 0."""
+    gap = np.asarray(objective.gap(network.L, network.decoder_depth), dtype=np.float64)
+    return plateau_amplitude(rho, np.ones(()), gap)
 
 
 def _stable_step(network: Network, data: Covariances, objective: Objective) -> float:
