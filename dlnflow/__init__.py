@@ -9,9 +9,11 @@ from dlnflow.critical_time import (
     critical_time_measured,
     critical_time_table,
 )
+from dlnflow.identification import Identification, identify, identify_each
 from dlnflow.modes import amplitude, hitting_time, learned_fraction, plateau, velocity
 from dlnflow.objective import JEPA, MAE, Objective
 from dlnflow.published import critical_time_published, critical_time_remainder
+from dlnflow.sensitivity import Sensitivities, sensitivities
 from dlnflow.simulate import Simulation, Trajectories, simulate
 from dlnflow.spectrum import Spectrum
 
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
 __all__ = [
     "JEPA",
     "MAE",
+    "Identification",
     "Objective",
+    "Sensitivities",
     "Simulation",
     "Spectrum",
     "Training",
@@ -36,8 +40,11 @@ __all__ = [
     "critical_time_remainder",
     "critical_time_table",
     "hitting_time",
+    "identify",
+    "identify_each",
     "learned_fraction",
     "plateau",
+    "sensitivities",
     "simulate",
     "velocity",
 ]

@@ -80,7 +80,7 @@ def amplitude(
     [0.001, 0.003926, 0.021271, 0.25]
     """
     modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, variance)
-    return modes.over(_amplitude_block, launch, t=_validate.not_negative("t", t, infinite=True))
+    return modes.over(amplitude_block, launch, t=_validate.not_negative("t", t, infinite=True))
 
 
 def learned_fraction(
@@ -283,7 +283,7 @@ def _log_growth(t: Array, modes: Launch) -> Array:
     return by_curve(modes.order, modes.branch, "log_growth", *operands)
 
 
-def _amplitude_block(t: Array, modes: Launch) -> Array:
+def amplitude_block(t: Array, modes: Launch) -> Array:
     w = _log_growth(t, modes)
     w *= modes.L / modes.gap
     np.exp(w, out=w)

@@ -54,6 +54,8 @@ class Objective:
     >>> between = dlnflow.Objective(target_layer=2)
     >>> [float(objective.order(3)) for objective in (dlnflow.JEPA, dlnflow.MAE, between)]
     [6.0, 1.5, 3.0]
+    >>> dlnflow.JEPA == "jepa"      # an objective equals its name
+    True
     """
 
     target_layer: int | None
@@ -72,6 +74,15 @@ class Objective:
     def name(self) -> str:
         """``"jepa"``, ``"mae"`` or ``"layer-m"``: accepted wherever an objective is asked for."""
         return {None: "jepa", 0: "mae"}.get(self.target_layer, f"layer-{self.target_layer}")
+
+    def __eq__(self, other: object) -> bool:
+        """An objective equals its name."""
+        if isinstance(other, Objective):
+            return self.target_layer == other.target_layer
+        return self.name == other if isinstance(other, str) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
     def __repr__(self) -> str:
         named = {None: "JEPA", 0: "MAE"}

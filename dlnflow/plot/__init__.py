@@ -8,6 +8,7 @@ with line styles, tell its modes apart.
 from dlnflow.plot._collapse import collapse
 from dlnflow.plot._depth import critical_time_against_depth
 from dlnflow.plot._first_learned import first_learned_map
+from dlnflow.plot._identification import identification
 from dlnflow.plot._networks import comparison, experiment, validity
 from dlnflow.plot._style import colour
 from dlnflow.plot._trajectories import paper_panels, simulation, trajectories
@@ -19,6 +20,7 @@ __all__ = [
     "critical_time_against_depth",
     "experiment",
     "first_learned_map",
+    "identification",
     "paper_panels",
     "simulation",
     "trajectories",

@@ -1,0 +1,187 @@
+"""A law's trajectories with their exact derivatives, and where to start the search for one.
+
+A mode is three numbers, ``(log |lam|, log |rho|, log eps)``, and one sign.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dlnflow.clock import Clock
+from dlnflow.hyperlogistic import Branch, OnOneSide, master_curve
+from dlnflow.identification._candidates import Law
+from dlnflow.sensitivity import log_slopes
+
+Array = NDArray[np.float64]
+
+SIGNS = {Branch.GROWTH: 1.0, Branch.DECAY: 1.0, Branch.SUPPRESSION: -1.0}
+FAR = 1e3  # in elapsed time, from a point to the one that its curve is followed from
+BARELY = 1e-3  # elapsed time over the whole measurement, where the data say that it goes backward
+SIZES = {  # of the plateau, over the largest (growth, suppression) or smallest (decay) amplitude
+    Branch.GROWTH: (0.95, 0.98, 0.995, 1.0 + 1e-9, 1.01, 1.05, 1.3, 2.0, 5.0, 30.0, 1e3),
+    Branch.DECAY: (1.05, 1.02, 1.0 - 1e-9, 0.99, 0.95, 0.8, 0.5, 0.2, 0.05, 0.01),
+    Branch.SUPPRESSION: (0.01, 0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 20.0, 100.0),
+}
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """The trajectories of one law on one clock, without the door and the generality of `modes`.
+
+    Fits evaluate a few hundred points at a time, thousands of times over, and what `amplitude` does
+    beside the master curve would take longer than the curve; the tests hold the two together.
+    """
+
+    law: Law
+    clock: Clock
+
+    @cached_property
+    def power(self) -> float:
+        """``b = k / L``."""
+        return self.law.first.gap / self.law.first.L
+
+    @cached_property
+    def inertia(self) -> float:
+        """``alpha = (N - 2 + m) / L``."""
+        return self.law.first.inertia / self.law.first.L
+
+    def curve(self, branch: Branch) -> OnOneSide:
+        """The law's master curve."""
+        curve = master_curve(self.law.first.order, branch)
+        assert isinstance(curve, OnOneSide)
+        return curve
+
+    def heights(self, t: Array, parameters: Array, branch: Branch) -> Array:
+        """``log w``, shape (modes, times), of modes with ``parameters`` (modes, 3) on one branch.
+
+        NaN for parameters that lie on another.
+        """
+        log_lam, log_rho, log_eps = parameters.T[:, :, None]
+        curve = self.curve(branch)
+        log_r0 = self.power * log_eps - log_rho
+        beyond = {Branch.GROWTH: log_r0 >= 0.0, Branch.DECAY: log_r0 <= 0.0}.get(branch)
+        if beyond is not None and beyond.any():
+            log_r0 = np.where(beyond, np.nan, log_r0)
+        scaled = t * (self._rate * np.exp(log_lam + self.inertia * log_eps))
+        return log_eps + curve.log_growth(scaled, log_r0, curve.start(log_r0)) / self.power
+
+    def slopes(self, t: Array, heights: Array, parameters: Array, branch: Branch) -> Array:
+        """``d log w`` by the three parameters, shape (modes, times, 3)."""
+        log_lam, log_rho, log_eps = parameters.T[:, :, None]
+        _, *by = log_slopes(
+            t,
+            heights,
+            log_lam,
+            log_rho,
+            log_eps,
+            sign=SIGNS[branch],
+            pace=self._pace,
+            inertia=self.inertia,
+            power=self.power,
+        )
+        return np.stack(by, axis=-1)
+
+    @cached_property
+    def _pace(self) -> float:
+        """``L`` times the network time in one unit of the clock."""
+        return self.law.first.L * self.law.unit(self.clock)
+
+    @cached_property
+    def _rate(self) -> float:
+        """Of the scaled time, for ``lam = eps = 1``."""
+        return self.law.first.gap * self.law.unit(self.clock)
+
+    def starts(
+        self, t: Array, w: Array, branch: Branch, known: Array, relative: NDArray[np.bool_]
+    ) -> Array:
+        """Where to begin the search, shape (guesses, modes, 3); NaN where there is no such curve.
+
+        For each guess of the plateau the elapsed time ``T(q)`` is a straight line over ``t``,
+        whose slope is the rate and whose value at 0 tells ``eps``; a weighted fit finds it.
+
+        Parameters
+        ----------
+        t : array, shape (times,)
+        w : array, shape (modes, times)
+        branch : Branch
+        known : array, shape (modes, 3)
+            Parameters known beforehand, NaN where not.
+        relative : bool array, shape (modes,)
+            Whether the noise is a share of the amplitude.
+        """
+        with np.errstate(all="ignore"):
+            return self._starts(t, w, branch, known, relative)
+
+    def _starts(
+        self, t: Array, w: Array, branch: Branch, known: Array, relative: NDArray[np.bool_]
+    ) -> Array:
+        b, curve = self.power, self.curve(branch)
+        a = curve.a
+        positive = w > 0.0
+        height = np.log(np.where(positive, w, 1.0))
+        size = _sizes(w, positive, branch) + np.log(SIZES[branch])[:, None]
+        size = np.where(np.isnan(known[:, 1]), size, known[:, 1] / b)
+        log_r = b * (height - size[..., None])
+        side = {Branch.GROWTH: log_r < 0.0, Branch.DECAY: log_r > 0.0}
+        there = positive & side.get(branch, np.ones_like(positive))
+        log_r = np.where(there, log_r, -1.0 if branch == Branch.GROWTH else 1.0)
+        elapsed = curve.start(log_r) * np.exp(-a * log_r)
+        steepness = np.exp(a * log_r) * np.abs(curve.side.distance(log_r)) / b
+        weight = np.where(there, steepness * np.where(relative[:, None], 1.0, w), 0.0)
+        weight = np.where(np.isfinite(weight) & np.isfinite(elapsed), weight, 0.0) ** 2
+        elapsed = np.where(np.isfinite(elapsed), elapsed, 0.0)
+        log_rho = b * size
+        fixed_slope = self._rate * np.exp(known[:, 0] + a * log_rho)
+        start_r = b * (known[:, 2] - size)
+        fixed_value = curve.start(start_r) * np.exp(-a * start_r)
+        slope, value = _line(t, elapsed, weight, fixed_slope, fixed_value)
+        log_lam = np.log(slope / self._rate) - a * log_rho
+        log_lam = np.where(np.isnan(known[:, 0]), log_lam, known[:, 0])
+        log_r0 = _fraction_at(curve, branch, value)
+        log_eps = np.where(np.isnan(known[:, 2]), size + log_r0 / b, known[:, 2])
+        return np.stack([log_lam, log_rho, log_eps], axis=-1)
+
+
+def _sizes(w: Array, positive: NDArray[np.bool_], branch: Branch) -> Array:
+    """The logarithm of the amplitude that guesses of the plateau are measured against."""
+    if branch == Branch.DECAY:
+        return np.log(np.where(positive, w, np.inf).min(axis=1))
+    return np.log(w.max(axis=1))
+
+
+def _line(
+    t: Array, y: Array, weight: Array, fixed_slope: Array, fixed_value: Array
+) -> tuple[Array, Array]:
+    """Slope of the best line through ``y(t)`` and its value at 0, either of which may be known."""
+    total = weight.sum(axis=-1)
+    centre = (weight * t).sum(axis=-1) / total
+    middle = (weight * y).sum(axis=-1) / total
+    away = t - centre[..., None]
+    free = (weight * away * (y - middle[..., None])).sum(-1) / (weight * away**2).sum(-1)
+    through = (weight * t * (y - fixed_value[..., None])).sum(-1) / (weight * t**2).sum(-1)
+    slope = np.where(np.isnan(fixed_value), free, through)
+    slope = np.where(np.isnan(fixed_slope), slope, fixed_slope)
+    slope = np.where(slope > 0.0, slope, BARELY / t[-1])
+    return slope, np.where(np.isnan(fixed_value), middle - slope * centre, fixed_value)
+
+
+def _fraction_at(curve: OnOneSide, branch: Branch, elapsed: Array) -> Array:
+    """``log r`` at which the elapsed time ``T`` has a value; NaN beyond the curve's ends."""
+    a = curve.a
+    if a == 0.0:
+        return curve.side.log_r(np.where(branch == Branch.GROWTH, elapsed, np.abs(elapsed)))
+    if branch == Branch.GROWTH:
+        about = np.log(np.maximum(-a * elapsed, 1e-300)) / -a
+        before = np.minimum(about, 0.0) - np.log(FAR) / a
+    else:
+        head = np.log((a + 1.0) * elapsed) / -(a + 1.0)
+        tail = np.log(a * elapsed) / -a
+        before = np.maximum(np.maximum(head, tail), 0.0) + np.log(FAR) / (a + 1.0)
+    start = curve.start(before)
+    x = elapsed * np.exp(a * before) - start
+    moved = curve.log_growth(np.maximum(x, 0.0), before, start)
+    return np.where(x >= 0.0, before + moved, np.nan)
