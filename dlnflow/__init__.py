@@ -9,7 +9,13 @@ from dlnflow.critical_time import (
     critical_time_measured,
     critical_time_table,
 )
-from dlnflow.identification import Identification, identify, identify_each
+from dlnflow.identification import (
+    Identification,
+    Recovery,
+    identify,
+    identify_each,
+    recover,
+)
 from dlnflow.modes import amplitude, hitting_time, learned_fraction, plateau, velocity
 from dlnflow.objective import JEPA, MAE, Objective
 from dlnflow.published import critical_time_published, critical_time_remainder
@@ -28,6 +34,7 @@ __all__ = [
     "MAE",
     "Identification",
     "Objective",
+    "Recovery",
     "Sensitivities",
     "Simulation",
     "Spectrum",
@@ -44,6 +51,7 @@ __all__ = [
     "identify_each",
     "learned_fraction",
     "plateau",
+    "recover",
     "sensitivities",
     "simulate",
     "velocity",

@@ -2,6 +2,15 @@
 
 from dlnflow.identification._candidates import Candidate
 from dlnflow.identification._identify import identify, identify_each
+from dlnflow.identification._recover import Recovery, recover
 from dlnflow.identification._result import Estimates, Identification
 
-__all__ = ["Candidate", "Estimates", "Identification", "identify", "identify_each"]
+__all__ = [
+    "Candidate",
+    "Estimates",
+    "Identification",
+    "Recovery",
+    "identify",
+    "identify_each",
+    "recover",
+]
