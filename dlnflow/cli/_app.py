@@ -12,6 +12,7 @@ import dlnflow
 from dlnflow.cli import _options as options
 from dlnflow.cli._derive import derive
 from dlnflow.cli._figures import figures
+from dlnflow.cli._identify import identify
 from dlnflow.cli._reading import InputError, numbers, read_pairs, read_samples
 from dlnflow.cli._refusals import OneLineErrors, library_refusals, say, working
 from dlnflow.cli._tables import Format, chosen_format, thinned, write, writing
@@ -49,6 +50,7 @@ def _command_line(
 
 app.add_typer(figures)
 app.command("derive", epilog="Example: dlnflow derive jepa -L 3 --format markdown")(derive)
+app.command("identify", epilog="Example: dlnflow identify runs.csv --figure fit.png")(identify)
 
 
 @app.command("simulate", epilog="Example: dlnflow simulate --lam 1,1.3 --rho 0.9,0.4 -L 4")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -209,6 +210,17 @@ def _lam_and_rho(lam: str | None, rho: str | None, file: Path | None) -> dict[st
 
 def _draw(figure: str, out: Path, **arguments: Any) -> None:
     """One of the figures of `dlnflow.plot`, into a file."""
+
+    def draw() -> Any:
+        from dlnflow import plot
+
+        return getattr(plot, figure)(**arguments)
+
+    save(draw, out)
+
+
+def save(draw: Callable[[], Any], out: Path) -> None:
+    """Draw axes, and write their figure into a file of the kind that its suffix names."""
     import matplotlib
 
     matplotlib.use("agg")  # no window is shown, and there may be no display
@@ -216,14 +228,12 @@ def _draw(figure: str, out: Path, **arguments: Any) -> None:
     import numpy as np
     from matplotlib.backend_bases import FigureCanvasBase
 
-    from dlnflow import plot
-
     kinds = FigureCanvasBase.get_supported_filetypes()
     if out.suffix.lower().lstrip(".") not in kinds:
         known = ", ".join(f".{kind}" for kind in sorted(kinds))
         raise InputError(f"{out}: the suffix of a figure must be one of {known}")
     with library_refusals(), working("drawing"):
-        axes = getattr(plot, figure)(**arguments)
+        axes = draw()
     drawn = np.ravel(axes)[0].figure
     with writing(out):
         drawn.savefig(out, dpi=DPI)
