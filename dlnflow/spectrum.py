@@ -7,26 +7,27 @@ no such basis, so a `Spectrum` also says how far it is from having one.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow import _validate
+from dlnflow import _estimate, _spectrum_text, _validate, uncertainty
+from dlnflow._joint_basis import BASES, DEGENERATE, InBasis, alike_in_samples, joint_modes
 from dlnflow._covariance import centred, covariance, paired_samples, square
-from dlnflow._joint_basis import DEGENERATE, alike_in_samples, joint_modes
 from dlnflow.critical_time import critical_time_table
+from dlnflow.objective import Objective
 from dlnflow.simulate import Simulation, simulate
+from dlnflow.uncertainty import Errors
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Array = NDArray[np.float64]
 
-OFF_DIAGONAL = 0.01  # a hundredth of the squared norm: a tenth of the size, no longer a correction
-MOSTLY = 0.5  # share above which other modes matter more than the mode itself
-ALMOST_COMMUTING = 0.01  # of the off-diagonal share: a turn among modes of nearly equal variance
+MOSTLY = _spectrum_text.MOSTLY
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -89,17 +90,34 @@ class Spectrum:
     commutator: float
     off_diagonal: float
     asymmetry: float
+    filters: Array
+    off_variance: float
+    overlap: float
+    _whole: InBasis = field(repr=False)
+    basis_name: str = "variance"
+    n: int | None = None
+    constant: tuple[int | str, ...] = ()
+    shrinkage: float = 0.0
+    errors: Errors | None = None
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for one in fields(self):
+            value = getattr(self, one.name)
             if isinstance(value, np.ndarray):
                 own = value.copy()
                 own.flags.writeable = False
-                object.__setattr__(self, field.name, own)
+                object.__setattr__(self, one.name, own)
 
     @classmethod
-    def from_covariances(cls, sigma_xx: ArrayLike, sigma_yx: ArrayLike) -> Spectrum:
+    def from_covariances(
+        cls,
+        sigma_xx: ArrayLike,
+        sigma_yx: ArrayLike,
+        *,
+        basis: str = "variance",
+        n: int | None = None,
+        constant: Sequence[int | str] = (),
+    ) -> Spectrum:
         """The modes of two covariance matrices.
 
         Parameters
@@ -108,6 +126,13 @@ class Spectrum:
             ``E[x x^T]`` of the centred context: symmetric and positive semi-definite.
         sigma_yx : array, shape (d, d)
             ``E[y x^T]`` of the centred target (rows) with the context (columns).
+        basis : {"variance", "generalised", "joint"}
+            In which the modes are taken; see the class.
+        n : int, optional
+            Of how many samples these are the covariances, at least 2. Variances that so many
+            cannot tell apart then count as alike. Without it the covariances count as exact.
+        constant : sequence of int or str
+            Features of the context that never vary, by index or name, to be named in `cautions`.
 
         Returns
         -------
@@ -118,6 +143,12 @@ class Spectrum:
         ValueError, TypeError
             For matrices that are not square, finite, of one shape and not empty, and for a
             ``sigma_xx`` that is no covariance or is zero; the message names the argument.
+
+        Warns
+        -----
+        UserWarning
+            With no more samples than dimensions, from which some modes cannot be had at all; with
+            ``basis="joint"``, should the basis not settle.
 
         Notes
         -----
@@ -130,10 +161,6 @@ class Spectrum:
         >>> Spectrum.from_covariances(turned, [[0.1, 0.5], [0.5, 0.1]]).rho.round(3).tolist()
         [0.3, -0.4]
         """
-        return cls._of(sigma_xx, sigma_yx, DEGENERATE)
-
-    @classmethod
-    def _of(cls, sigma_xx: ArrayLike, sigma_yx: ArrayLike, alike: float) -> Spectrum:
         xx, yx = square("sigma_xx", sigma_xx), square("sigma_yx", sigma_yx)
         if xx.shape != yx.shape:
             raise ValueError(
@@ -141,11 +168,46 @@ class Spectrum:
                 f"dimension: got {xx.shape} and {yx.shape}"
             )
         coarse = max(_precision(sigma_xx), _precision(sigma_yx))
-        rounding = 4.0 * len(xx) ** 0.5 * coarse
-        return cls(**joint_modes(covariance(xx), yx, rounding=rounding, alike=alike))
+        count = None if n is None else _samples(n)
+        if count is not None:
+            _warn_of_few(count, len(xx))
+        return cls._of(
+            covariance(xx),
+            yx,
+            rounding=4.0 * len(xx) ** 0.5 * coarse,
+            basis=_validate.choice("basis", basis, BASES),
+            n=count,
+            constant=_features(constant, len(xx)),
+        )
 
     @classmethod
-    def from_samples(cls, x: ArrayLike, y: ArrayLike) -> Spectrum:
+    def _of(
+        cls,
+        xx: Array,
+        yx: Array,
+        *,
+        rounding: float,
+        basis: str,
+        n: int | None,
+        constant: tuple[int | str, ...],
+        shrinkage: float = 0.0,
+    ) -> Spectrum:
+        found = _modes(xx, yx, basis, n, shrinkage, len(constant), rounding)
+        return cls(**found, basis_name=basis, n=n, constant=constant, shrinkage=shrinkage)
+
+    @classmethod
+    def from_samples(
+        cls,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        basis: str = "variance",
+        shrinkage: float | str | None = None,
+        errors: str | None = None,
+        block: int = 1,
+        resamples: int = 400,
+        rng: Any = 0,
+    ) -> Spectrum:
         """The modes of paired samples, which are centred here.
 
         Parameters
@@ -153,6 +215,22 @@ class Spectrum:
         x, y : array, shape (n, d)
             Context and target, one pair per row. The means are subtracted for you, and the
             covariances divide by ``n`` (not ``n - 1``).
+        basis : {"variance", "generalised", "joint"}
+            In which the modes are taken; see the class.
+        shrinkage : float in [0, 1) or "ledoit-wolf", optional
+            Replaces ``Sigma_xx`` by ``(1 - a) Sigma_xx + a mu`` (``mu`` the mean variance of the
+            features that vary) and ``Sigma_yx`` by ``(1 - a) Sigma_yx``: for few samples per
+            dimension. ``"ledoit-wolf"`` chooses ``a`` by the context (scikit-learn).
+        errors : {"asymptotic", "bootstrap"}, optional
+            Standard errors to go with the modes; see `with_errors`. The bootstrap repeats the
+            whole estimate on ``resamples`` resamples of the rows, in any basis.
+        block : int
+            So many consecutive rows depend on each other (a time series, overlapping patches), and
+            count as one in the errors.
+        resamples : int
+            At least 2; a few hundred for standard errors.
+        rng : seed or numpy.random.Generator
+            Of the bootstrap.
 
         Returns
         -------
@@ -162,12 +240,21 @@ class Spectrum:
         ------
         ValueError, TypeError
             For samples that are missing or infinite, not in rows, of different shapes, fewer than
-            two or without any variance.
+            two or without any variance; for options out of range.
+        ImportError
+            For ``shrinkage="ledoit-wolf"`` without scikit-learn.
 
         Warns
         -----
         UserWarning
-            With no more samples than dimensions, from which some modes cannot be had at all.
+            As `from_covariances`.
+
+        Notes
+        -----
+        Shrinkage: O. Ledoit and M. Wolf, J. Multivariate Anal. 88 (2004) 365. In the basis of
+        variances it leaves the modes and their order, multiplies ``lam`` by ``1 - a`` and ``rho``
+        by ``(1 - a) s / ((1 - a) s + a mu)``: least where there is little variance, as a ridge.
+        Errors take ``a`` as given.
 
         Examples
         --------
@@ -176,25 +263,195 @@ class Spectrum:
         >>> rng = np.random.default_rng(0)
         >>> x = rng.normal(5.0, [3.0, 1.0], size=(10_000, 2))
         >>> y = x * [0.2, 0.9] + rng.normal(size=x.shape)
-        >>> Spectrum.from_samples(x, y).rho.round(1).tolist()
-        [0.2, 0.9]
+        >>> s = Spectrum.from_samples(x, y, errors="asymptotic")
+        >>> s.rho.round(1).tolist(), s.errors.rho.round(3).tolist()
+        ([0.2, 0.9], [0.003, 0.01])
         """
         context, target = paired_samples(x, y)
+        _validate.choice("basis", basis, BASES)
+        if errors is not None:
+            _validate.choice("errors", errors, ("asymptotic", "bootstrap"))
         n, d = context.shape
-        if n <= d:
-            warnings.warn(
-                f"x has {n} samples in {d} dimensions: at most {n - 1} modes have any variance, "
-                "the rest are dropped, and those left are largely chance. Use many samples per "
-                "dimension, or fewer dimensions.",
-                UserWarning,
-                stacklevel=2,
-            )
+        _warn_of_few(n, d)
         if (context == context[0]).all():
             raise ValueError("x must vary from sample to sample: got the same sample in every row")
-        context = centred(context)
-        target = centred(target)
-        alike = alike_in_samples(n, d)
-        return cls._of(context.T @ context / n, target.T @ context / n, alike)
+        constant = tuple(np.flatnonzero((context == context[0]).all(axis=0)).tolist())
+        context, target = centred(context), centred(target)
+        rounding = 4.0 * d**0.5 * float(np.finfo(np.float64).eps)
+        varying = np.delete(context, constant, axis=1)
+        part = _estimate.intensity(shrinkage, varying)
+        spectrum = cls._of(
+            context.T @ context / n,
+            target.T @ context / n,
+            rounding=rounding,
+            basis=basis,
+            n=n,
+            constant=constant,
+            shrinkage=part,
+        )
+        size = int(_validate.single("block", _validate.depth("block", block)))
+        if errors == "asymptotic":
+            return spectrum.with_errors([(context, target)], block=size)
+        if errors is None:
+            return spectrum
+
+        def modes(xx: Array, yx: Array) -> dict[str, Any]:
+            return _modes(xx, yx, basis, n, part, len(constant), rounding)
+
+        count = int(_validate.single("resamples", _validate.depth("resamples", resamples)))
+        source = _validate.generator("rng", rng)
+        return replace(
+            spectrum,
+            errors=_estimate.bootstrap(spectrum, context, target, size, count, source, modes),
+        )
+
+    def with_errors(
+        self, batches: Iterable[tuple[ArrayLike, ArrayLike]], *, block: int = 1
+    ) -> Spectrum:
+        """The same modes with asymptotic standard errors, from a pass over their samples.
+
+        Parameters
+        ----------
+        batches : iterable of (x, y), arrays of shape (rows, d)
+            The samples that the spectrum was made of, all of them once, as they came (not
+            centred), in batches of any size. Memory is of the order of ``modes**2``.
+        block : int
+            So many consecutive rows, across batches, depend on each other and count as one.
+
+        Returns
+        -------
+        Spectrum
+            With `errors`.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For other samples than the spectrum's, fewer than two blocks, and for
+            ``basis="joint"``, which has a bootstrap only.
+
+        Notes
+        -----
+        Standard errors of a mean of influence functions, for any distribution with fourth moments;
+        derived in ``docs/data.md``. Inside a space of alike variances, what is left of
+        ``sigma_xx`` off the diagonal is neglected in the turn towards other spaces.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from dlnflow.spectrum import Spectrum
+        >>> x = np.random.default_rng(0).normal(size=(100, 1))
+        >>> s = Spectrum.from_covariances(x.var(axis=0)[:, None], 0.5 * x.var(axis=0)[:, None])
+        >>> s.with_errors([(x[:50], 0.5 * x[:50]), (x[50:], 0.5 * x[50:])]).errors
+        Errors: asymptotic, 1 modes, 100 samples
+        """
+        size = int(_validate.single("block", _validate.depth("block", block)))
+        return replace(self, errors=_estimate.asymptotic(self, batches, size))
+
+    @property
+    def below_noise(self) -> NDArray[np.bool_]:
+        """Modes whose ``lam`` is no larger than that of unrelated data, shape (modes,).
+
+        Two-sided 5 %, over all modes together: of unrelated context and target, one mode in any is
+        above it in one data set of twenty.
+
+        Raises
+        ------
+        ValueError
+            Without `errors`.
+        """
+        return np.abs(self.lam) < self._known("below_noise").noise_floor
+
+    def interval(self, name: str, level: float = 0.95) -> Array:
+        """Confidence interval of every mode.
+
+        Parameters
+        ----------
+        name : {"lam", "variance", "rho"}
+            Of what.
+        level : float
+            In (0, 1): how often it is to hold the value of the population.
+
+        Returns
+        -------
+        array, shape (2, modes)
+            Lower and upper ends.
+
+        Raises
+        ------
+        ValueError
+            Without `errors`, or for arguments out of range.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from dlnflow.spectrum import Spectrum
+        >>> x = np.random.default_rng(0).normal(size=(1000, 1))
+        >>> s = Spectrum.from_samples(x, 0.5 * x, errors="asymptotic")
+        >>> s.interval("variance").round(2).tolist()
+        [[0.87], [1.04]]
+        """
+        _validate.choice("name", name, uncertainty.QUANTITIES)
+        share = float(_validate.single("level", _validate.fraction("level", level)))
+        return uncertainty.interval(self, self._known("interval"), name, share)
+
+    def order_probability(
+        self,
+        L: int,
+        *,
+        eps: float = 1e-3,
+        objective: str | Objective = "jepa",
+        p: float = 0.5,
+        decoder_depth: int = 1,
+    ) -> Array:
+        """How likely each mode is learned before each other, as far as the samples tell.
+
+        Parameters
+        ----------
+        L : int
+            Encoder depth.
+        eps, objective, p, decoder_depth
+            As in `dlnflow.critical_time`, single values.
+
+        Returns
+        -------
+        array, shape (modes, modes)
+            Entry ``[i, j]``: probability that mode ``i`` has the smaller critical time. A tie, as
+            between two modes that are never learned, counts half; 1/2 on the diagonal.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Without `errors`, or for arguments out of range.
+
+        Notes
+        -----
+        Share of draws of ``lam`` and ``variance``: of a bootstrap its own, moved to the estimate;
+        else 4000 of the normal law of ``lam`` and the logarithm of ``variance``, always the same.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from dlnflow.spectrum import Spectrum
+        >>> rng = np.random.default_rng(0)
+        >>> x = rng.normal(size=(500, 2)) * [2.0, 1.0]
+        >>> y = x * [0.2, 0.9] + 0.3 * rng.normal(size=x.shape)
+        >>> s = Spectrum.from_samples(x, y, errors="asymptotic")
+        >>> s.rho.round(1).tolist(), s.order_probability(4)[0, 1] > 0.95
+        ([0.9, 0.2], True)
+        """
+        for name, value in (("L", L), ("eps", eps), ("p", p), ("decoder_depth", decoder_depth)):
+            _validate.single(name, value)
+        return uncertainty.order_probability(
+            self, self._known("order_probability"), L, eps, objective, p, decoder_depth
+        )
+
+    def _known(self, what: str) -> Errors:
+        if self.errors is None:
+            raise ValueError(
+                f"{what} needs standard errors: use from_samples(..., errors='asymptotic'), or "
+                "with_errors(batches)"
+            )
+        return self.errors
 
     @property
     def rho(self) -> Array:
@@ -219,32 +476,10 @@ class Spectrum:
 
         Given when the off-diagonal share exceeds 1 % (a tenth in size: more than a small
         correction), when modes have a coupling above 0.5 (other modes say more about their target
-        than they do), and when directions were dropped.
+        than they do), when the basis is far from orthogonal or leaves ``sigma_xx`` off-diagonal,
+        when modes cannot be told apart by so many samples, and when directions were dropped.
         """
-        said = []
-        if self.off_diagonal > OFF_DIAGONAL:
-            uneven = self.asymmetry**2 > 0.5 * self.off_diagonal
-            cause = "sigma_yx is not symmetric" if uneven else "the covariances do not commute"
-            if self.commutator**2 < ALMOST_COMMUTING * self.off_diagonal and not uneven:
-                cause = (
-                    "variances are too alike to tell the modes by; whiten x, or take more samples"
-                )
-            verdict = "do not apply" if self.off_diagonal > MOSTLY else "are an approximation"
-            said.append(
-                f"{cause}: the mode equations {verdict} here; "
-                f"off-diagonal share {_percent(self.off_diagonal)}"
-            )
-        mixed = int(np.sum(self.coupling > MOSTLY))
-        if mixed:
-            said.append(
-                f"{mixed} of {self.lam.size} modes are tied to other modes more than to their own "
-                f"target (coupling above {MOSTLY}): for these the mode equations are a rough guide"
-            )
-        if self.dropped:
-            said.append(
-                f"directions without variance, which have no modes, dropped: {self.dropped}"
-            )
-        return tuple(said)
+        return _spectrum_text.cautions(self)
 
     def leading(self, n: int) -> Spectrum:
         """The ``n`` modes of largest ``lam``.
@@ -281,7 +516,9 @@ class Spectrum:
             lam=self.lam[first],
             variance=self.variance[first],
             basis=self.basis[:, first],
+            filters=self.filters[:, first],
             coupling=self.coupling[first],
+            errors=None if self.errors is None else self.errors.leading(int(count)),
         )
 
     def simulate(self, L: ArrayLike, **options: Any) -> Simulation:
@@ -309,30 +546,22 @@ class Spectrum:
         return critical_time_table(self.lam, self.rho, L, variance=self.variance, **options)
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row per mode: mode, lam, variance, rho."""
+        """One row per mode: mode, lam, variance, rho.
+
+        With `errors` also their standard errors lam_err, variance_err and rho_err, and below_noise.
+        """
         import pandas as pd
 
-        return pd.DataFrame(
-            {
-                "mode": np.arange(self.lam.size),
-                "lam": self.lam,
-                "variance": self.variance,
-                "rho": self.rho,
-            }
-        )
+        columns: dict[str, Any] = {"mode": np.arange(self.lam.size)}
+        columns |= {name: getattr(self, name) for name in uncertainty.QUANTITIES}
+        if self.errors is not None:
+            for name in uncertainty.QUANTITIES:
+                columns[f"{name}_err"] = getattr(self.errors, name)
+            columns["below_noise"] = self.below_noise
+        return pd.DataFrame(columns)
 
     def __repr__(self) -> str:
-        rho = self.rho
-        noise = f", {self.noisy} pure noise" if self.noisy else ""
-        lines = [
-            f"Spectrum: d = {self.basis.shape[0]}, {self.lam.size} modes, "
-            f"{self.suppressed} with negative rho{noise}",
-            f"  lam {self.lam.min():.3g} to {self.lam.max():.3g}, "
-            f"rho {rho.min():.3g} to {rho.max():.3g}",
-            f"  commutator {_small(self.commutator):.2g}, off-diagonal share "
-            f"{_percent(self.off_diagonal)}, asymmetry {_small(self.asymmetry):.2g}",
-        ]
-        return "\n".join(lines + [f"  caution: {text}" for text in self.cautions])
+        return _spectrum_text.text(self)
 
 
 def _precision(value: ArrayLike) -> float:
@@ -340,11 +569,48 @@ def _precision(value: ArrayLike) -> float:
     return float(np.finfo(kind if kind.kind == "f" else np.float64).eps)
 
 
-def _small(number: float) -> float:
-    """The number without the rounding that stands for zero."""
-    return number if number > 1e-12 else 0.0
+def _modes(
+    xx: Array,
+    yx: Array,
+    basis: str,
+    n: int | None,
+    shrinkage: float,
+    constant: int,
+    rounding: float,
+) -> dict[str, Any]:
+    """The whole estimate, which the bootstrap repeats."""
+    d = len(xx)
+    alike = DEGENERATE if n is None else alike_in_samples(n, d)
+    floor = 0.0
+    if shrinkage:
+        varying = np.diag(xx) > 0.0
+        floor = shrinkage * float(np.trace(xx)) / (d - constant)
+        xx, yx = (1.0 - shrinkage) * xx + np.diag(floor * varying), (1.0 - shrinkage) * yx
+    return joint_modes(xx, yx, basis, rounding=rounding, alike=alike, floor=floor)
 
 
-def _percent(share: float) -> str:
-    percent = 100.0 * _small(share)
-    return f"{percent:.0f} %" if percent >= 10.0 else f"{percent:.2g} %"
+def _samples(n: Any) -> int:
+    count = int(_validate.single("n", _validate.depth("n", n)))
+    if count < 2:
+        raise ValueError(f"n must be at least 2 samples: got {count}")
+    return count
+
+
+def _features(constant: Sequence[int | str], d: int) -> tuple[int | str, ...]:
+    given = tuple(constant)
+    if len(given) >= d or any(isinstance(one, int) and not 0 <= one < d for one in given):
+        raise ValueError(
+            f"constant must name fewer than the {d} features, by name or index from 0: got {given}"
+        )
+    return given
+
+
+def _warn_of_few(n: int, d: int) -> None:
+    if n <= d:
+        warnings.warn(
+            f"x has {n} samples in {d} dimensions: at most {n - 1} modes have any variance, "
+            "the rest are dropped, and those left are largely chance. Use many samples per "
+            "dimension, or fewer dimensions.",
+            UserWarning,
+            stacklevel=3,
+        )

@@ -1,0 +1,254 @@
+"""Coordinates of one vector divided at random between context and target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dlnflow import _validate
+from dlnflow.generative._model import (
+    Array,
+    Model,
+    count,
+    covariance_matrix,
+    gaussian,
+    orthogonal,
+    per_feature,
+)
+
+
+@dataclass(frozen=True, eq=False, repr=False, init=False)
+class Masking(Model):
+    """One vector, some coordinates of which are context and some others target.
+
+    ``z`` is Gaussian. Every coordinate goes, independently, to the context with probability
+    ``context``, to the target with probability ``target``, or to neither; where it does not go it
+    reads 0.
+
+    Parameters
+    ----------
+    covariance : array, shape (d, d)
+        ``C = E[z z^T]``.
+    context, target : float
+        Probabilities, in (0, 1), of a sum of at most 1.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a ``covariance`` that is none or is zero, and probabilities out of range; the message
+        names the argument.
+
+    See Also
+    --------
+    Masking.from_blocks : Groups of coordinates that vary together.
+    Masking.from_eigenvalues : Given eigenvalues of ``C``.
+
+    Notes
+    -----
+    With ``q`` and ``r`` the two probabilities, two different coordinates are both seen with
+    probability ``q**2``, and one is context and the other target with ``q r``; no coordinate is
+    both. Hence ``sigma_xx = q**2 C + q (1 - q) diag C`` and ``sigma_yx = q r (C - diag C)``.
+
+    Where the diagonal of ``C`` is constant, ``c``, the two commute, and an eigenvalue ``mu`` of
+    ``C`` makes a mode with ``lam = q r (mu - c)`` and ``variance = q**2 mu + q (1 - q) c``:
+    features of less than average variance have ``rho < 0``, and are learned by nobody. The same
+    holds inside blocks of constant diagonal between which ``C`` is 0. Otherwise the two do
+    not commute. Where ``r > q``, a sum of many like coordinates can have ``rho > 1``. Derived here.
+
+    Examples
+    --------
+    >>> from dlnflow import generative
+    >>> model = generative.Masking([[1.0, 0.5], [0.5, 1.0]], context=0.5, target=0.5)
+    >>> model.spectrum().lam.round(12).tolist(), model.spectrum().rho.round(3).tolist()
+    ([0.125, -0.125], [0.2, -0.333])
+    """
+
+    covariance: Array
+    context: float
+    target: float
+
+    def __init__(self, covariance: ArrayLike, context: float, target: float) -> None:
+        matrix = _of_something(covariance)
+        seen, asked = _probabilities(context, target)
+        self._keep(covariance=matrix, context=seen, target=asked)
+
+    @classmethod
+    def from_blocks(
+        cls,
+        sizes: ArrayLike,
+        correlation: ArrayLike,
+        context: float,
+        target: float,
+        *,
+        variance: ArrayLike = 1.0,
+    ) -> Masking:
+        """Blocks of equally correlated coordinates; no correlation between blocks.
+
+        Parameters
+        ----------
+        sizes : array of int, shape (blocks,)
+            Coordinates of each block, ``m``.
+        correlation : array, shape (blocks,)
+            Between any two coordinates of a block, ``h``, from ``-1 / (m - 1)`` to 1.
+        context, target : float
+            As for the class.
+        variance : array, shape (blocks,)
+            Of each of its coordinates, ``v``.
+
+        Returns
+        -------
+        Masking
+
+        Raises
+        ------
+        ValueError, TypeError
+            As for the class, and for blocks that do not exist.
+
+        Notes
+        -----
+        What a block's coordinates have in common, their sum, is one mode: ``lam = q r v h (m - 1)``
+        and ``variance = q v (1 + q h (m - 1))``. The other ``m - 1`` modes of the block have
+        ``lam = -q r v h`` and ``variance = q v (1 - q h)``.
+
+        Examples
+        --------
+        >>> from dlnflow import generative
+        >>> model = generative.Masking.from_blocks([3, 2], [0.5, 1.0], 0.5, 0.5)
+        >>> model.spectrum().lam.round(12).tolist()
+        [0.25, 0.25, -0.125, -0.125, -0.25]
+        """
+        members, together, size = per_feature(
+            sizes=_validate.depth("sizes", sizes).astype(np.float64),
+            correlation=_validate.real("correlation", correlation),
+            variance=_validate.positive("variance", variance),
+        )
+        least = -1.0 / np.maximum(members - 1.0, 1.0)
+        for low, one in zip(least, together, strict=True):
+            if not low <= one <= 1.0:
+                raise ValueError(
+                    f"correlation must lie in [-1 / (size - 1), 1], here [{low:.4g}, 1]: "
+                    f"got {one:g}"
+                )
+        block = np.repeat(np.arange(members.size), members.astype(np.int64))
+        shared = (size * together)[block]
+        matrix = np.where(block == block[:, None], shared, 0.0)
+        np.fill_diagonal(matrix, size[block])
+        return cls(matrix, context, target)
+
+    @classmethod
+    def from_eigenvalues(
+        cls,
+        eigenvalues: ArrayLike,
+        context: float,
+        target: float,
+        *,
+        rotation: str | ArrayLike = "equal",
+        rng: Any = None,
+    ) -> Masking:
+        """Given eigenvalues of ``C``, in a basis at random or your own.
+
+        Parameters
+        ----------
+        eigenvalues : array, shape (d,)
+            At least two, not negative.
+        context, target : float
+            As for the class.
+        rotation : {"equal", "random"} or array, shape (d, d)
+            ``"equal"``: at random among bases that give all coordinates the same variance, so
+            that the covariances commute. ``"random"``: any basis. A matrix: orthogonal, the
+            eigenvectors in its columns.
+        rng : int, Generator or None
+            Seed or source of the random basis; None for a fresh one.
+
+        Returns
+        -------
+        Masking
+
+        Raises
+        ------
+        ValueError, TypeError
+            As for the class, and for eigenvalues that are none and a ``rotation`` that is none.
+
+        Notes
+        -----
+        ``"equal"`` is `scipy.stats.random_correlation`, times the mean eigenvalue.
+
+        Examples
+        --------
+        >>> from dlnflow import generative
+        >>> apart = [3.0, 2.0, 1.0]
+        >>> even = generative.Masking.from_eigenvalues(apart, 0.5, 0.5, rng=0)
+        >>> even.spectrum().lam.round(12).tolist(), even.spectrum().off_diagonal < 1e-20
+        ([0.25, 0.0, -0.25], True)
+        >>> odd = generative.Masking.from_eigenvalues(apart, 0.5, 0.5, rotation="random", rng=0)
+        >>> odd.spectrum().off_diagonal > 0.1
+        True
+        """
+        values = _eigenvalues(eigenvalues)
+        random = _validate.generator("rng", rng)
+        if not isinstance(rotation, str):
+            basis = orthogonal("rotation", rotation, values.size)
+        elif _validate.choice("rotation", rotation, ("equal", "random")) == "equal":
+            return cls(_equal_diagonal(values, random), context, target)
+        else:
+            from scipy.stats import ortho_group
+
+            basis = ortho_group.rvs(values.size, random_state=random)
+        return cls((basis * values) @ basis.T, context, target)
+
+    def covariances(self) -> tuple[Array, Array]:
+        """``sigma_xx = q**2 C + q (1 - q) diag C`` and ``sigma_yx = q r (C - diag C)``."""
+        q, r = self.context, self.target
+        own = np.diag(np.diag(self.covariance))
+        return q**2 * self.covariance + q * (1.0 - q) * own, q * r * (self.covariance - own)
+
+    def sample(self, n: int, rng: Any = None) -> tuple[Array, Array]:
+        """``n`` independent pairs, each with a mask of its own; see `Model.sample`."""
+        rows, random = count("n", n), _validate.generator("rng", rng)
+        whole = gaussian(rows, self.covariance, random)
+        lot = random.random(size=whole.shape)
+        x = np.where(lot < self.context, whole, 0.0)
+        y = np.where((self.context <= lot) & (lot < self.context + self.target), whole, 0.0)
+        return x, y
+
+
+def _of_something(value: ArrayLike) -> Array:
+    matrix = covariance_matrix("covariance", value)
+    if not matrix.any():
+        raise ValueError("covariance must have variance in some direction: got all zeros")
+    return matrix
+
+
+def _probabilities(context: float, target: float) -> tuple[float, float]:
+    seen, asked = (
+        float(_validate.single(name, _validate.fraction(name, value)))
+        for name, value in (("context", context), ("target", target))
+    )
+    if seen + asked > 1.0:
+        raise ValueError(
+            "context and target must have a sum of at most 1, no coordinate being both: "
+            f"got {seen:g} + {asked:g}"
+        )
+    return seen, asked
+
+
+def _eigenvalues(value: ArrayLike) -> Array:
+    (values,) = per_feature(eigenvalues=_validate.not_negative("eigenvalues", value))
+    if values.size < 2 or not values.any():
+        raise ValueError(
+            f"eigenvalues must be at least two and not all 0: got {np.asarray(value).tolist()}"
+        )
+    return values
+
+
+def _equal_diagonal(eigenvalues: Array, rng: np.random.Generator) -> Array:
+    """A random matrix of these eigenvalues, all diagonal entries of which are their mean."""
+    from scipy.stats import random_correlation
+
+    mean = eigenvalues.mean()
+    rounding = 1e-13 * eigenvalues.size
+    matrix: Array = random_correlation.rvs(eigenvalues / mean, random_state=rng, tol=rounding)
+    return mean * matrix

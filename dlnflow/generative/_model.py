@@ -1,0 +1,128 @@
+"""What the models share: a spectrum, and the checks of what they are made of."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dlnflow import _validate
+from dlnflow._covariance import SYMMETRIC, square
+from dlnflow._joint_basis import NEGATIVE
+from dlnflow.spectrum import Spectrum
+
+Array = NDArray[np.float64]
+
+ORTHOGONAL = 1e-8  # what a basis may lose to rounding, and far from any other matrix
+
+
+class Model(ABC):
+    """A centred distribution of pairs of context and target.
+
+    `Static`, `Temporal` and `Masking` are the models there are.
+    """
+
+    @abstractmethod
+    def covariances(self) -> tuple[Array, Array]:
+        """``sigma_xx`` and ``sigma_yx``, exact, each of shape (d, d)."""
+
+    @abstractmethod
+    def sample(self, n: int, rng: Any = None) -> tuple[Array, Array]:
+        """``n`` independent pairs.
+
+        Parameters
+        ----------
+        n : int
+            Number of pairs.
+        rng : int, Generator or None
+            Seed or source of random numbers; None for a fresh one.
+
+        Returns
+        -------
+        x, y : array, shape (n, d)
+            Context and target, of mean 0.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For an ``n`` or ``rng`` that is none.
+        """
+
+    def spectrum(self) -> Spectrum:
+        """The modes of the exact covariances, a `dlnflow.Spectrum`."""
+        return Spectrum.from_covariances(*self.covariances())
+
+    def __repr__(self) -> str:
+        d = len(self.covariances()[0])
+        numbers = {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+        said = [f"{k} = {v}" for k, v in numbers.items() if not isinstance(v, np.ndarray)]
+        return ", ".join([f"{type(self).__name__}: d = {d}", *said])
+
+    def _keep(self, **values: Any) -> None:
+        """Set fields of a frozen record, arrays as copies that cannot be written to."""
+        for name, value in values.items():
+            own = value
+            if isinstance(value, np.ndarray):
+                own = value.copy()
+                own.flags.writeable = False
+            object.__setattr__(self, name, own)
+
+
+def count(name: str, value: Any) -> int:
+    """One positive integer."""
+    return int(_validate.single(name, _validate.depth(name, value)))
+
+
+def per_feature(**columns: Array) -> list[Array]:
+    """Checked numbers as columns of one length, a single number standing for all."""
+    shape = _validate.together(**columns)
+    if len(shape) > 1 or 0 in shape:
+        raise ValueError(
+            f"{' and '.join(columns)} must hold one number for each feature, shape (d,): "
+            f"got shape {shape}"
+        )
+    return [np.broadcast_to(column, shape or (1,)) for column in columns.values()]
+
+
+def orthogonal(name: str, value: ArrayLike | None, d: int) -> Array:
+    """An orthogonal matrix; the identity where none is given."""
+    if value is None:
+        return np.eye(d)
+    matrix = square(name, value)
+    if len(matrix) != d:
+        raise ValueError(f"{name} must have shape {(d, d)}: got {matrix.shape}")
+    apart = float(np.abs(matrix.T @ matrix - np.eye(d)).max())
+    if apart > ORTHOGONAL:
+        raise ValueError(
+            f"{name} must be orthogonal, {name}.T @ {name} = 1: got one that is {apart:.2g} off"
+        )
+    return matrix
+
+
+def covariance_matrix(name: str, value: ArrayLike, d: int | None = None) -> Array:
+    """A covariance matrix: symmetric, without negative eigenvalues."""
+    matrix = square(name, value)
+    if d is not None and len(matrix) != d:
+        raise ValueError(f"{name} must have shape {(d, d)}: got {matrix.shape}")
+    apart = float(np.abs(matrix - matrix.T).max())
+    if apart > SYMMETRIC * np.abs(matrix).max():
+        raise ValueError(f"{name} must be symmetric: got entries that differ by {apart:.3g}")
+    matrix = 0.5 * (matrix + matrix.T)
+    eigenvalues = np.linalg.eigvalsh(matrix)
+    if eigenvalues[0] < -NEGATIVE * max(eigenvalues[-1], 0.0):
+        raise ValueError(
+            f"{name} must be positive semi-definite, as covariances are: "
+            f"got an eigenvalue {eigenvalues[0]:.3g}"
+        )
+    return matrix
+
+
+def gaussian(n: int, sigma: Array, rng: np.random.Generator) -> Array:
+    """Rows with the covariance ``sigma``, which may be singular."""
+    variance, basis = np.linalg.eigh(sigma)
+    spread = np.sqrt(np.maximum(variance, 0.0))
+    rows: Array = rng.normal(size=(n, len(sigma))) * spread @ basis.T
+    return rows

@@ -1,0 +1,95 @@
+"""Features seen twice through independent noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dlnflow import _validate
+from dlnflow.generative._model import Array, Model, count, orthogonal, per_feature
+
+
+@dataclass(frozen=True, eq=False, repr=False, init=False)
+class Static(Model):
+    """Features that context and target share, each seen through noise of its own.
+
+    ``x = z + n_x`` and ``y = z + n_y``, feature by feature, all independent and Gaussian: two noisy
+    views of one thing.
+
+    Parameters
+    ----------
+    signal : array, shape (d,)
+        Variance of each feature; 0 for one that is all noise.
+    noise : array, shape (d,)
+        Variance of its noise in the context.
+    target_noise : array, shape (d,), optional
+        Variance of its noise in the target, by default the same. It has no effect on modes.
+    basis : array, shape (d, d), optional
+        Orthogonal: its columns are the features' directions. By default the coordinates.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For variances that are negative, of different lengths or all zero, and a ``basis`` that is
+        not orthogonal; the message names the argument.
+
+    Notes
+    -----
+    ``lam = signal``, ``variance = signal + noise``, and ``rho`` is the share of signal in the
+    context: noise of the two views is independent, so none of it is in ``lam``. Derived here.
+
+    Examples
+    --------
+    >>> from dlnflow import generative
+    >>> model = generative.Static(signal=[1.0, 2.0], noise=[0.25, 2.0])
+    >>> model.spectrum().lam.tolist(), model.spectrum().rho.tolist()
+    ([2.0, 1.0], [0.5, 0.8])
+    >>> x, y = model.sample(1000, rng=0)
+    >>> x.shape
+    (1000, 2)
+    """
+
+    signal: Array
+    noise: Array
+    target_noise: Array
+    basis: Array
+
+    def __init__(
+        self,
+        signal: ArrayLike,
+        noise: ArrayLike,
+        target_noise: ArrayLike | None = None,
+        *,
+        basis: ArrayLike | None = None,
+    ) -> None:
+        columns = {
+            "signal": _validate.not_negative("signal", signal),
+            "noise": _validate.not_negative("noise", noise),
+        }
+        if target_noise is not None:
+            columns["target_noise"] = _validate.not_negative("target_noise", target_noise)
+        variances = per_feature(**columns)
+        if not (variances[0] + variances[1]).any():
+            raise ValueError("signal and noise must give some feature variance: got all zeros")
+        own = orthogonal("basis", basis, variances[0].size)
+        self._keep(signal=variances[0], noise=variances[1], target_noise=variances[-1], basis=own)
+
+    def covariances(self) -> tuple[Array, Array]:
+        """``sigma_xx = B diag(signal + noise) B^T`` and ``sigma_yx = B diag(signal) B^T``."""
+        return self._in_basis(self.signal + self.noise), self._in_basis(self.signal)
+
+    def sample(self, n: int, rng: Any = None) -> tuple[Array, Array]:
+        """``n`` independent pairs; see `Model.sample`."""
+        shape = (count("n", n), self.signal.size)
+        random = _validate.generator("rng", rng)
+        features = random.normal(size=shape) * np.sqrt(self.signal)
+        x = features + random.normal(size=shape) * np.sqrt(self.noise)
+        y = features + random.normal(size=shape) * np.sqrt(self.target_noise)
+        return x @ self.basis.T, y @ self.basis.T
+
+    def _in_basis(self, diagonal: Array) -> Array:
+        turned: Array = (self.basis * diagonal) @ self.basis.T
+        return 0.5 * (turned + turned.T)

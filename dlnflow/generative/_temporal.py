@@ -1,0 +1,218 @@
+"""A latent process seen through noise, now and some steps later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dlnflow import _validate
+from dlnflow._covariance import square
+from dlnflow.generative._model import (
+    Array,
+    Model,
+    count,
+    covariance_matrix,
+    gaussian,
+    orthogonal,
+    per_feature,
+)
+
+
+@dataclass(frozen=True, eq=False, repr=False, init=False)
+class Temporal(Model):
+    """A series that forgets: the context is its present, the target its future.
+
+    A latent vector autoregression ``z' = A z + xi``, stationary and Gaussian, is seen through noise
+    that is new at every step: ``x = z + n`` and ``y`` the same ``lag`` steps later.
+
+    Parameters
+    ----------
+    dynamics : array, shape (d, d)
+        ``A``, of spectral radius below 1.
+    innovation : array, shape (d, d)
+        Covariance of ``xi``.
+    noise : array, shape (d, d), optional
+        Covariance of the observation noise, by default none.
+    lag : int
+        Steps from context to target.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For dynamics that are not stable, matrices of different shapes or that are no covariances,
+        and a ``lag`` that is no positive integer; the message names the argument.
+
+    See Also
+    --------
+    Temporal.from_features : Independent features, each with its memory, variance and noise.
+
+    Notes
+    -----
+    With ``G`` the stationary covariance, ``G = A G A^T + innovation``: ``sigma_xx = G + noise`` and
+    ``sigma_yx = A**lag G``, as noise of different steps is independent. The two need not commute,
+    nor ``sigma_yx`` be symmetric. Derived here.
+
+    Examples
+    --------
+    >>> from dlnflow import generative
+    >>> turning = generative.Temporal([[0.8, -0.3], [0.3, 0.8]], [[0.3, 0.0], [0.0, 0.2]])
+    >>> round(turning.spectrum().asymmetry, 2)
+    0.35
+    """
+
+    dynamics: Array
+    innovation: Array
+    noise: Array
+    lag: int
+
+    def __init__(
+        self,
+        dynamics: ArrayLike,
+        innovation: ArrayLike,
+        noise: ArrayLike | None = None,
+        *,
+        lag: int = 1,
+    ) -> None:
+        step = square("dynamics", dynamics)
+        radius = float(np.abs(np.linalg.eigvals(step)).max())
+        if radius >= 1.0:
+            raise ValueError(
+                "dynamics must have a spectral radius below 1, or the series never settles: "
+                f"got {radius:.6g}"
+            )
+        d = len(step)
+        xi = covariance_matrix("innovation", innovation, d)
+        seen = np.zeros((d, d)) if noise is None else covariance_matrix("noise", noise, d)
+        if not (xi.any() or seen.any()):
+            raise ValueError("innovation and noise must have some variance: got all zeros")
+        self._keep(dynamics=step, innovation=xi, noise=seen, lag=count("lag", lag))
+
+    @classmethod
+    def from_features(
+        cls,
+        memory: ArrayLike,
+        variance: ArrayLike,
+        noise: ArrayLike = 0.0,
+        *,
+        lag: int = 1,
+        basis: ArrayLike | None = None,
+    ) -> Temporal:
+        """Independent features, each of which forgets at its own pace.
+
+        Parameters
+        ----------
+        memory : array, shape (d,)
+            What a feature keeps from one step to the next, ``a``, in (-1, 1).
+        variance : array, shape (d,)
+            Its stationary variance, ``g``.
+        noise : array, shape (d,)
+            Variance of its observation noise.
+        lag : int
+            Steps from context to target.
+        basis : array, shape (d, d), optional
+            Orthogonal: its columns are the features' directions. By default the coordinates.
+
+        Returns
+        -------
+        Temporal
+
+        Raises
+        ------
+        ValueError, TypeError
+            As for the class, and for a ``memory`` not in (-1, 1) or a negative variance.
+
+        Notes
+        -----
+        ``lam = g a**lag`` and ``rho = a**lag g / (g + noise)``: forgetting and noise lower
+        ``rho``, variance raises ``lam``. Negative memory at an odd lag: ``rho < 0``.
+
+        Examples
+        --------
+        >>> from dlnflow import generative
+        >>> model = generative.Temporal.from_features([0.9, 0.5], [1.0, 4.0], [0.2, 0.0])
+        >>> model.spectrum().lam.round(12).tolist(), model.spectrum().rho.round(12).tolist()
+        ([2.0, 0.9], [0.5, 0.75])
+        """
+        kept = _validate.real("memory", memory)
+        if not (np.abs(kept) < 1.0).all():
+            raise ValueError(f"memory must lie in (-1, 1): got {np.asarray(memory).tolist()}")
+        kept, size, seen = per_feature(
+            memory=kept,
+            variance=_validate.not_negative("variance", variance),
+            noise=_validate.not_negative("noise", noise),
+        )
+        turn = orthogonal("basis", basis, kept.size)
+        # 1 - a**2 in a form that keeps its digits for a near 1
+        diagonals = kept, (1.0 - kept) * (1.0 + kept) * size, seen
+        dynamics, innovation, observed = ((turn * diagonal) @ turn.T for diagonal in diagonals)
+        return cls(dynamics, innovation, observed, lag=lag)
+
+    def stationary(self) -> Array:
+        """Covariance of the latent process, shape (d, d): ``G = A G A^T + innovation``.
+
+        Examples
+        --------
+        >>> from dlnflow import generative
+        >>> generative.Temporal([[0.5]], [[3.0]]).stationary().round(12).tolist()
+        [[4.0]]
+        """
+        from scipy.linalg import solve_discrete_lyapunov
+
+        settled: Array = solve_discrete_lyapunov(self.dynamics, self.innovation)
+        return 0.5 * (settled + settled.T)
+
+    def covariances(self) -> tuple[Array, Array]:
+        """``sigma_xx = G + noise`` and ``sigma_yx = A**lag G``, ``G`` the stationary covariance."""
+        settled = self.stationary()
+        return settled + self.noise, np.linalg.matrix_power(self.dynamics, self.lag) @ settled
+
+    def sample(self, n: int, rng: Any = None) -> tuple[Array, Array]:
+        """``n`` independent pairs, each from a series of its own; see `Model.sample`."""
+        rows, random = count("n", n), _validate.generator("rng", rng)
+        settled = self.stationary()
+        ahead = np.linalg.matrix_power(self.dynamics, self.lag)
+        now = gaussian(rows, settled, random)
+        later = now @ ahead.T + gaussian(rows, settled - ahead @ settled @ ahead.T, random)
+        x = now + gaussian(rows, self.noise, random)
+        y = later + gaussian(rows, self.noise, random)
+        return x, y
+
+    def series(self, n: int, rng: Any = None) -> Array:
+        """One stationary series: neighbouring rows are one step apart.
+
+        Parameters
+        ----------
+        n : int
+            Number of steps.
+        rng : int, Generator or None
+            Seed or source of random numbers; None for a fresh one.
+
+        Returns
+        -------
+        array, shape (n, d)
+            What is observed, noise included. Contexts are ``series[:-lag]``, targets
+            ``series[lag:]``; such pairs depend on each other.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For an ``n`` or ``rng`` that is none.
+
+        Examples
+        --------
+        >>> import dlnflow
+        >>> from dlnflow import generative
+        >>> model = generative.Temporal.from_features([0.9, 0.5], [1.0, 4.0])
+        >>> seen = model.series(100_000, rng=0)
+        >>> dlnflow.Spectrum.from_samples(seen[:-1], seen[1:]).rho.round(2).tolist()
+        [0.5, 0.9]
+        """
+        steps, random = count("n", n), _validate.generator("rng", rng)
+        latent = gaussian(steps, self.innovation, random)
+        latent[0] = gaussian(1, self.stationary(), random)[0]
+        for step in range(1, steps):
+            latent[step] += self.dynamics @ latent[step - 1]
+        return latent + gaussian(steps, self.noise, random)
