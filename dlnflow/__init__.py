@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from dlnflow.accumulate import CovarianceAccumulator
 from dlnflow.clock import Training
 from dlnflow.critical_time import (
     critical_time,
@@ -25,6 +26,7 @@ from dlnflow.spectrum import Spectrum
 
 if TYPE_CHECKING:
     from dlnflow import demo as demo
+    from dlnflow import generative as generative
     from dlnflow import network as network
     from dlnflow import plot as plot
     from dlnflow import symbolic as symbolic
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "JEPA",
     "MAE",
+    "CovarianceAccumulator",
     "Identification",
     "Objective",
     "Recovery",
@@ -59,7 +62,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """``dlnflow.plot``, ``network``, ``symbolic`` and ``demo``, loaded when asked for."""
-    if name in ("demo", "network", "plot", "symbolic"):
+    """``dlnflow.plot``, ``network``, ``symbolic`` and the like, loaded when asked for."""
+    if name in ("demo", "generative", "network", "plot", "symbolic"):
         return import_module(f"dlnflow.{name}")
     raise AttributeError(f"module 'dlnflow' has no attribute {name!r}")

@@ -284,6 +284,7 @@ def _log_growth(t: Array, modes: Launch) -> Array:
 
 
 def amplitude_block(t: Array, modes: Launch) -> Array:
+    """`amplitude` for modes that are ready, a block of times and modes at once."""
     w = _log_growth(t, modes)
     w *= modes.L / modes.gap
     np.exp(w, out=w)

@@ -376,7 +376,7 @@ def test_cells_too_many_are_refused_whatever_becomes_of_warnings(here):
     Path("longer.csv").write_text("a,b\n1,2,3\n4,5,6\n")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with pytest.raises(ValueError, match="longer.csv: line 2: 3 cells where 2 are expected"):
+        with pytest.raises(ValueError, match=r"longer\.csv: line 2: 3 cells where 2 are expected"):
             list(pairs_from("longer.csv", lag=1))
 
 

@@ -10,6 +10,7 @@ from dlnflow.plot._depth import critical_time_against_depth
 from dlnflow.plot._first_learned import first_learned_map
 from dlnflow.plot._identification import identification
 from dlnflow.plot._networks import comparison, experiment, validity
+from dlnflow.plot._noisy_features import noisy_features
 from dlnflow.plot._style import colour
 from dlnflow.plot._trajectories import paper_panels, simulation, trajectories
 
@@ -21,6 +22,7 @@ __all__ = [
     "experiment",
     "first_learned_map",
     "identification",
+    "noisy_features",
     "paper_panels",
     "simulation",
     "trajectories",
