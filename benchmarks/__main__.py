@@ -12,6 +12,7 @@ QUESTIONS = (
     "how_light_is_the_import",
     "how_long_is_a_derivation",
     "how_near_numpy_is_an_accumulator",
+    "how_often_intervals_cover",
     "how_near_its_products_is_a_gradient",
     "how_long_is_a_network",
     "how_much_does_stiffness_cost",

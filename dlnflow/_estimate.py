@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow import _validate
-from dlnflow._joint_basis import InBasis
+from dlnflow._bias import gaussian_bias
 from dlnflow._bootstrap import resampled
 from dlnflow._influence import Influence, moments
+from dlnflow._joint_basis import InBasis
 from dlnflow._noise_floor import noise_floor
-from dlnflow.uncertainty import Errors, standard_errors
+from dlnflow.uncertainty import Errors, standard_errors, with_rho
 
 if TYPE_CHECKING:
     from dlnflow.spectrum import Spectrum
@@ -76,6 +77,8 @@ def asymptotic(
         n=found.n,
         block=block,
         groups=found.groups,
+        bias=(1.0 - spectrum.shrinkage)
+        * gaussian_bias(whole, found.joint, independent, generalised=influence.generalised),
     )
 
 
@@ -106,6 +109,7 @@ def bootstrap(
         block=block,
         groups=groups,
         draws=draws,
+        bias=draws.mean(axis=0) - [np.diag(whole.yx), np.diag(whole.xx)],
     )
 
 
@@ -124,16 +128,21 @@ def _errors(
     joint: Array,
     spectrum: Spectrum,
     independent: float,
+    *,
+    bias: Array,
     **rest: Any,
 ) -> Errors:
     m = whole.spaces.size
     lam, variance = np.diag(whole.yx), np.diag(whole.xx)
-    found = standard_errors(lam, variance, covariance)
+    of_lam, of_variance, of_rho = standard_errors(lam, variance, covariance)
     xx, noise = joint[:m, :m], _unpredicted(joint, independent)
     kept = 1.0 - spectrum.shrinkage
-    floor = noise_floor(found["lam"] / kept, xx, noise, whole.spaces, independent)
+    floor = noise_floor(of_lam / kept, xx, noise, whole.spaces, independent)
     errors = Errors(
-        **found,
+        lam=of_lam,
+        variance=of_variance,
+        rho=of_rho,
+        bias=with_rho(bias, lam, variance, covariance),
         covariance=covariance,
         noise_floor=kept * floor,
         mixing=_mixing(whole, noise, independent, spectrum.basis_name),

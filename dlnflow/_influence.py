@@ -16,8 +16,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow._joint_basis import InBasis
 from dlnflow._covariance import samples_in_rows
+from dlnflow._joint_basis import InBasis
 
 Array = NDArray[np.float64]
 

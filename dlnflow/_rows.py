@@ -99,7 +99,7 @@ def flat_width(label: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
     """Numbers per row of an array: its axes after the first, taken together."""
     if dtype.kind not in "iuf":
         what = "objects" if dtype.hasobject else f"type {dtype}"
-        raise FileError(f"{label}: cannot be read: must hold real numbers: got {what}")
+        raise FileError(f"{label}: must hold real numbers: got {what}")
     if not shape:
         raise FileError(f"{label}: must hold samples in rows, shape (n, d): got a single number")
     width = int(np.prod(shape[1:], dtype=np.int64))

@@ -31,9 +31,12 @@ class Pairs(ABC):
         Number of features.
     names : tuple of str or None
         Of the features of ``x``.
+    series : bool
+        Whether the pairs follow each other in time.
     """
 
     d: int
+    series: bool = False
     n: int | None = None
     names: tuple[str, ...] | None = None
 
@@ -94,6 +97,8 @@ class _TwoPrefixes(Pairs):
 
 class _Lagged(Pairs):
     """Rows of a time series with the rows ``lag`` later."""
+
+    series = True
 
     def __init__(self, table: Table, lag: int, batch: int | None) -> None:
         if table.n is not None and table.n <= lag:

@@ -7,19 +7,20 @@ one from an iterable of batches; `pairs_from` makes such an iterable of a file l
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow import _moments, _validate
+from dlnflow._rows import FileError
 from dlnflow._sources import Pairs, pairs_from
 
 if TYPE_CHECKING:
     from dlnflow.spectrum import Spectrum
 
-__all__ = ["CovarianceAccumulator", "Pairs", "accumulate", "pairs_from"]
+__all__ = ["CovarianceAccumulator", "FileError", "Pairs", "accumulate", "pairs_from"]
 
 Array = NDArray[np.float64]
 
@@ -284,7 +285,7 @@ def accumulate(
     elif not isinstance(into, CovarianceAccumulator):
         raise TypeError(f"into must be a CovarianceAccumulator or None: got {into!r}")
     before = into.n
-    with _progress_bar(progress, getattr(batches, "n", None)) as show:
+    with progress_bar(getattr(batches, "n", None)) if progress else nullcontext(_unseen) as show:
         try:
             for x, y in batches:
                 into.update(x, y)
@@ -295,18 +296,23 @@ def accumulate(
     return into
 
 
+def _unseen(done: int) -> None:
+    """In place of a bar."""
+
+
 @contextmanager
-def _progress_bar(wanted: bool, total: int | None) -> Iterator[Callable[[int], None]]:
-    """What to call with the number of pairs done."""
-    if not wanted:
-        yield lambda done: None
-        return
+def progress_bar(total: int | None) -> Iterator[Callable[[int], None]]:
+    """What to call with the number of pairs done; it shows nothing where nobody watches."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+    console = Console(stderr=True)
+    if not (console.is_terminal or console.is_jupyter):
+        yield _unseen
+        return
     count = TextColumn("{task.completed:,} pairs")
     columns = (count, BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=total)
         yield lambda done: bar.update(task, completed=done)
 

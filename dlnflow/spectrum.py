@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow import _estimate, _spectrum_text, _validate, uncertainty
-from dlnflow._joint_basis import BASES, DEGENERATE, InBasis, alike_in_samples, joint_modes
 from dlnflow._covariance import centred, covariance, paired_samples, square
+from dlnflow._joint_basis import BASES, DEGENERATE, InBasis, alike_in_samples, joint_modes
 from dlnflow.critical_time import critical_time_table
 from dlnflow.objective import Objective
 from dlnflow.simulate import Simulation, simulate
@@ -381,6 +381,11 @@ class Spectrum:
         ValueError
             Without `errors`, or for arguments out of range.
 
+        Notes
+        -----
+        Corrected for the bias of sampling (`Errors.bias`), whose whole size adds to the standard
+        error; by Student's t, for the variance in the logarithm. Coverage: ``docs/data.md``.
+
         Examples
         --------
         >>> import numpy as np
@@ -388,7 +393,7 @@ class Spectrum:
         >>> x = np.random.default_rng(0).normal(size=(1000, 1))
         >>> s = Spectrum.from_samples(x, 0.5 * x, errors="asymptotic")
         >>> s.interval("variance").round(2).tolist()
-        [[0.87], [1.04]]
+        [[0.87], [1.05]]
         """
         _validate.choice("name", name, uncertainty.QUANTITIES)
         share = float(_validate.single("level", _validate.fraction("level", level)))

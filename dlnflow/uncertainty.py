@@ -19,6 +19,7 @@ Array = NDArray[np.float64]
 QUANTITIES = ("lam", "variance", "rho")
 DRAWS = 4000  # an order probability is then within 0.02
 UNSETTLED = 0.5  # radians
+HALF = 0.5  # of a variance: no correction takes more
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,10 @@ class Errors:
     mixing : array, shape (modes,)
         Standard error, in radians, of the angle between the mode and the one it is least
         distinguishable from. From about 0.5 on, the two are not told apart.
+    bias : array, shape (3, modes)
+        By how much sampling moves ``lam``, ``variance`` and ``rho`` on average: second order of
+        perturbation theory for Gaussian samples, or what the bootstrap shows. Intervals are
+        corrected for it, the estimates are not.
     draws : array, shape (resamples, 2, modes), or None
         Of a bootstrap: ``lam`` and ``variance`` of every resample.
 
@@ -58,6 +63,7 @@ class Errors:
     groups: int
     noise_floor: Array
     mixing: Array
+    bias: Array
     draws: Array | None = None
 
     def __post_init__(self) -> None:
@@ -84,22 +90,32 @@ class Errors:
             covariance=self.covariance[np.ix_(both, both)],
             noise_floor=self.noise_floor[:count],
             mixing=self.mixing[:count],
+            bias=self.bias[:, :count],
             draws=None if self.draws is None else self.draws[:, :, :count],
         )
 
 
-def standard_errors(lam: Array, variance: Array, covariance: Array) -> dict[str, Array]:
+def standard_errors(lam: Array, variance: Array, covariance: Array) -> tuple[Array, Array, Array]:
     """Of lam, variance and rho, the last by the delta method."""
-    m = lam.size
+    of_lam, of_variance, together = _parts(covariance)
     rho = lam / variance
-    of_lam, of_variance = np.diag(covariance)[:m], np.diag(covariance)[m:]
-    together = np.diag(covariance[:m, m:])
     of_rho = (of_lam - 2.0 * rho * together + rho**2 * of_variance) / variance**2
-    return {
-        "lam": np.sqrt(of_lam),
-        "variance": np.sqrt(of_variance),
-        "rho": np.sqrt(np.maximum(of_rho, 0.0)),
-    }
+    return np.sqrt(of_lam), np.sqrt(of_variance), np.sqrt(np.maximum(of_rho, 0.0))
+
+
+def with_rho(bias: Array, lam: Array, variance: Array, covariance: Array) -> Array:
+    """The bias of lam and variance, and of rho by the delta method to second order."""
+    _, of_variance, together = _parts(covariance)
+    rho = lam / variance
+    curvature = (rho * of_variance - together) / variance
+    return np.vstack([bias, (bias[0] - rho * bias[1] + curvature) / variance])
+
+
+def _parts(covariance: Array) -> tuple[Array, Array, Array]:
+    """Variances of lam and of variance, and the covariance of the two, mode by mode."""
+    m = len(covariance) // 2
+    diagonal = np.diag(covariance)
+    return diagonal[:m], diagonal[m:], np.diag(covariance[:m, m:])
 
 
 def interval(spectrum: Spectrum, errors: Errors, name: str, level: float) -> Array:
@@ -107,11 +123,14 @@ def interval(spectrum: Spectrum, errors: Errors, name: str, level: float) -> Arr
     from scipy.special import stdtrit
 
     estimate, error = getattr(spectrum, name), getattr(errors, name)
-    width = float(stdtrit(errors.groups - 1.0, 0.5 + 0.5 * level)) * error
+    bias = errors.bias[QUANTITIES.index(name)]
+    width = float(stdtrit(errors.groups - 1.0, 0.5 + 0.5 * level)) * np.hypot(error, bias)
+    centre = estimate - bias
     if name == "variance":
-        relative = width / estimate
-        return np.array([estimate * np.exp(-relative), estimate * np.exp(relative)])
-    return np.array([estimate - width, estimate + width])
+        centre = np.maximum(centre, HALF * estimate)
+        relative = width / centre
+        return np.array([centre * np.exp(-relative), centre * np.exp(relative)])
+    return np.array([centre - width, centre + width])
 
 
 def order_probability(
@@ -144,7 +163,7 @@ def order_probability(
 
 
 def _likely(spectrum: Spectrum, errors: Errors) -> tuple[Array, Array]:
-    """Values of ``lam`` and ``variance`` as likely as the errors leave them, (draws, modes) each."""
+    """Values of ``lam`` and ``variance`` that the errors allow, (draws, modes) each."""
     m = spectrum.lam.size
     centre = np.concatenate([spectrum.lam, np.log(spectrum.variance)])
     if errors.draws is not None:

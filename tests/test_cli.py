@@ -20,6 +20,7 @@ from dlnflow.cli import app
 from dlnflow.spectrum import Spectrum
 
 TWO = ("--lam", "1,1", "--rho", "1,0.5")
+JOINT_ERRORS = "--errors: for --basis joint there is only the bootstrap"
 COMMANDS = (
     *((name,) for name in ("simulate", "table", "modes", "derive", "demo", "figure")),
     *(("figure", kind) for kind in ("trajectories", "depth", "panels", "collapse", "map")),
@@ -49,7 +50,7 @@ def refusal(*arguments):
 def read_back(text):
     """A frame from CSV, every number read with Python's own float."""
     rows = list(csv.DictReader(io.StringIO(text)))
-    kinds = {"objective": str, "mode": int, "L": int}
+    kinds = {"objective": str, "mode": int, "L": int, "below_noise": "True".__eq__}
     return pd.DataFrame(
         {name: [kinds.get(name, float)(row[name] or "nan") for row in rows] for name in rows[0]}
     )
@@ -278,14 +279,15 @@ def test_modes_of_data_feed_the_table(here, samples):
     np.save("x.npy", x)
     np.save("y.npy", y)
     result = run("modes", "--x", "x.npy", "--y", "y.npy", "--format", "csv", "--out", "modes.csv")
-    spectrum = Spectrum.from_samples(x, y)
+    spectrum = Spectrum.from_samples(x, y, errors="asymptotic")
     assert result.exit_code == 0
     assert repr(spectrum) in result.stderr
     written = read_back((here / "modes.csv").read_text())
-    pd.testing.assert_frame_equal(written, spectrum.to_dataframe(), check_exact=True)
+    assert [*written][4:] == ["lam_err", "variance_err", "rho_err", "below_noise"]
+    pd.testing.assert_frame_equal(written, spectrum.to_dataframe(), rtol=1e-9)
     text = output("table", "--modes", "modes.csv", "-L", 2, "-f", "csv")
     table = spectrum.critical_time_table(2)
-    pd.testing.assert_frame_equal(read_back(text), table, check_exact=True)
+    pd.testing.assert_frame_equal(read_back(text), table, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("header", [None, "left,right,up"])
@@ -297,14 +299,82 @@ def test_samples_in_csv_and_npz_give_the_same_modes_as_npy(here, samples, header
     top = {"header": header or "", "comments": ""} if header else {}
     for name, array in (("x.csv", x), ("y.csv", y)):
         np.savetxt(name, array, delimiter=",", fmt="%.17g", **top)
-    wanted = output("modes", "--x", "x.npy", "--y", "y.npy", "-f", "csv")
-    assert output("modes", "--x", "x.csv", "--y", "y.csv", "-f", "csv") == wanted
-    assert output("modes", "--pairs", "both.npz", "-f", "csv") == wanted
+    wanted = read_back(output("modes", "--x", "x.npy", "--y", "y.npy", "-f", "csv"))
+
+    def agrees(*arguments):
+        written = read_back(output("modes", *arguments, "-f", "csv"))
+        pd.testing.assert_frame_equal(written, wanted, rtol=1e-12)
+
+    agrees("--x", "x.csv", "--y", "y.csv")
+    agrees("both.npz")
+    np.savez_compressed("other.npz", x=y, here=x, there=y)
+    agrees("other.npz", "--pairs", "here, there")
+    columns = {f"x{i}": column for i, column in enumerate(x.T)}
+    columns |= {f"y{i}": column for i, column in enumerate(y.T)}
+    pd.DataFrame(columns).to_parquet("both.parquet")
+    agrees("both.parquet")
+
+
+def test_modes_of_a_time_series_are_those_of_its_lagged_pairs(here, samples):
+    series = np.cumsum(samples[0], axis=0)
+    np.save("series.npy", series)
+    np.savetxt("series.csv", series, delimiter=",", fmt="%.17g")
+    pairs = series[:-2], series[2:]
+    block = round(len(pairs[0]) ** 0.5)
+    wanted = Spectrum.from_samples(*pairs, errors="asymptotic", block=block)
+    assert block > 1
+    for file in ("series.npy", "series.csv"):
+        written = read_back(output("modes", file, "--lag", 2, "-f", "csv"))
+        pd.testing.assert_frame_equal(written, wanted.to_dataframe(), rtol=1e-9)
+    wanted = Spectrum.from_samples(*pairs, errors="asymptotic", block=7)
+    written = read_back(output("modes", "series.npy", "--lag", 2, "--block", 7, "-f", "csv"))
+    pd.testing.assert_frame_equal(written, wanted.to_dataframe(), rtol=1e-9)
+
+
+@pytest.mark.parametrize("basis", ["variance", "generalised", "joint"])
+def test_modes_in_each_basis_with_errors_where_they_are_known(here, samples, basis):
+    np.savez("both.npz", x=samples[0], y=samples[1])
+    wanted = Spectrum.from_samples(*samples, basis=basis).to_dataframe()
+    result = run("modes", "both.npz", "--basis", basis, "-f", "csv")
+    written = read_back(result.stdout)
+    pd.testing.assert_frame_equal(written[[*wanted]], wanted, rtol=1e-6, atol=1e-8)
+    assert ("lam_err" in written) == (basis != "joint")
+    assert ("no standard errors" in result.stderr) == (basis == "joint")
+    written = read_back(output("modes", "both.npz", "--basis", basis, "--no-errors", "-f", "csv"))
+    assert [*written] == [*wanted]
+
+
+@pytest.mark.parametrize("errors", ["--errors", "--no-errors"])
+def test_with_a_depth_the_order_of_learning_is_told(here, errors):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(4000, 3)) * [2.0, 1.0, 1.5]
+    y = x * [0.25, 0.9, -0.5] + 0.1 * rng.normal(size=x.shape)
+    np.savez("both.npz", x=x, y=y)
+    result = run("modes", "both.npz", "-L", 6, "--eps", 1e-2, errors, "-f", "csv")
+    spectrum = Spectrum.from_samples(x, y)
+    sim = spectrum.simulate(6, eps=1e-2)
+    lines = result.stderr.splitlines()
+    top = lines.index("order of learning at L = 6, eps = 0.01, in modes of the table")
+    told = {line.split()[0]: line.strip() for line in lines[top + 1 :]}
+    for objective in ("jepa", "mae"):
+        first, second, _ = sim[objective].learning_order()
+        assert told[objective] == f"{objective:<5}{first}, {second}; 1 never"
+    assert told["jepa"][5:] != told["mae"][5:]
+    chances = [line for line in lines if "each before the next with chance" in line]
+    assert [line.split()[-1] for line in chances] == ["1.00"] * (2 * (errors == "--errors"))
+
+
+def test_only_the_first_of_many_modes_in_an_order_are_told(here):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(500, 14)) * np.linspace(1.0, 3.0, 14)
+    np.savez("both.npz", x=x, y=0.5 * x)
+    result = run("modes", "both.npz", "-L", 2, "--no-errors", "-f", "csv")
+    assert "  jepa 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, and 4 more\n" in result.stderr
 
 
 def test_a_warning_about_the_samples_goes_to_stderr(here):
     np.savez("few.npz", x=np.eye(3), y=np.eye(3))
-    result = run("modes", "--pairs", "few.npz", "-f", "csv")
+    result = run("modes", "few.npz", "-f", "csv")
     assert result.exit_code == 0
     assert "warning: x has 3 samples in 3 dimensions" in result.stderr
     assert len(read_back(result.stdout)) == 2
@@ -401,32 +471,53 @@ def test_each_command_refuses_what_it_cannot_do(here, arguments, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "samples are missing: give --x and --y, or --pairs FILE"),
+        ((), "samples are missing: give FILE, or --x and --y"),
         (("--x", "x.npy"), "samples are missing"),
-        (("--x", "x.npy", "--pairs", "p.npz"), "give --pairs or --x and --y, not both"),
+        (("--x", "x.npy", "p.npz"), "give FILE or --x and --y, not both"),
+        (("p.npz", "--pairs", "x,y", "--lag", 1), "give --pairs or --lag, not both"),
+        (("--x", "x.npy", "--y", "x.npy", "--lag", 1), "--lag needs FILE in place of --x and --y"),
+        (("--x", "x.npy", "--y", "x.npy", "--pairs", "a,b"), "--pairs needs FILE in place of"),
+        (("half.npz", "--pairs", "x"), "pairs must be two different names"),
+        (("x.npy", "--lag", 0), "lag must be a positive integer: got 0"),
+        (("x.npy", "--lag", 1.5), "lag must be a positive integer: got 1.5"),
+        (("x.npy", "--lag", "a"), "lag: 'a' is not a number"),
+        (("x.npy", "--lag", 4), "x.npy: must hold more than lag = 4 rows: got 4"),
+        (("x.npy", "--lag", 3), "the accumulator must hold at least 2 pairs (rows): got 1"),
+        (("x.npy", "--lag", 1, "--block", 2), "block must leave at least 2 blocks of the 3"),
+        (("x.npy", "--lag", 1, "--block", 0.5), "block must be a positive integer: got 0.5"),
+        (("x.npy", "--lag", 1, "--eps", 0.1), "--eps needs --depth"),
+        (("none.npy", "--lag", 1, "-L", 0), "L must be a positive integer: got 0"),
+        (("none.npy", "--lag", 1, "-L", 1, "--eps", 0), "eps must be positive and finite: got 0"),
+        (("same.npy", "--lag", 1), "x must vary from sample to sample"),
+        (("x.npy", "--lag", 1, "--basis", "joint", "--errors"), JOINT_ERRORS),
+        (("x.npy", "--lag", 1, "--basis", "other"), "Invalid value for '--basis'"),
         (("--x", "none.npy", "--y", "x.npy"), "none.npy: cannot be read: No such file"),
+        (("--x", "folder.npy", "--y", "x.npy"), "folder.npy: cannot be read: Is a directory"),
         (("--x", "bad.npy", "--y", "x.npy"), "bad.npy: cannot be read: not a NumPy file"),
         (("--x", "empty.npy", "--y", "x.npy"), "empty.npy: cannot be read: not a NumPy file"),
         (("--x", "objects.npy", "--y", "x.npy"), "objects.npy: cannot be read: not a NumPy file"),
-        (("--x", "x.txt", "--y", "x.npy"), "x.txt: samples are read from .npy or .csv"),
+        (("--x", "x.txt", "--y", "x.npy"), "x.txt: samples are read from .npy, .npz, .csv or"),
         (("--x", "pair.npy", "--y", "x.npy"), "pair.npy: holds several arrays"),
-        (("--x", "x.npy", "--y", "wide.npy"), "x and y must have the same shape"),
-        (("--x", "nan.npy", "--y", "x.npy"), "x must hold finite numbers: got 1 that are not"),
-        (("--x", "flat.npy", "--y", "x.npy"), "x must hold samples in rows"),
-        (("--x", "text.npy", "--y", "x.npy"), "x must hold real numbers"),
+        (("--x", "x.npy", "--y", "wide.npy"), "x.npy and wide.npy: must have as many numbers"),
+        (("--x", "nan.npy", "--y", "x.npy"), "nan.npy: must hold finite numbers: got nan at row 1"),
+        (("--x", "flat.npy", "--y", "x.npy"), "flat.npy and x.npy: must have as many numbers"),
+        (("--x", "text.npy", "--y", "x.npy"), "text.npy: must hold real numbers"),
         (("--x", "cell.csv", "--y", "x.npy"), "cell.csv: line 2, column 2: 'b' is not a number"),
         (("--x", "ragged.csv", "--y", "x.npy"), "ragged.csv: line 2: 1 cells where 2 are expected"),
         (("--x", "header.csv", "--y", "x.npy"), "header.csv: no samples"),
-        (("--pairs", "half.npz"), "half.npz: array 'y' is missing (found: x)"),
-        (("--pairs", "x.npy"), "x.npy: holds one array"),
-        (("--pairs", "bad.npz"), "bad.npz: cannot be read: not a NumPy file"),
-        (("--pairs", "objects.npz"), "objects.npz: array 'x' cannot be read"),
-        (("--pairs", "cut.npz"), "cut.npz: array 'x' cannot be read"),
+        (("half.npz",), "half.npz: array 'y' is missing (found: x)"),
+        (("x.npy",), "x.npy: holds one array"),
+        (("bad.npz",), "bad.npz: cannot be read: not a NumPy file"),
+        (("objects.npz",), "objects.npz: array 'x': must hold real numbers: got objects"),
+        (("cut.npz",), "cut.npz: array 'x' cannot be read"),
+        (("cell.csv",), "cell.csv: the first line must name the columns, x1, y1, ...: got numbers"),
     ],
 )
 def test_bad_samples_are_refused_in_one_line(here, arguments, message):
     x = np.arange(8.0).reshape(4, 2)
     arrays = {"x": x, "wide": np.ones((4, 3)), "flat": x.ravel(), "text": np.full((4, 2), "a")}
+    arrays["same"] = np.ones((4, 2))
+    Path("folder.npy").mkdir()
     arrays["nan"] = np.where(x == 3.0, np.nan, x)
     for name, array in arrays.items():
         np.save(f"{name}.npy", array)

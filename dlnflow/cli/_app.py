@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +12,8 @@ from dlnflow.cli import _options as options
 from dlnflow.cli._derive import derive
 from dlnflow.cli._figures import figures
 from dlnflow.cli._identify import identify
-from dlnflow.cli._reading import InputError, numbers, read_pairs, read_samples
+from dlnflow.cli._modes import modes
+from dlnflow.cli._reading import InputError, numbers
 from dlnflow.cli._refusals import OneLineErrors, library_refusals, say, working
 from dlnflow.cli._tables import Format, chosen_format, thinned, write, writing
 
@@ -50,6 +50,7 @@ def _command_line(
 
 app.add_typer(figures)
 app.command("derive", epilog="Example: dlnflow derive jepa -L 3 --format markdown")(derive)
+app.command("modes", epilog="Example: dlnflow modes --x x.npy --y y.npy --out modes.csv")(modes)
 app.command("identify", epilog="Example: dlnflow identify runs.csv --figure fit.png")(identify)
 
 
@@ -147,47 +148,6 @@ def _table(
     _hand_over(frame, form, out)
 
 
-@app.command("modes", epilog="Example: dlnflow modes --x x.npy --y y.npy --out modes.csv")
-def _modes_of_data(
-    x: Annotated[
-        Path | None,
-        options.option(
-            "--x",
-            metavar="FILE",
-            panel="Samples",
-            help="Contexts, one sample per row: .npy, or .csv, under a line of names or none.",
-        ),
-    ] = None,
-    y: Annotated[
-        Path | None,
-        options.option("--y", metavar="FILE", panel="Samples", help="Targets, likewise."),
-    ] = None,
-    pairs: Annotated[
-        Path | None,
-        options.option(
-            "--pairs", metavar="FILE", panel="Samples", help="An .npz with both, named x and y."
-        ),
-    ] = None,
-    form: options.FormatName = None,
-    out: options.Out = None,
-) -> None:
-    """Modes of paired data; what it writes as csv, the other commands read with --modes."""
-    contexts, targets = _samples(x, y, pairs)
-    from dlnflow.spectrum import Spectrum
-
-    with (
-        library_refusals(),
-        working("diagonalising"),
-        warnings.catch_warnings(record=True) as caught,
-    ):
-        warnings.simplefilter("always")
-        spectrum = Spectrum.from_samples(contexts, targets)
-    for warning in caught:
-        say(f"warning: {warning.message}")
-    say(repr(spectrum))
-    _hand_over(spectrum.to_dataframe(), form, out)
-
-
 @app.command("demo", epilog="Example: dlnflow demo --out demo-output")
 def _demo(
     out: Annotated[
@@ -208,17 +168,6 @@ def _demo(
         if "pip install" not in str(error):
             raise
         raise InputError(str(error)) from None
-
-
-def _samples(x: Path | None, y: Path | None, pairs: Path | None) -> tuple[Any, Any]:
-    """Contexts and targets from two files or one."""
-    if pairs is not None and x is None and y is None:
-        return read_pairs(pairs)
-    if pairs is not None:
-        raise InputError("give --pairs or --x and --y, not both")
-    if x is None or y is None:
-        raise InputError("samples are missing: give --x and --y, or --pairs FILE")
-    return read_samples(x), read_samples(y)
 
 
 def _hand_over(frame: pd.DataFrame, form: Format | None, out: Path | None, series: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""What the command line reads: inline lists, modes, samples."""
+"""What the command line reads: inline lists and modes; and what it says of samples."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 
 class InputError(Exception):
@@ -138,89 +137,20 @@ def _column(path: Path, name: str, place: int, body: list[tuple[int, list[str]]]
     return values
 
 
-def read_samples(path: Path) -> Any:
-    """A matrix of samples, one per row, from ``.npy`` or CSV.
-
-    A first line of CSV without a single number in it is a header.
-
-    Raises
-    ------
-    InputError
-        For a file that cannot be read as one matrix of numbers.
-    """
-    if path.suffix.lower() == ".npy":
-        array = _load(path)
-        if hasattr(array, "files"):
-            array.close()
-            raise InputError(f"{path}: holds several arrays: give it with --pairs")
-        return array
-    if path.suffix.lower() != ".csv":
-        raise InputError(f"{path}: samples are read from .npy or .csv")
-    return _matrix(path)
-
-
-def _matrix(path: Path) -> Any:
-    import numpy as np
-
-    rows = _rows(path)
-    if rows and not any(is_number(cell) for cell in rows[0][1]):
-        rows = rows[1:]
-    if not rows:
-        raise InputError(f"{path}: no samples")
-    width = len(rows[0][1])
-    for line, row in rows:
-        if len(row) != width:
-            raise InputError(f"{path}: line {line}: {len(row)} cells where {width} are expected")
-    return np.array(
-        [
-            [
-                _number(cell, f"{path}: line {line}, column {place}: ")
-                for place, cell in enumerate(row, start=1)
-            ]
-            for line, row in rows
-        ]
-    )
-
-
-def read_pairs(path: Path) -> tuple[Any, Any]:
-    """The arrays ``x`` and ``y`` of an ``.npz`` file.
-
-    Raises
-    ------
-    InputError
-        For a file that is no ``.npz``, or has not both.
-    """
-    archive = _load(path)
-    if not hasattr(archive, "files"):
-        raise InputError(f"{path}: holds one array: for x and y in one file, an .npz is needed")
-    with archive:
-        for name in ("x", "y"):
-            if name not in archive.files:
-                found = ", ".join(archive.files) or "none"
-                raise InputError(f"{path}: array {name!r} is missing (found: {found})")
-        return _member(path, archive, "x"), _member(path, archive, "y")
-
-
-def _load(path: Path) -> Any:
-    import numpy as np
-
-    with _reading(path), _numpy_failures(f"{path}: cannot be read: not a NumPy file of numbers"):
-        return np.load(path, allow_pickle=False)
-
-
-def _member(path: Path, archive: Any, name: str) -> Any:
-    with _numpy_failures(f"{path}: array {name!r} cannot be read: not one of numbers"):
-        return archive[name]
-
-
 @contextmanager
-def _numpy_failures(message: str) -> Iterator[None]:
-    """Everything that NumPy raises over a file that is damaged, or holds objects."""
-    import pickle
-    import zipfile
-    import zlib
+def reading_samples() -> Iterator[None]:
+    """Failures to read samples as input errors; the library's messages name the file."""
+    from dlnflow.accumulate import FileError
 
     try:
         yield
-    except (ValueError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile, zlib.error):
-        raise InputError(message) from None
+    except FileError as error:
+        raise InputError(str(error)) from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from None
+    except ImportError as error:
+        if "pip install" not in str(error):
+            raise
+        raise InputError(str(error)) from None

@@ -1,0 +1,251 @@
+"""``dlnflow modes``: from files of paired data, however large, to their modes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from enum import StrEnum
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+import dlnflow
+from dlnflow import _validate
+from dlnflow.cli import _options as options
+from dlnflow.cli._reading import InputError, number, reading_samples, whole
+from dlnflow.cli._refusals import library_refusals, say, working
+from dlnflow.cli._tables import chosen_format, write
+
+if TYPE_CHECKING:
+    from dlnflow.accumulate import CovarianceAccumulator, Pairs
+    from dlnflow.spectrum import Spectrum
+
+ONLY_BOOTSTRAP = "for --basis joint there is only the bootstrap of Spectrum.from_samples, in Python"
+SHOWN = 10  # modes of an order of learning
+SURE = 256  # modes up to which the chances of an order take a few seconds
+
+
+class Basis(StrEnum):
+    """In which the modes are taken."""
+
+    variance = "variance"
+    generalised = "generalised"
+    joint = "joint"
+
+
+def modes(
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FILE]",
+            help="Samples in rows: .npz, .csv or .parquet with pairs in it, or, with --lag, a time "
+            "series (.npy too). It need not fit into memory.",
+        ),
+    ] = None,
+    *,
+    pairs: Annotated[
+        str | None,
+        options.option(
+            "--pairs",
+            metavar="X,Y",
+            panel="Samples",
+            help="What makes the pairs, context first: two arrays of an .npz; or two prefixes of "
+            "columns, x1, x2, ... and y1, y2, ... By default x,y.",
+        ),
+    ] = None,
+    lag: Annotated[
+        str | None,
+        options.option(
+            "--lag",
+            metavar="K",
+            panel="Samples",
+            help="FILE is a time series: each row is the context of the row K later.",
+        ),
+    ] = None,
+    x: Annotated[
+        Path | None,
+        options.option(
+            "--x",
+            metavar="FILE",
+            panel="Samples",
+            help="In place of FILE: contexts, one sample per row; of a table all columns.",
+        ),
+    ] = None,
+    y: Annotated[
+        Path | None,
+        options.option("--y", metavar="FILE", panel="Samples", help="Targets, likewise."),
+    ] = None,
+    basis: Annotated[
+        Basis,
+        options.option("--basis", panel="Modes", help="In which the modes are taken."),
+    ] = Basis.variance,
+    errors: Annotated[
+        bool | None,
+        options.option(
+            "--errors/--no-errors",
+            panel="Modes",
+            help="Standard errors, by a second pass over the files; by default where they are "
+            "known, which they are not for --basis joint.",
+        ),
+    ] = None,
+    block: Annotated[
+        str | None,
+        options.option(
+            "--block",
+            metavar="N",
+            panel="Modes",
+            help="So many consecutive samples depend on each other and count as one in the "
+            "errors; by default 1, and with --lag the square root of their number.",
+        ),
+    ] = None,
+    depth: Annotated[
+        str | None,
+        options.option(
+            "--depth",
+            "-L",
+            metavar="L",
+            panel="Network",
+            help="Encoder depth, for the order in which a JEPA and an MAE learn the modes.",
+        ),
+    ] = None,
+    eps: Annotated[
+        str | None,
+        options.option(
+            "--eps", metavar="EPS", panel="Network", help="Amplitude at the start; 1e-3."
+        ),
+    ] = None,
+    form: options.FormatName = None,
+    out: options.Out = None,
+) -> None:
+    """Modes of paired data; what it writes as csv, the other commands read with --modes."""
+    if errors and basis is Basis.joint:
+        raise InputError(f"--errors: {ONLY_BOOTSTRAP}")
+    network = _network(depth, eps)
+    rows = None if block is None else _block(block)
+    source = _source(file, pairs, lag, x, y)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        spectrum = _spectrum(source, basis, errors, rows)
+    for text in dict.fromkeys(str(warning.message) for warning in caught):
+        say(f"warning: {text}")
+    say(repr(spectrum))
+    if network is not None:
+        with library_refusals(), working("ordering"):
+            lines = list(_orders(spectrum, *network))
+        say("\n".join(lines))
+    frame = spectrum.to_dataframe()
+    write(frame, chosen_format(form, out), out)
+    if out is not None:
+        say(f"wrote {out}: {len(frame)} rows")
+
+
+def _network(depth: str | None, eps: str | None) -> tuple[float, float] | None:
+    """Depth and start of the network to come, checked before any long work."""
+    if depth is None:
+        if eps is not None:
+            raise InputError("--eps needs --depth, with which the order of learning is predicted")
+        return None
+    L, start = whole("L", depth), 1e-3 if eps is None else number("eps", eps)
+    with library_refusals():
+        dlnflow.critical_time(1.0, 1.0, L, eps=start)
+    return L, start
+
+
+def _block(text: str) -> int:
+    with library_refusals():
+        return int(_validate.depth("block", whole("block", text)))
+
+
+def _source(
+    file: Path | None, pairs: str | None, lag: str | None, x: Path | None, y: Path | None
+) -> Pairs:
+    """The pairs that the options describe together."""
+    from dlnflow.accumulate import pairs_from
+
+    if file is not None:
+        if x is not None or y is not None:
+            raise InputError("give FILE or --x and --y, not both")
+        if pairs is not None and lag is not None:
+            raise InputError("give --pairs or --lag, not both")
+        options: dict[str, Any] = {}
+        if pairs is not None:
+            options["pairs"] = tuple(name.strip() for name in pairs.split(","))
+        if lag is not None:
+            options["lag"] = whole("lag", lag)
+        with library_refusals(), reading_samples():
+            return pairs_from(file, **options)
+    if x is None or y is None:
+        raise InputError("samples are missing: give FILE, or --x and --y")
+    for name, value in (("pairs", pairs), ("lag", lag)):
+        if value is not None:
+            raise InputError(f"--{name} needs FILE in place of --x and --y")
+    with library_refusals(), reading_samples():
+        return pairs_from(x, y)
+
+
+def _spectrum(source: Pairs, basis: Basis, errors: bool | None, block: int | None) -> Spectrum:
+    """The modes, after one pass over the files; their errors after another."""
+    from dlnflow.accumulate import accumulate
+
+    with library_refusals():
+        with reading_samples():
+            total = accumulate(source, progress=True)
+        with working("diagonalising"):
+            spectrum = total.spectrum(basis=basis.value)
+        if errors is None and basis is Basis.joint:
+            say(f"no standard errors: {ONLY_BOOTSTRAP}")
+        elif errors is not False:
+            size = block or _dependent(source, total)
+            if total.n < 2 * size:
+                raise InputError(
+                    f"block must leave at least 2 blocks of the {total.n} samples: got {size}"
+                )
+            with reading_samples(), closing(_watched(source)) as batches:
+                spectrum = spectrum.with_errors(batches, block=size)
+    return spectrum
+
+
+def _dependent(source: Pairs, total: CovarianceAccumulator) -> int:
+    """Rows of a time series taken to depend on each other: more with more of them, but slower."""
+    return max(1, min(round(total.n**0.5), total.n // 2)) if source.series else 1
+
+
+def _watched(source: Pairs) -> Generator[Any, None, None]:
+    """The batches, with a bar for the second pass."""
+    from dlnflow.accumulate import progress_bar
+
+    with progress_bar(source.n) as show:
+        done = 0
+        for x, y in source:
+            yield x, y
+            done += len(x)
+            show(done)
+
+
+def _orders(spectrum: Spectrum, L: float, eps: float) -> Iterator[str]:
+    """What each objective learns first, and how sure that is."""
+    yield f"order of learning at L = {L:g}, eps = {eps:g}, in modes of the table"
+    for objective in ("jepa", "mae"):
+        times = dlnflow.critical_time(
+            spectrum.lam,
+            spectrum.rho,
+            L,
+            eps=eps,
+            objective=objective,
+            variance=spectrum.variance,
+        )
+        order = times.argsort(kind="stable")
+        learned = int((times < float("inf")).sum())
+        first = order[: min(learned, SHOWN)].tolist()
+        listed = ", ".join(map(str, first)) or "none"
+        more = f", and {learned - len(first)} more" if learned > len(first) else ""
+        never = times.size - learned
+        unlearned = f"; {never} never" if never else ""
+        yield f"  {objective:<5}{listed}{more}{unlearned}"
+        if spectrum.errors is not None and len(first) > 1 and times.size <= SURE:
+            chance = spectrum.order_probability(int(L), eps=eps, objective=objective)
+            sure = (chance[one, other] for one, other in pairwise(first))
+            yield "       each before the next with chance " + ", ".join(f"{p:.2f}" for p in sure)

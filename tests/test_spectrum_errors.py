@@ -1,0 +1,220 @@
+"""How sure the modes of samples are: influence, intervals, order, noise floor, shrinkage, bases."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dlnflow import network
+from dlnflow.network._data import given_covariances
+from dlnflow.spectrum import Spectrum
+
+QUANTITIES = ("lam", "variance", "rho")
+
+
+def pairs(n, variance=(4.0, 2.0, 1.0, 0.4), rho=(0.3, 0.9, 0.6, -0.4), seed=0, turn=True):
+    rng = np.random.default_rng(seed)
+    d = len(variance)
+    basis = np.linalg.qr(np.random.default_rng(9).normal(size=(d, d)))[0] if turn else np.eye(d)
+    z, e = rng.normal(size=(2, n, d)) * np.sqrt(variance)
+    return z @ basis.T, (np.array(rho) * z + np.sqrt(1.0 - np.square(rho)) * e) @ basis.T
+
+
+def weighted(x, y, weights, basis):
+    """The modes of samples that count differently."""
+    weights = weights / weights.sum()
+    x, y = x - weights @ x, y - weights @ y
+    xx, yx = (x * weights[:, None]).T @ x, (y * weights[:, None]).T @ x
+    return Spectrum.from_covariances(0.5 * (xx + xx.T), yx, basis=basis)
+
+
+@pytest.mark.parametrize("basis", ["variance", "generalised"])
+def test_errors_are_those_of_the_whole_estimator_under_reweighting(basis):
+    """The infinitesimal jackknife by finite differences: no formula is shared."""
+    x, y = pairs(60, seed=3)
+    y = y + 0.3 * x[:, ::-1]
+    found = Spectrum.from_samples(x, y, basis=basis, errors="asymptotic")
+    step = 1e-4
+    moved = []
+    for k in range(60):
+        ends = []
+        for sign in (1.0, -1.0):
+            weights = np.ones(60)
+            weights[k] += sign * step
+            other = weighted(x, y, weights, basis)
+            ends.append([getattr(other, name) for name in QUANTITIES])
+        moved.append((np.array(ends[0]) - np.array(ends[1])) / (2.0 * step))
+    error = np.sqrt(np.sum(np.square(moved), axis=0) * 60 / 59)
+    for name, expected in zip(QUANTITIES, error, strict=True):
+        assert getattr(found.errors, name) == pytest.approx(expected, rel=1e-4), name
+
+
+def test_bootstrap_and_asymptotic_errors_agree_where_samples_are_many():
+    x, y = pairs(3000)
+    one = Spectrum.from_samples(x, y, errors="asymptotic")
+    other = Spectrum.from_samples(x, y, errors="bootstrap", resamples=300)
+    for name in QUANTITIES:
+        ratio = getattr(other.errors, name) / getattr(one.errors, name)
+        assert np.all(np.abs(ratio - 1.0) < 0.2), name
+    few = Spectrum.from_samples(x[:300], y[:300], errors="asymptotic")
+    assert np.all(few.errors.rho > 2.0 * one.errors.rho)
+
+
+def held(repetitions, n, shift=0.0, **options):
+    truth = {"lam": np.array([1.8, 1.2, 0.6, -0.16]), "variance": np.array([2.0, 4.0, 1.0, 0.4])}
+    truth["rho"] = truth["lam"] / truth["variance"]
+    count = dict.fromkeys(QUANTITIES, 0.0)
+    for seed in range(repetitions):
+        found = Spectrum.from_samples(*pairs(n, seed=seed), **options)
+        for name in QUANTITIES:
+            low, high = found.interval(name)
+            value = truth[name] * (1.0 + shift)
+            count[name] += np.mean((low <= value) & (value <= high)) / repetitions
+    return count
+
+
+def test_intervals_hold_the_data_s_modes_as_often_as_they_say():
+    for name, share in held(300, 80, errors="asymptotic").items():
+        assert 0.90 <= share <= 0.99, (name, share)
+
+
+def test_intervals_do_not_hold_other_values():
+    assert all(share < 0.6 for share in held(60, 800, shift=0.5, errors="asymptotic").values())
+
+
+def test_a_second_pass_in_batches_gives_the_same_errors():
+    x, y = pairs(500)
+    whole = Spectrum.from_samples(x, y, errors="asymptotic", block=7)
+    batches = [(x[i : i + 93], y[i : i + 93]) for i in range(0, 500, 93)]
+    again = Spectrum.from_samples(x, y).with_errors(iter(batches), block=7)
+    assert np.allclose(again.errors.covariance, whole.errors.covariance, rtol=1e-9)
+    with pytest.raises(ValueError, match="batches must be the"):
+        Spectrum.from_samples(x, y).with_errors(batches[:-1])
+    with pytest.raises(ValueError, match="batches must be the samples"):
+        Spectrum.from_samples(x, y).with_errors([(x[::-1], y)])
+
+
+def test_rows_that_repeat_each_other_count_as_one_where_told():
+    x, y = pairs(400)
+    alone = Spectrum.from_samples(x, y, errors="asymptotic")
+    x5, y5 = np.repeat(x, 5, axis=0), np.repeat(y, 5, axis=0)
+    blocks = Spectrum.from_samples(x5, y5, errors="asymptotic", block=5)
+    ignored = Spectrum.from_samples(x5, y5, errors="asymptotic")
+    assert np.allclose(blocks.errors.rho, alone.errors.rho, rtol=1e-6)
+    assert np.allclose(ignored.errors.rho, alone.errors.rho / np.sqrt(5.0), rtol=1e-2)
+    resampled = Spectrum.from_samples(x5, y5, errors="bootstrap", block=5, resamples=200)
+    assert np.allclose(resampled.errors.rho, alone.errors.rho, rtol=0.3)
+
+
+def test_the_order_of_learning_is_as_sure_as_its_modes():
+    x, y = pairs(4000)
+    sure = Spectrum.from_samples(x, y, errors="asymptotic")
+    chance = sure.order_probability(3, eps=1e-3, objective="mae")
+    assert np.allclose(chance + chance.T, 1.0)
+    assert np.all(np.diag(chance) == 0.5)
+    assert chance[0, 1] > 0.99  # lam 1.8 against 1.2
+    assert chance[3].max() < 0.01 + 0.5  # the suppressed one comes last
+    few = Spectrum.from_samples(x[:40], y[:40], errors="asymptotic")
+    assert few.order_probability(3, eps=1e-3, objective="mae")[:3, :3].max() < 1.0
+    alike = pairs(2000, variance=(2.0, 1.0), rho=(0.4, 0.8), turn=False)
+    even = Spectrum.from_samples(*alike, errors="asymptotic").order_probability(1, objective="mae")
+    assert 0.02 < even[0, 1] < 0.98
+
+
+def test_modes_of_unrelated_data_lie_below_the_noise():
+    variance = (4.0, 2.0, 1.0, 0.4, 0.2)
+    for basis in ("variance", "generalised"):
+        above = [
+            (
+                ~Spectrum.from_samples(
+                    *pairs(200, variance, (0.0,) * 5, seed), basis=basis, errors="asymptotic"
+                ).below_noise
+            ).any()
+            for seed in range(100)
+        ]
+        assert np.mean(above) < 0.15, basis
+        x, y = pairs(200, variance, (0.5,) * 5)
+        found = Spectrum.from_samples(x, y, basis=basis, errors="asymptotic")
+        assert not found.below_noise.any()
+
+
+def test_errors_are_in_the_table_and_the_text_and_follow_the_leading_modes():
+    found = Spectrum.from_samples(*pairs(400), errors="asymptotic")
+    table = found.to_dataframe()
+    assert np.array_equal(table["rho_err"], found.errors.rho)
+    assert table["below_noise"].tolist() == found.below_noise.tolist()
+    assert "standard errors asymptotic, of 400 samples" in repr(found)
+    first = found.leading(2)
+    assert np.array_equal(first.interval("lam"), found.interval("lam")[:, :2])
+    plain = Spectrum.from_samples(*pairs(400))
+    assert "rho_err" not in plain.to_dataframe()
+    for ask in (lambda: plain.below_noise, lambda: plain.interval("rho")):
+        with pytest.raises(ValueError, match="errors"):
+            ask()
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 1000), st.integers(2, 6))
+def test_generalised_modes_share_out_both_covariances(seed, d):
+    rng = np.random.default_rng(seed)
+    root = rng.normal(size=(d, d)) + np.eye(d)
+    xx, yx = root @ root.T + 0.1 * np.eye(d), rng.normal(size=(d, d))
+    s = Spectrum.from_covariances(xx, yx, basis="generalised")
+    scale = np.abs(xx).max()
+    assert np.allclose(s.basis * s.variance @ s.basis.T, xx, atol=1e-8 * scale)
+    assert np.allclose(s.basis * s.lam @ s.basis.T, 0.5 * (yx + yx.T), atol=1e-7 * scale)
+    assert np.allclose(s.filters.T @ s.basis, np.eye(d), atol=1e-8)
+    assert np.allclose(np.sort(s.rho), np.sort(given_covariances(xx, yx).generalised_rho))
+    plain = Spectrum.from_covariances(xx, yx)
+    assert not np.allclose(np.sort(plain.rho), np.sort(s.rho))
+
+
+def test_the_joint_basis_is_the_common_one_where_there_is_one_and_a_compromise_elsewhere():
+    rng = np.random.default_rng(0)
+    basis = np.linalg.qr(rng.normal(size=(6, 6)))[0]
+    xx, yx = basis * np.arange(1, 7) @ basis.T, basis * rng.normal(size=6) @ basis.T
+    common = Spectrum.from_covariances(xx, yx, basis="joint")
+    assert common.off_diagonal < 1e-20
+    assert common.off_variance < 1e-20
+    off = yx + 0.2 * (lambda a: a + a.T)(rng.normal(size=(6, 6)))
+
+    def unlike(s):
+        size = np.linalg.norm
+        inside = [s.filters.T @ (m / size(m)) @ s.filters for m in (xx, off)]
+        return sum(np.sum((m - np.diag(np.diag(m))) ** 2) for m in inside)
+
+    joint, variance = (Spectrum.from_covariances(xx, off, basis=b) for b in ("joint", "variance"))
+    assert unlike(joint) < 0.9 * unlike(variance)
+    assert joint.off_variance > 1e-4
+    with pytest.raises(ValueError, match="asymptotic errors are not known for basis='joint'"):
+        Spectrum.from_samples(*pairs(100), basis="joint", errors="asymptotic")
+    assert Spectrum.from_samples(
+        *pairs(100), basis="joint", errors="bootstrap", resamples=20
+    ).errors.rho.shape == (4,)
+
+
+def test_shrinkage_does_what_it_says():
+    x, y = pairs(50)
+    plain, shrunk = (Spectrum.from_samples(x, y, shrinkage=a) for a in (None, 0.2))
+    mean = np.mean(x.var(axis=0))
+    assert np.allclose(shrunk.lam, 0.8 * plain.lam)
+    assert np.allclose(shrunk.variance, 0.8 * plain.variance + 0.2 * mean)
+    assert np.allclose(np.abs(shrunk.basis), np.abs(plain.basis))
+    assert shrunk.shrinkage == 0.2
+    assert "shrunk towards equal variance by 0.2" in repr(shrunk)
+    chosen = Spectrum.from_samples(x, y, shrinkage="ledoit-wolf").shrinkage
+    assert 0.0 < chosen < 1.0
+    for wrong in (1.0, -0.1, "much"):
+        with pytest.raises(ValueError, match="shrinkage must"):
+            Spectrum.from_samples(x, y, shrinkage=wrong)
+
+
+def test_features_that_never_vary_are_named_and_set_aside():
+    x, y = pairs(100)
+    x[:, 2] = 7.0
+    found = Spectrum.from_samples(x, y, errors="asymptotic")
+    assert found.constant == (2,)
+    assert found.lam.size == 3
+    assert "features that never vary, set aside: 2" in repr(found)
+    named = Spectrum.from_covariances(*network.covariances(x, y), n=100, constant=("gain",))
+    assert "set aside: gain" in repr(named)
