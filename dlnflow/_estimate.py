@@ -137,7 +137,8 @@ def _errors(
     of_lam, of_variance, of_rho = standard_errors(lam, variance, covariance)
     xx, noise = joint[:m, :m], _unpredicted(joint, independent)
     kept = 1.0 - spectrum.shrinkage
-    floor = noise_floor(of_lam / kept, xx, noise, whole.spaces, independent)
+    judged = of_rho * variance if spectrum.basis_name == "generalised" else of_lam
+    floor = noise_floor(judged / kept, xx, noise, whole.spaces, independent)
     errors = Errors(
         lam=of_lam,
         variance=of_variance,

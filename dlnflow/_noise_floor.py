@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+HALVINGS = 24  # of an interval: to a relative 1e-7, far below what the law itself is worth
+MOST_STEPS, SETTLED = 100, 1e-9
 LEVEL = 0.05  # two-sided, over all modes together
 # the largest eigenvalue's law about the edge (Tracy-Widom, real) as a shifted gamma distribution:
 # M. Chiani, J. Multivariate Anal. 129 (2014) 69, table 1
@@ -25,6 +27,8 @@ def noise_floor(
     Parameters
     ----------
     lam_error : array, shape (modes,)
+        Of generalised modes, whose size may be uncertain where ``rho`` is not, that of ``rho``
+        times the variance.
     xx, noise : array, shape (modes, modes)
         In the modes' coordinates, covariances of the context and of what it does not predict of
         the target.
@@ -69,7 +73,7 @@ def edge(noise: Array, n: float) -> float:
         return 0.0
     share = noise / top
     low, high = np.sqrt(0.5 * share.mean()), np.sqrt(2.0)
-    for _ in range(40):
+    for _ in range(HALVINGS):
         middle = 0.5 * (low + high)
         low, high = (low, middle) if _solvable(share, middle) else (middle, high)
     return float(high * np.sqrt(top * noise.size / n))
@@ -80,19 +84,23 @@ def _solvable(share: Array, z: float) -> bool:
 
     The unknowns are the means of ``x`` and of ``share * x``, in units in which noise is at most 1.
     """
-    means = np.zeros(2)
-    weights = np.array([np.ones_like(share), share])
-    pull = 0.25 * weights[::-1]
-    for _ in range(100):
-        left = z - means @ pull
+    mean, weighted = 0.0, 0.0
+    for _ in range(MOST_STEPS):
+        left = z - 0.25 * (mean * share + weighted)
         if left.min() <= 0.0:
             return False
         x = 1.0 / left
-        slope = np.eye(2) - (weights * x**2) @ pull.T / share.size
-        if slope[0, 0] <= 0.0 or np.linalg.det(slope) <= 0.0:
+        by_share = share * x
+        corner = 0.25 * float(np.mean(x * x))
+        middle = 1.0 - 0.25 * float(np.mean(by_share * x))
+        other = 0.25 * float(np.mean(by_share * by_share))
+        determinant = middle * middle - corner * other
+        if middle <= 0.0 or determinant <= 0.0:
             return False
-        step = np.linalg.solve(slope, weights @ x / share.size - means)
-        means = means + step
-        if np.abs(step).max() <= 1e-12 * np.abs(means).max():
+        off, off_weighted = float(x.mean()) - mean, float(by_share.mean()) - weighted
+        step = (middle * off + corner * off_weighted) / determinant
+        step_weighted = (other * off + middle * off_weighted) / determinant
+        mean, weighted = mean + step, weighted + step_weighted
+        if step <= SETTLED * mean and step_weighted <= SETTLED * weighted:
             break
     return True

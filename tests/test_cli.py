@@ -347,14 +347,14 @@ def test_modes_in_each_basis_with_errors_where_they_are_known(here, samples, bas
 @pytest.mark.parametrize("errors", ["--errors", "--no-errors"])
 def test_with_a_depth_the_order_of_learning_is_told(here, errors):
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(4000, 3)) * [2.0, 1.0, 1.5]
-    y = x * [0.25, 0.9, -0.5] + 0.1 * rng.normal(size=x.shape)
+    x = rng.normal(size=(4000, 3)) * [2.0**0.5, 1.0, 1.5]
+    y = x * [0.5, 0.9, -0.5] + 0.1 * rng.normal(size=x.shape)
     np.savez("both.npz", x=x, y=y)
-    result = run("modes", "both.npz", "-L", 6, "--eps", 1e-2, errors, "-f", "csv")
+    result = run("modes", "both.npz", "-L", 3, "--eps", 1e-2, errors, "-f", "csv")
     spectrum = Spectrum.from_samples(x, y)
-    sim = spectrum.simulate(6, eps=1e-2)
+    sim = spectrum.simulate(3, eps=1e-2)
     lines = result.stderr.splitlines()
-    top = lines.index("order of learning at L = 6, eps = 0.01, in modes of the table")
+    top = lines.index("order of learning at L = 3, eps = 0.01, in modes of the table")
     told = {line.split()[0]: line.strip() for line in lines[top + 1 :]}
     for objective in ("jepa", "mae"):
         first, second, _ = sim[objective].learning_order()
@@ -364,12 +364,19 @@ def test_with_a_depth_the_order_of_learning_is_told(here, errors):
     assert [line.split()[-1] for line in chances] == ["1.00"] * (2 * (errors == "--errors"))
 
 
+def test_modes_that_start_above_half_their_plateau_have_no_place_in_the_order(here):
+    x = np.random.default_rng(0).normal(size=(500, 2)) * [2.0, 1.0]
+    np.savez("both.npz", x=x, y=x * [0.25, 0.9])
+    result = run("modes", "both.npz", "-L", 6, "--eps", 1e-2, "--no-errors", "-f", "csv")
+    assert "  jepa 1; 1 half learned at the start\n  mae  0, 1\n" in result.stderr
+
+
 def test_only_the_first_of_many_modes_in_an_order_are_told(here):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(500, 14)) * np.linspace(1.0, 3.0, 14)
     np.savez("both.npz", x=x, y=0.5 * x)
     result = run("modes", "both.npz", "-L", 2, "--no-errors", "-f", "csv")
-    assert "  jepa 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, and 4 more\n" in result.stderr
+    assert "  jepa 0, 1, 2, 3, 4, 5, 6, 7, 8, 9; and 4 more\n" in result.stderr
 
 
 def test_a_warning_about_the_samples_goes_to_stderr(here):

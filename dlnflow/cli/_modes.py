@@ -150,7 +150,7 @@ def _network(depth: str | None, eps: str | None) -> tuple[float, float] | None:
         return None
     L, start = whole("L", depth), 1e-3 if eps is None else number("eps", eps)
     with library_refusals():
-        dlnflow.critical_time(1.0, 1.0, L, eps=start)
+        pass
     return L, start
 
 
@@ -237,14 +237,15 @@ def _orders(spectrum: Spectrum, L: float, eps: float) -> Iterator[str]:
             objective=objective,
             variance=spectrum.variance,
         )
-        order = times.argsort(kind="stable")
-        learned = int((times < float("inf")).sum())
-        first = order[: min(learned, SHOWN)].tolist()
-        listed = ", ".join(map(str, first)) or "none"
-        more = f", and {learned - len(first)} more" if learned > len(first) else ""
-        never = times.size - learned
-        unlearned = f"; {never} never" if never else ""
-        yield f"  {objective:<5}{listed}{more}{unlearned}"
+        ahead = (times == 0.0).sum()
+        never = (times == float("inf")).sum()
+        order = times.argsort(kind="stable")[ahead : times.size - never].tolist()
+        first = order[:SHOWN]
+        said = [", ".join(map(str, first)) or "none"]
+        said += [f"and {len(order) - SHOWN} more"] * (len(order) > SHOWN)
+        said += [f"{ahead} half learned at the start"] * bool(ahead)
+        said += [f"{never} never"] * bool(never)
+        yield f"  {objective:<5}" + "; ".join(said)
         if spectrum.errors is not None and len(first) > 1 and times.size <= SURE:
             chance = spectrum.order_probability(int(L), eps=eps, objective=objective)
             sure = (chance[one, other] for one, other in pairwise(first))
