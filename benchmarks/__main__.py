@@ -13,6 +13,7 @@ QUESTIONS = (
     "how_long_is_a_derivation",
     "how_near_numpy_is_an_accumulator",
     "how_often_intervals_cover",
+    "how_long_is_an_identification",
     "how_near_its_products_is_a_gradient",
     "how_long_is_a_network",
     "how_much_does_stiffness_cost",

@@ -8,7 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import matplotlib.pyplot as plt
+import numpy as np
 
+import dlnflow
 from dlnflow import demo, plot
 from dlnflow.network import experiments, validity
 
@@ -20,6 +22,8 @@ def main(folder: Path) -> None:
         "collapse": lambda: plot.collapse([1.0, 2.0, 0.7, 1.4], [1.0, 0.8, 0.7, 0.6], 3, eps=1e-2),
         "depth": lambda: plot.critical_time_against_depth(1.0, [1.0, 0.8, 0.6]),
         "map": lambda: plot.first_learned_map(4, eps=1e-2),
+        "noisy_features": plot.noisy_features,
+        "identify": measured_curves,
     }
     for name, draw in figures.items():
         draw()
@@ -35,6 +39,14 @@ def main(folder: Path) -> None:
         demo.run(Path(scratch))
         shutil.copy(Path(scratch) / "order_against_depth.png", folder / "photographs.png")
     print(folder / "photographs.png")
+
+
+def measured_curves() -> None:
+    """The first example of ``docs/identify.md``."""
+    t = np.linspace(0.0, 60.0, 80)
+    w = dlnflow.amplitude(t, [[1.0], [1.1]], [[0.8], [0.5]], 3, eps=0.01, objective="mae")
+    noise = np.random.default_rng(0).normal(size=w.shape)
+    dlnflow.identify(t, w * (1.0 + 0.01 * noise)).plot()
 
 
 def save(path: Path, dpi: int = 150) -> None:

@@ -150,7 +150,7 @@ def _network(depth: str | None, eps: str | None) -> tuple[float, float] | None:
         return None
     L, start = whole("L", depth), 1e-3 if eps is None else number("eps", eps)
     with library_refusals():
-        pass
+        dlnflow.critical_time(1.0, 1.0, L, eps=start)
     return L, start
 
 
