@@ -18,6 +18,7 @@ Flags = NDArray[np.bool_]
 
 IN_CACHE = 2**16  # numbers, half a megabyte
 FEWEST_ROWS = 1024  # so that adding up d x d products stays cheap beside forming them
+GROWTH = 16  # what rounding may grow by, for fewer changes of the mean
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,17 +75,17 @@ def joined(one: Moments, other: Moments) -> Moments:
 def moments(x: NDArray[Any], y: NDArray[Any]) -> Moments:
     """Of at least one pair of rows, shapes (n, d), of any real type.
 
-    A block is centred by the mean of all rows before it, and as many blocks share a mean as came
-    before: products about that mean are at most twice those about the true one, so rounding is
-    too. The first block is centred by its own.
+    Blocks are centred by the mean of all rows before them. Up to ``GROWTH - 1`` times as many rows
+    as came before share a mean, so that products about it are at most ``GROWTH`` times those about
+    the true one, and rounding is too. The first block is centred by its own mean.
     """
     n, d = x.shape
-    rows = max(FEWEST_ROWS, IN_CACHE // d)
+    rows = max(FEWEST_ROWS, IN_CACHE // d, d)
     scratch = Scratch(min(rows, n), d)
     total = None
     start = 0
     while start < n:
-        stop = min(n, start + max(rows, start))
+        stop = min(n, start + max(rows, (GROWTH - 1) * start))
         near = _first_means(x[:rows], y[:rows]) if total is None else (total.x.mean, total.y.mean)
         part = scratch.moments(x[start:stop], y[start:stop], *near)
         total = part if total is None else joined(total, part)
@@ -115,7 +116,7 @@ class Scratch:
         # a row of the same length beside every row: NumPy is slow to repeat a short one
         self.shifts[0], self.shifts[1] = origin_x, origin_y
         n, d = x.shape
-        xx, yx = np.zeros((d, d)), np.zeros((d, d))
+        xx, yx = np.empty((2, d, d))
         sums = np.zeros((2, d))
         for start in range(0, n, self.rows):
             block = slice(start, start + self.rows)
@@ -123,16 +124,23 @@ class Scratch:
             in_x, in_y = self.centred[:, :m]
             np.subtract(x[block], self.shifts[0, :m], out=in_x)
             sums[0] += self.ones[:m] @ in_x
-            xx += np.matmul(in_x.T, in_x, out=self.product)
+            self._add(xx, in_x, in_x, first=not start)
             np.subtract(y[block], self.shifts[1, :m], out=in_y)
             sums[1] += self.ones[:m] @ in_y
-            yx += np.matmul(in_y.T, in_x, out=self.product)
+            self._add(yx, in_y, in_x, first=not start)
         offset_x, offset_y = sums / n
         xx -= np.outer(offset_x, sums[0])
         yx -= np.outer(offset_y, sums[0])
         return Moments(
             n, Side(origin_x, offset_x, constant_x), Side(origin_y, offset_y, constant_y), xx, yx
         )
+
+    def _add(self, total: Array, rows: Array, columns: Array, *, first: bool) -> None:
+        """A product to a total, or in its place."""
+        if first:
+            np.matmul(rows.T, columns, out=total)
+        else:
+            total += np.matmul(rows.T, columns, out=self.product)
 
 
 def _constant(samples: NDArray[Any], rows: int) -> Flags:

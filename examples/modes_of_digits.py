@@ -1,12 +1,12 @@
 """Modes of handwritten digits, one half from the other: data on which the theory fails.
 
-scikit-learn's 1797 digits of 8 x 8 pixels: the context is the left half, the target the right
-half, 32 pixels each, two of the left ones the same in every image. The theory wants context and
-target to be of one kind, and two halves are not: pixel for pixel they have little in common.
-Mirroring the right half brings strokes that meet in the middle to the same place; learning both
-halves from each other makes the covariance symmetric besides. It is the theory's hardest data
-here, and the assumptions say so. Networks are trained on the six modes of largest lam: of all,
-the last would take ten thousand times as long as the first, or more.
+scikit-learn's 1797 digits of 8 x 8 pixels: the context is the left half, the target the right half,
+32 pixels each, two of the left ones the same in every image. The theory wants context and target to
+be of one kind, and two halves are not: pixel for pixel they have little in common. Mirroring the
+right half brings strokes that meet in the middle to the same place; learning both halves from each
+other makes the covariance symmetric besides. It is the theory's hardest data here, and the
+assumptions say so. Networks are trained on the six modes of largest lam: of all, the last would
+take ten thousand times as long as the first, or more.
 """
 
 from __future__ import annotations

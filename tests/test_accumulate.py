@@ -65,6 +65,7 @@ def small_blocks(monkeypatch):
     """Blocks of a few rows, so that a small sample has many, and segments that double."""
     monkeypatch.setattr(_moments, "IN_CACHE", 1)
     monkeypatch.setattr(_moments, "FEWEST_ROWS", 7)
+    monkeypatch.setattr(_moments, "GROWTH", 3)
 
 
 @pytest.mark.parametrize("mean", [0.0, 1e3, 1e8])
