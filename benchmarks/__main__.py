@@ -1,7 +1,8 @@
-"""Ask every question and print the figures beside what is allowed."""
+"""Ask every question, or those named, and print the figures beside what is allowed."""
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 
 QUESTIONS = (
@@ -23,7 +24,7 @@ QUESTIONS = (
 def main() -> None:
     missed = 0
     print(f"{'question':<66}{'figure':>10}   allowed")
-    for question in QUESTIONS:
+    for question in sys.argv[1:] or QUESTIONS:
         for finding in import_module(f"benchmarks.{question}").findings():
             sign = ">=" if finding.larger_is_better else "<="
             verdict = "" if finding.met else "   MISSED"

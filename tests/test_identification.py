@@ -91,6 +91,90 @@ def test_fit_and_errors_are_those_of_scipy():
     assert found.ranking["aic"][0] == pytest.approx(2 * 4 - 2 * likelihood, rel=1e-6)
 
 
+def _own_errors(found):
+    """Standard errors of the logarithms, mode by mode, lam before rho before eps."""
+    return np.array(found.stderr) / np.array([found.lam, found.rho, found.eps])
+
+
+def test_a_given_noise_sets_the_errors():
+    t = np.linspace(0.0, 9000.0, 60)
+    w = dlnflow.amplitude(t, 1.0, 0.6, 3, eps=0.01)  # plateau 0.216, so that units matter
+    w = w + 0.002 * np.random.default_rng(1).normal(size=t.size)
+
+    def curve(t, lam, rho, eps):
+        return dlnflow.amplitude(t, np.exp(lam), np.exp(rho), 3, eps=np.exp(eps))
+
+    for sigma in (0.002, 0.01):
+        found = dlnflow.identify(t, w, objective="jepa", L=3, noise="absolute", sigma=sigma)
+        best, covariance = scipy.optimize.curve_fit(
+            curve, t, w, np.log([0.9, 0.65, 0.012]), np.full(t.size, sigma), absolute_sigma=True
+        )
+        assert found.sigma == pytest.approx(sigma, rel=1e-12)
+        assert np.allclose(_own_errors(found), np.sqrt(np.diag(covariance)), rtol=1e-2)
+        likelihood = scipy.stats.norm.logpdf(w, curve(t, *best), sigma).sum()
+        assert found.ranking["aic"][0] == pytest.approx(2 * 3 - 2 * likelihood, rel=1e-6)
+
+
+def test_modes_that_share_something_are_fitted_as_by_scipy():
+    t, n = np.linspace(0.0, 60.0, 60), 60
+    truth = np.log([[1.0, 0.8, 0.01], [1.2, 0.5, 0.01]])
+    noise = np.array([0.004, 0.008])
+    law = {"L": 2, "objective": "mae"}
+
+    def curves(rows):
+        lam, rho, eps = np.exp(rows).T[:, :, None]
+        return dlnflow.amplitude(t, lam, rho, eps=eps, **law)
+
+    rng = np.random.default_rng(3)
+    w = curves(truth) + noise[:, None] * rng.normal(size=(2, n))
+
+    def against_scipy(found, spread, start):
+        """Errors of the rows' parameters and AIC, where ``spread`` makes rows of what is shared."""
+
+        def stacked(_, *shared):
+            return curves(spread(np.array(shared))).ravel()
+
+        sizes = np.repeat(found.sigma, n)
+        best, covariance = scipy.optimize.curve_fit(
+            stacked, None, w.ravel(), start, sizes, absolute_sigma=True
+        )
+        residuals = (stacked(None, *best) - w.ravel()).reshape(2, n)
+        free = len(start) / 2
+        assert np.allclose(
+            found.sigma, np.sqrt(np.sum(residuals**2, axis=1) / (n - free)), rtol=1e-3
+        )
+        likeliest = np.sqrt(np.mean(residuals**2, axis=1))
+        likelihood = scipy.stats.norm.logpdf(residuals, 0.0, likeliest[:, None]).sum()
+        assert found.ranking["aic"][0] == pytest.approx(
+            2 * (len(start) + 2) - 2 * likelihood, rel=1e-5
+        )
+        return best, np.sqrt(np.diag(covariance))
+
+    one = dlnflow.identify(t, w, **law, noise="absolute", one_eps=True)
+    best, errors = against_scipy(
+        one,
+        lambda p: np.array([[p[0], p[1], p[4]], [p[2], p[3], p[4]]]),
+        truth.ravel()[[0, 1, 3, 4, 2]],
+    )
+    own = _own_errors(one)
+    assert np.allclose(np.log(one.rho), best[[1, 3]], atol=1e-3 * errors[1])
+    assert np.allclose(own, [errors[[0, 2]], errors[[1, 3]], errors[[4, 4]]], rtol=2e-2)
+
+    unknown = dlnflow.identify(
+        7.0 * t, w, lam=[1.0, np.nan], clock="unknown", noise="absolute", **law
+    )
+    best, errors = against_scipy(
+        unknown,
+        lambda p: np.array([[p[0], *p[1:3]], [p[0] + p[3], *p[4:6]]]),
+        [0.0, *truth[0, 1:], truth[1, 0], *truth[1, 1:]],
+    )
+    assert unknown.time_scale == pytest.approx(np.exp(best[0]) / 7.0, rel=1e-3)
+    own = _own_errors(unknown)
+    assert own[0, 0] == 0.0
+    assert unknown.lam[0] == 1.0
+    assert np.allclose(own.T.ravel()[1:], errors[[1, 2, 3, 4, 5]], rtol=3e-2)
+
+
 @pytest.mark.parametrize("clock", ["paper", "network", dlnflow.Training(lr=0.1)])
 @pytest.mark.parametrize(("objective", "P"), [("jepa", 1), ("mae", 2), ("layer-1", 3)])
 def test_the_fitted_curves_are_the_library_s_own(clock, objective, P):
