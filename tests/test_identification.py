@@ -266,6 +266,41 @@ def test_candidates_with_one_mode_equation_are_one_and_named_together():
     assert (found.objective, found.L, found.decoder_depth) == ("mae", 2, 2)
 
 
+def test_all_objectives_are_all_that_networks_so_deep_can_have():
+    t = np.linspace(0.0, 60.0, 80)
+    found = dlnflow.identify(
+        t, dlnflow.amplitude(t, 1.0, 0.8, 2, eps=0.01), objective="all", L=[2, 4]
+    )
+    tried = set()
+    for law in found.ranking.itertuples():
+        first = f"{law.objective.upper()}, L = {law.L}" if law.objective in ("jepa", "mae") else ""
+        tried |= {first or f"{law.objective}, L = {law.L}", *filter(None, law.same.split("; "))}
+    layers = {"layer-1, L = 2", *(f"layer-{m}, L = 4" for m in (1, 2, 3))}
+    assert tried == {f"{name}, L = {L}" for name in ("JEPA", "MAE") for L in (2, 4)} | layers
+
+
+def test_the_rival_is_the_second_best():
+    t = np.linspace(0.0, 60.0, 80)
+    w = dlnflow.amplitude(t, 1.0, 0.8, 2, eps=0.01, objective="mae")
+    found = dlnflow.identify(t, w)
+    second = found.ranking.loc[1]
+    assert (found.rival.objective.name, found.rival.L) == (second.objective, second.L)
+    assert found.rival != found.candidate
+    alone = dlnflow.identify(t, w, objective="mae", L=2)
+    assert alone.rival == alone.candidate
+
+
+def test_modes_that_are_fitted_together_have_one_kind_of_noise():
+    rng = np.random.default_rng(0)
+    t = np.linspace(0.0, 60.0, 100)
+    w = dlnflow.amplitude(t, [[1.0], [1.2]], [[0.8], [0.5]], 2, eps=0.01, objective="mae")
+    w[0] *= 1.0 + 0.02 * rng.normal(size=t.size)
+    w[1] += 0.001 * rng.normal(size=t.size)
+    law = {"objective": "mae", "L": 2}
+    assert dlnflow.identify(t, w, **law).noise == ("relative", "absolute")
+    assert len(set(dlnflow.identify(t, w, one_eps=True, **law).noise)) == 1
+
+
 def test_many_trajectories_at_once_are_each_as_if_alone():
     rng = np.random.default_rng(3)
     t = np.linspace(0.0, 1.0, 80)
