@@ -1,12 +1,17 @@
 """How sure the modes of samples are: influence, intervals, order, noise floor, shrinkage, bases."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.linalg import norm
 from scipy.optimize import linear_sum_assignment
 
 from dlnflow import network
+from dlnflow._noise_floor import edge
 from dlnflow.network._data import given_covariances
 from dlnflow.spectrum import Spectrum
 
@@ -88,6 +93,38 @@ def test_intervals_do_not_hold_other_values():
     assert all(share < 0.6 for share in held(60, 800, stretch=1.5, errors="asymptotic").values())
 
 
+@pytest.mark.parametrize("basis", ["variance", "generalised"])
+def test_the_bias_is_what_many_samples_show(basis):
+    variance, rho = 0.7 ** np.arange(5) * 4.0, (0.3, 0.8, -0.2, 0.6, 0.1)
+    truth = {"lam": variance * rho, "variance": variance, "rho": np.array(rho)}
+    off = {name: np.zeros((600, 5)) for name in QUANTITIES}
+    told = {name: np.zeros((600, 5)) for name in QUANTITIES}
+    for seed in range(600):
+        x, y = pairs(200, variance, rho, seed, turn=False)
+        found = Spectrum.from_samples(x, y, basis=basis, errors="asymptotic")
+        modes, match = linear_sum_assignment(-np.abs(found.filters / norm(found.filters, axis=0)))
+        for name, bias in zip(QUANTITIES, found.errors.bias, strict=True):
+            off[name][seed] = getattr(found, name)[match] - truth[name][modes]
+            told[name][seed] = bias[match]
+    for name in QUANTITIES if basis == "variance" else ("rho",):
+        error = off[name].std(axis=0) / np.sqrt(600)
+        miss = np.abs((off[name] - told[name]).mean(axis=0)) / error
+        assert miss.max() < 3.5, (name, miss)
+        assert (np.abs(off[name].mean(axis=0)) / error).max() > 5.0, name  # there is one to tell
+
+
+def test_intervals_are_moved_by_the_bias_and_widened_by_it():
+    found = Spectrum.from_samples(*pairs(80), errors="asymptotic")
+    quantile = scipy.stats.t(79).ppf(0.95)
+    for place, name in ((0, "lam"), (2, "rho")):
+        low, high = found.interval(name, 0.9)
+        bias = found.errors.bias[place]
+        assert np.abs(bias).min() > 1e-6
+        assert np.allclose(0.5 * (low + high), getattr(found, name) - bias)
+        width = np.sqrt(getattr(found.errors, name) ** 2 + bias**2)
+        assert np.allclose(0.5 * (high - low), quantile * width)
+
+
 def test_a_second_pass_in_batches_gives_the_same_errors():
     x, y = pairs(500)
     whole = Spectrum.from_samples(x, y, errors="asymptotic", block=7)
@@ -142,6 +179,41 @@ def test_modes_of_unrelated_data_lie_below_the_noise():
         x, y = pairs(200, variance, (0.5,) * 5)
         found = Spectrum.from_samples(x, y, basis=basis, errors="asymptotic")
         assert not found.below_noise.any()
+
+
+def test_alarms_over_unrelated_data_are_as_rare_as_they_say():
+    variance = 0.8 ** np.arange(12)
+    above = [
+        (
+            ~Spectrum.from_samples(
+                *pairs(600, variance, (0.0,) * 12, seed), basis="generalised", errors="asymptotic"
+            ).below_noise
+        ).any()
+        for seed in range(400)
+    ]
+    assert 0.02 < np.mean(above) < 0.085
+
+
+def test_the_edge_of_noise_is_wigner_s_and_that_of_a_large_random_matrix():
+    assert edge(np.full(30, 3.0), 500.0) == pytest.approx(np.sqrt(2 * 30 * 3.0 / 500.0), rel=1e-6)
+    rng, d, n = np.random.default_rng(0), 800, 4000
+    noise = np.geomspace(0.01, 1.0, d)
+    entries = rng.normal(size=(d, d)) * np.sqrt(noise[:, None] / n)
+    largest = np.linalg.eigvalsh(0.5 * (entries + entries.T))[-1]
+    assert edge(noise, n) == pytest.approx(largest, rel=0.02)
+    assert edge(np.full(d, noise.mean()), n) != pytest.approx(largest, rel=0.05)
+
+
+def test_draws_of_a_bootstrap_are_centred_on_the_estimate():
+    x, y = pairs(60, variance=(2.0, 1.0), rho=(0.4, 0.8), turn=False)
+    found = Spectrum.from_samples(x, y, errors="bootstrap", resamples=200)
+    shifted = replace(
+        found.errors, draws=found.errors.draws + np.array([[[0.3, -0.1]], [[0, 0]]])[:, 0]
+    )
+    other = replace(found, errors=shifted)
+    expected = found.order_probability(1, objective="mae")
+    assert np.allclose(other.order_probability(1, objective="mae"), expected)
+    assert 0.0 < expected[0, 1] < 1.0
 
 
 def test_errors_are_in_the_table_and_the_text_and_follow_the_leading_modes():
