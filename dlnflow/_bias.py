@@ -3,7 +3,8 @@
 The second order of perturbation theory, for Gaussian samples: a mode turns towards another by an
 angle with the sample's own noise in it, and on average gains from every such turn (D. N. Lawley,
 Biometrika 43 (1956) 128, for the variances). Where two modes are nearer than the noise they repel
-each other no further, and ``1 / gap`` is damped there.
+each other no further, and ``1 / gap`` is damped there. And covariances about a sample's own mean,
+divided by ``n``, are all too small by ``1 / n``.
 """
 
 from __future__ import annotations
@@ -27,14 +28,15 @@ def gaussian_bias(whole: InBasis, joint: Array, n: float, *, generalised: bool) 
     n : float
         Independent samples.
     generalised : bool
-        Whether the modes are the generalised ones; then only ``rho`` is known to have a bias.
+        Whether the modes are the generalised ones; then only ``rho`` is corrected for the turns.
     """
     m = len(joint) // 2
     s, lam, of_y = np.diag(joint)[:m], np.diag(joint[m:, :m]), np.diag(joint)[m:]
     if generalised:
         rho, spread = lam / s, of_y / s
         square = 0.25 * (spread[:, None] + spread - 2.0 * np.outer(rho, rho)) / n
-        return np.array([s * np.sum(square * _over(rho, square), axis=1), np.zeros(m)])
+        of_rho = np.sum(square * _over(rho, square), axis=1)
+        return np.array([s * of_rho - lam / n, -s / n])
     alike = whole.spaces[:, None] == whole.spaces
     xx = np.outer(s, s) / n
     both = 0.5 * (np.outer(lam, s) + np.outer(s, lam)) / n
@@ -43,7 +45,7 @@ def gaussian_bias(whole: InBasis, joint: Array, n: float, *, generalised: bool) 
     within = np.where(alike, _over(lam, yx), 0.0)
     of_lam = (2.0 * both - xx * between * _apart(lam)) * between + yx * within
     of_variance = xx * between + (2.0 * both - yx * within * _apart(s)) * within
-    return np.array([of_lam.sum(axis=1), of_variance.sum(axis=1)])
+    return np.array([of_lam.sum(axis=1) - lam / n, of_variance.sum(axis=1) - s / n])
 
 
 def _apart(values: Array) -> Array:

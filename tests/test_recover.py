@@ -20,6 +20,10 @@ def world(lam=LAM, variance=VARIANCE, seed=0):
     return basis * variance @ basis.T, basis * lam @ basis.T
 
 
+def world_basis(seed):
+    return Spectrum.from_covariances(*world(seed=seed)).basis
+
+
 def trained(objective="jepa", L=2, eps=0.05, seed=0, **options):
     xx, yx = world(seed=seed)
     start = network.balanced(xx, yx, L=L, eps=eps, objective=objective, rng=seed, **options)
@@ -118,6 +122,26 @@ def test_modes_are_matched_with_those_of_the_data_by_direction(run):
     strange = found.against(stranger)
     assert strange["overlap"].isna().sum() >= 4
     assert strange["rho_data"].isna().sum() >= 4
+
+
+def test_modes_of_other_directions_match_none(run):
+    xx, yx = world(seed=5)
+    table = dlnflow.recover(run).against(Spectrum.from_covariances(xx, yx))
+    apart = np.abs(world_basis(0).T @ world_basis(5)).max(axis=1) ** 2 < 0.5
+    assert apart.any()
+    assert table["of_data"].isna().sum() + (table["of_data"] == -1).sum() >= apart.sum()
+    assert np.isnan(table["rho_data"][apart]).all()
+
+
+def test_a_mode_counts_as_learned_from_half_of_its_plateau_on():
+    for share, learned in ((0.45, False), (0.6, True)):
+        last = dlnflow.critical_time(1.0, 0.8, 2, eps=0.01, p=share)
+        t = np.linspace(0.0, float(last), 60)
+        w = dlnflow.amplitude(t, [[1.0], [2.0]], [[0.8], [0.9]], 2, eps=0.01)
+        encoder = np.einsum("mt,mk->tmk", w, np.eye(2))
+        found = dlnflow.recover(t=t, encoder=encoder, objective="jepa", L=2)
+        assert found.lam == pytest.approx([2.0, 1.0], rel=1e-6)
+        assert found.learned.tolist() == [True, learned]
 
 
 def test_a_recovery_is_a_table_and_cannot_be_changed(run):

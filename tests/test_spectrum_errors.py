@@ -26,20 +26,24 @@ def pairs(n, variance=(4.0, 2.0, 1.0, 0.4), rho=(0.3, 0.9, 0.6, -0.4), seed=0, t
     return z @ basis.T, (np.array(rho) * z + np.sqrt(1.0 - np.square(rho)) * e) @ basis.T
 
 
-def weighted(x, y, weights, basis):
+def weighted(x, y, weights, basis, shrinkage):
     """The modes of samples that count differently."""
     weights = weights / weights.sum()
     x, y = x - weights @ x, y - weights @ y
     xx, yx = (x * weights[:, None]).T @ x, (y * weights[:, None]).T @ x
-    return Spectrum.from_covariances(0.5 * (xx + xx.T), yx, basis=basis)
+    kept = 1.0 - (shrinkage or 0.0)
+    xx = 0.5 * kept * (xx + xx.T) + (1.0 - kept) * np.mean(np.diag(xx)) * np.eye(len(xx))
+    return Spectrum.from_covariances(xx, kept * yx, basis=basis)
 
 
+@pytest.mark.parametrize("shrinkage", [None, 0.3])
 @pytest.mark.parametrize("basis", ["variance", "generalised"])
-def test_errors_are_those_of_the_whole_estimator_under_reweighting(basis):
+def test_errors_are_those_of_the_whole_estimator_under_reweighting(basis, shrinkage):
     """The infinitesimal jackknife by finite differences: no formula is shared."""
     x, y = pairs(60, seed=3)
     y = y + 0.3 * x[:, ::-1]
-    found = Spectrum.from_samples(x, y, basis=basis, errors="asymptotic")
+    options = {"basis": basis, "shrinkage": shrinkage}
+    found = Spectrum.from_samples(x, y, errors="asymptotic", **options)
     step = 1e-4
     moved = []
     for k in range(60):
@@ -47,7 +51,7 @@ def test_errors_are_those_of_the_whole_estimator_under_reweighting(basis):
         for sign in (1.0, -1.0):
             weights = np.ones(60)
             weights[k] += sign * step
-            other = weighted(x, y, weights, basis)
+            other = weighted(x, y, weights, **options)
             ends.append([getattr(other, name) for name in QUANTITIES])
         moved.append((np.array(ends[0]) - np.array(ends[1])) / (2.0 * step))
     error = np.sqrt(np.sum(np.square(moved), axis=0) * 60 / 59)
@@ -95,12 +99,12 @@ def test_intervals_do_not_hold_other_values():
 
 @pytest.mark.parametrize("basis", ["variance", "generalised"])
 def test_the_bias_is_what_many_samples_show(basis):
-    variance, rho = 0.7 ** np.arange(5) * 4.0, (0.3, 0.8, -0.2, 0.6, 0.1)
+    variance, rho = 0.5 ** np.arange(5) * 4.0, (0.3, 0.8, -0.2, 0.6, 0.1)
     truth = {"lam": variance * rho, "variance": variance, "rho": np.array(rho)}
     off = {name: np.zeros((600, 5)) for name in QUANTITIES}
     told = {name: np.zeros((600, 5)) for name in QUANTITIES}
     for seed in range(600):
-        x, y = pairs(200, variance, rho, seed, turn=False)
+        x, y = pairs(400, variance, rho, seed, turn=False)
         found = Spectrum.from_samples(x, y, basis=basis, errors="asymptotic")
         modes, match = linear_sum_assignment(-np.abs(found.filters / norm(found.filters, axis=0)))
         for name, bias in zip(QUANTITIES, found.errors.bias, strict=True):
@@ -145,6 +149,13 @@ def test_rows_that_repeat_each_other_count_as_one_where_told():
     ignored = Spectrum.from_samples(x5, y5, errors="asymptotic")
     assert np.allclose(blocks.errors.rho, alone.errors.rho, rtol=1e-6)
     assert np.allclose(ignored.errors.rho, alone.errors.rho / np.sqrt(5.0), rtol=1e-2)
+    for basis in ("variance", "generalised"):
+        floors = [
+            Spectrum.from_samples(*rows, basis=basis, errors="asymptotic", block=block).errors
+            for rows, block in (((x, y), 1), ((x5, y5), 5))
+        ]
+        assert np.allclose(floors[1].noise_floor, floors[0].noise_floor, rtol=0.1)
+        assert np.allclose(floors[1].bias, floors[0].bias, rtol=0.2, atol=1e-4)
     resampled = Spectrum.from_samples(x5, y5, errors="bootstrap", block=5, resamples=200)
     assert np.allclose(resampled.errors.rho, alone.errors.rho, rtol=0.3)
 
