@@ -25,6 +25,7 @@ from dlnflow.simulate import Simulation, Trajectories, simulate
 from dlnflow.spectrum import Spectrum
 
 if TYPE_CHECKING:
+    from dlnflow import claims as claims
     from dlnflow import demo as demo
     from dlnflow import generative as generative
     from dlnflow import network as network
@@ -63,6 +64,6 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """``dlnflow.plot``, ``network``, ``symbolic`` and the like, loaded when asked for."""
-    if name in ("demo", "generative", "network", "plot", "symbolic"):
+    if name in ("claims", "demo", "generative", "network", "plot", "symbolic"):
         return import_module(f"dlnflow.{name}")
     raise AttributeError(f"module 'dlnflow' has no attribute {name!r}")

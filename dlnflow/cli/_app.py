@@ -9,6 +9,7 @@ import typer
 
 import dlnflow
 from dlnflow.cli import _options as options
+from dlnflow.cli._claims import claims
 from dlnflow.cli._derive import derive
 from dlnflow.cli._figures import figures
 from dlnflow.cli._identify import identify
@@ -49,6 +50,7 @@ def _command_line(
 
 
 app.add_typer(figures)
+app.command("claims", epilog="Example: dlnflow claims --only 3,5 --quick")(claims)
 app.command("derive", epilog="Example: dlnflow derive jepa -L 3 --format markdown")(derive)
 app.command("modes", epilog="Example: dlnflow modes --x x.npy --y y.npy --out modes.csv")(modes)
 app.command("identify", epilog="Example: dlnflow identify runs.csv --figure fit.png")(identify)

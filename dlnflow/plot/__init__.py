@@ -5,6 +5,7 @@ them shows a window. An objective has the same colour in all of them (`colour`),
 with line styles, tell its modes apart.
 """
 
+from dlnflow.plot._claims import claim
 from dlnflow.plot._collapse import collapse
 from dlnflow.plot._depth import critical_time_against_depth
 from dlnflow.plot._first_learned import first_learned_map
@@ -15,6 +16,7 @@ from dlnflow.plot._style import colour
 from dlnflow.plot._trajectories import paper_panels, simulation, trajectories
 
 __all__ = [
+    "claim",
     "collapse",
     "colour",
     "comparison",

@@ -1,0 +1,107 @@
+"""Examine the claims."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from functools import partial
+from importlib import import_module
+from typing import Any
+
+from dlnflow.claims._claim import Claim, Effort, Noted, Observation
+from dlnflow.claims._judge import Verdict, judge
+from dlnflow.claims._report import Finding, Report
+from dlnflow.network._watch import Report as Progress
+from dlnflow.network._watch import Watch
+
+MODULES = (
+    "c01_mode_equations",
+    "c02_critical_times",
+)
+CLAIMS: dict[str, Claim] = {
+    claim.name: claim
+    for claim in (import_module(f"dlnflow.claims.{module}").CLAIM for module in MODULES)
+}
+NOTHING = Noted("", {})
+STANDS = (Verdict.holds, Verdict.holds_when)
+
+
+def run(
+    only: str | Iterable[str] | None = None, *, quick: bool = False, progress: Progress = False
+) -> Report:
+    """Recompute the evidence for the paper's claims, and judge them.
+
+    Parameters
+    ----------
+    only : str or several, optional
+        Numbers of claims, ``"3"`` or ``["3", "12a"]``; by default all of them.
+    quick : bool
+        Fewer settings, all in under a minute; the verdicts have to be the same.
+    progress : bool or callable
+        True shows a bar on standard error; a callable is given the share done and a line of text.
+
+    Returns
+    -------
+    Report
+        An interrupt ends it early with all claims examined so far.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For a claim that does not exist.
+
+    Notes
+    -----
+    Each claim is observed by several routes that share no code, and once more with its premise
+    broken, as a control; one rule makes the verdict. ``docs/claims.md``.
+
+    Examples
+    --------
+    >>> from dlnflow import claims
+    >>> report = claims.run("1", quick=True)
+    >>> report["1"].verdict, report["1"].control
+    (<Verdict.holds: 'holds'>, <Verdict.fails: 'does not hold'>)
+    >>> report["1"].routes
+    ('derivation', 'closed form', 'plain network')
+    """
+    chosen = _chosen(only)
+    if not isinstance(quick, bool):
+        raise TypeError(f"quick must be True or False: got {quick!r}")
+    effort = Effort.quick if quick else Effort.full
+    findings: list[Finding] = []
+    with Watch(progress, None, every=0.0) as watch:
+        for claim in chosen:
+            watch.goes_on(
+                len(findings) / len(chosen), partial(str.format, "{}. {}", claim.name, claim.title)
+            )
+            findings.append(examine(claim, effort))
+    watch.insist(findings)
+    return Report(tuple(findings), watch.stopped)
+
+
+def examine(claim: Claim, effort: Effort) -> Finding:
+    """Observe one claim, judge it, and judge it with its premise broken."""
+    began = time.perf_counter()
+    seen = tuple(claim.observe(effort))
+    verdict, because = judge(seen)
+    noted = claim.note(seen) if verdict in STANDS else NOTHING
+    control = judge(broken(claim)).verdict
+    seconds = time.perf_counter() - began
+    return Finding(claim, effort, verdict, because, noted, seen, control, seconds)
+
+
+def broken(claim: Claim, **premise: Any) -> tuple[Observation, ...]:
+    """What is observed quickly with the premise broken: the control's, or another."""
+    return tuple(claim.observe(Effort.quick, **(premise or claim.control.premise)))
+
+
+def _chosen(only: str | Iterable[str] | None) -> Sequence[Claim]:
+    if only is None:
+        return tuple(CLAIMS.values())
+    names = [only] if isinstance(only, str) else list(only)
+    for name in names:
+        if name not in CLAIMS:
+            raise ValueError(f"only must name claims among {', '.join(CLAIMS)}: got {name!r}")
+    if not names:
+        raise ValueError("only must name at least one claim: got none")
+    return tuple(claim for name, claim in CLAIMS.items() if name in names)

@@ -1,0 +1,136 @@
+"""``dlnflow claims``: the paper's claims, recomputed and judged."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dlnflow.cli import _options as options
+from dlnflow.cli._refusals import library_refusals, say
+from dlnflow.cli._tables import writable, writing
+
+if TYPE_CHECKING:
+    from dlnflow.claims import Report
+
+WIDTH = 132  # characters of the table
+SUFFIXES = {".md": "markdown", ".json": "json", ".html": "html", ".htm": "html"}
+
+
+class Document(StrEnum):
+    """How a report is written."""
+
+    table = "table"
+    markdown = "markdown"
+    json = "json"
+    html = "html"
+
+
+def claims(
+    *,
+    only: Annotated[
+        str | None,
+        options.option(
+            "--only", metavar="LIST", panel="Claims", help="Numbers of claims: 3,12a. All of them."
+        ),
+    ] = None,
+    quick: Annotated[
+        bool,
+        options.option(
+            "--quick", panel="Claims", help="Fewer settings: a minute in place of several."
+        ),
+    ] = False,
+    form: Annotated[
+        Document | None, options.option("--format", panel="Output", help="By default table.")
+    ] = None,
+    figures: Annotated[
+        Path | None,
+        options.option(
+            "--figures",
+            metavar="FOLDER",
+            panel="Output",
+            help="Where to put a figure of each claim, and its data as CSV.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        options.option("--out", "-o", metavar="FILE", panel="Output", help="Where to write."),
+    ] = None,
+) -> None:
+    """The paper, claim by claim: recomputed, judged; exit 1 if a verdict is not as recorded.
+
+    Each claim is put to several routes that share no code (closed form, SciPy, mpmath, computer
+    algebra, networks of matrices), in many settings, and once more with its premise broken.
+    """
+    from dlnflow import claims as theirs
+
+    writable(out)
+    named = SUFFIXES.get(out.suffix.lower()) if out else None
+    chosen = form or (Document(named) if named else Document.table)
+    wanted = None if only is None else [name.strip() for name in only.split(",")]
+    with library_refusals():
+        report = theirs.run(wanted, quick=quick, progress=True)
+    _hand_over(_written(report, chosen), out)
+    if figures is not None:
+        with writing(figures):
+            made = report.save_figures(figures)
+        say(f"wrote {figures}: {len(made)} figures and their data")
+    _end(report)
+
+
+def _end(report: Report) -> None:
+    """Say what is not as it should be; exit 1 if anything is."""
+    for one in report.changed:
+        say(f"claim {one.claim.name}: {one.summary}; recorded is: {one.recorded or 'nothing'}")
+    for one in report.unsound:
+        say(f"claim {one.claim.name}: its control does not change the verdict: {one.control}")
+    if report.stopped:
+        say(f"stopped early: {report.stopped}")
+    if report.changed or report.unsound or report.stopped:
+        raise typer.Exit(1)
+    say(f"{len(report)} claims, every verdict as recorded")
+
+
+def _written(report: Report, form: Document) -> str:
+    return {
+        Document.table: _table,
+        Document.markdown: type(report).to_markdown,
+        Document.json: type(report).to_json,
+        Document.html: type(report).to_html,
+    }[form](report)
+
+
+def _table(report: Report) -> str:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=True)
+    for name in ("", "claim", "verdict", "found"):
+        table.add_column(name)
+    table.add_column("routes", justify="right")
+    table.add_column("control")
+    for one in report.findings:
+        table.add_row(
+            one.claim.name,
+            one.claim.title,
+            one.summary,
+            one.noted.sentence,
+            str(len(one.routes)),
+            str(one.control),
+        )
+    text = StringIO()
+    Console(file=text, width=WIDTH, highlight=False, markup=False).print(table)
+    return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
+
+
+def _hand_over(text: str, out: Path | None) -> None:
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    with writing(out):
+        out.write_text(text, encoding="utf-8")
+    say(f"wrote {out}")

@@ -1,0 +1,152 @@
+"""One claim of the paper: what every route observed, and where the claim is true."""
+
+from __future__ import annotations
+
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from dlnflow.plot._style import BETWEEN, COLOURS, LINE_STYLES, NEUTRAL, single_axes
+
+if TYPE_CHECKING:
+    from dlnflow.claims import Finding, Observation
+
+Array = NDArray[np.float64]
+
+ROUTE_MARKERS = {
+    "derivation": "x",
+    "closed form": ".",
+    "quadrature": "+",
+    "mode ODE": "^",
+    "plain network": "o",
+    "matrix network": "s",
+    "trained network": "D",
+    "real data": "*",
+}
+UNFILLED = ("x", "+", ".")
+FALSE, TRUE = "claim false", "claim true"
+FLOOR = 1e-16  # zeros on a logarithmic axis are drawn here
+WIDTH = 78  # characters of a title
+
+
+def claim(finding: Finding, *, ax: Axes | None = None) -> Axes:
+    """What was observed of a claim, over what was varied.
+
+    Parameters
+    ----------
+    finding : Finding
+        Of one claim, from `dlnflow.claims.run`.
+    ax : matplotlib.axes.Axes, optional
+        To draw on.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Each series has a colour and a line through its first route; the routes have markers,
+        filled where the claim is true. Series in which the condition is met everywhere, or
+        nowhere, are as the others: the boundary is in the title.
+
+    Raises
+    ------
+    TypeError
+        For what is not a finding.
+
+    Examples
+    --------
+    >>> from dlnflow import claims, plot
+    >>> axes = plot.claim(claims.run("1", quick=True)["1"])
+    >>> axes.get_xlabel()
+    'encoder depth L'
+    """
+    from dlnflow.claims import Finding
+
+    if not isinstance(finding, Finding):
+        raise TypeError(f"finding must be a dlnflow.claims.Finding: got {type(finding).__name__}")
+    axes = single_axes(ax, figsize=(9.2, 5.2))
+    shown = [one for one in finding.observations if finding.claim.drawn(one)]
+    names = list(dict.fromkeys(one.series for one in shown))
+    for index, name in enumerate(names):
+        seen = [one for one in shown if one.series == name]
+        look = {"color": _colour(name, index, names), "linestyle": _line(index)}
+        _series(axes, seen, name, finding.claim.number.log, look)
+    axes.set(xlabel=finding.claim.x.label, ylabel=finding.claim.number.label)
+    axes.set_xscale("log" if finding.claim.x.log else "linear")
+    axes.set_yscale("log" if finding.claim.number.log else "linear")
+    heading = f"{finding.claim.name}. {finding.claim.title}: {finding.summary}"
+    axes.set_title(fill(heading, WIDTH), fontsize="medium", loc="left")
+    _legend(axes, shown)
+    return axes
+
+
+def _series(
+    axes: Axes, seen: list[Observation], name: str, log: bool, look: dict[str, Any]
+) -> None:
+    for order, route in enumerate(dict.fromkeys(one.route for one in seen)):
+        mine = sorted((one for one in seen if one.route == route), key=lambda one: one.x)
+        x = np.array([one.x for one in mine])
+        y = np.array([one.number for one in mine])
+        y = np.maximum(y, FLOOR) if log else y
+        if order == 0:
+            axes.plot(x, y, **look, linewidth=1.5, label=name)
+        marker = ROUTE_MARKERS[route]
+        true = np.array([one.holds for one in mine])
+        for chosen, filled in ((true, True), (~true, False)):
+            face = look["color"] if filled or marker in UNFILLED else "white"
+            axes.plot(
+                x[chosen],
+                y[chosen],
+                linestyle="none",
+                marker=marker,
+                markersize=9 - order,
+                markerfacecolor=face,
+                markeredgecolor=look["color"],
+                label="_",
+            )
+
+
+def _colour(name: str, index: int, names: list[str]) -> Any:
+    """Shades of an objective's colour for its series, the other colours in turn for the rest."""
+    for objective, base in COLOURS.items():
+        mine = [other for other in names if other.lower().startswith(objective)]
+        if name in mine:
+            share = mine.index(name) / max(1, len(mine) - 1) if len(mine) > 1 else 0.5
+            own = np.array(to_rgb(base))
+            light, dark = own + 0.45 * (1.0 - own), 0.5 * own
+            return tuple(light + share * (dark - light))
+    return BETWEEN[index % len(BETWEEN)]
+
+
+def _line(index: int) -> Any:
+    return LINE_STYLES[index % len(LINE_STYLES)]
+
+
+def _legend(axes: Axes, shown: list[Observation]) -> None:
+    """Series, routes, and what a filled marker means, beside the axes."""
+    lines = [line for line in axes.get_lines() if not str(line.get_label()).startswith("_")]
+    for line in lines:
+        line.set_label(fill(str(line.get_label()), 34))
+    routes = [
+        Line2D([], [], color=NEUTRAL, marker=ROUTE_MARKERS[route], linestyle="none", label=route)
+        for route in ROUTE_MARKERS
+        if route in {one.route for one in shown}
+    ]
+    meaning = [
+        Line2D([], [], color=NEUTRAL, marker="o", linestyle="none", label=TRUE),
+        Line2D([], [], color=NEUTRAL, marker="o", markerfacecolor="white", linestyle="none"),
+    ]
+    meaning[1].set_label(FALSE)
+    if all(one.holds for one in shown):
+        meaning = []
+    axes.legend(
+        handles=[*lines, *routes, *meaning],
+        fontsize="small",
+        loc="upper left",
+        bbox_to_anchor=(1.01, 1.0),
+        borderaxespad=0.0,
+        handlelength=3.0,
+    )

@@ -1,0 +1,365 @@
+"""Claims: verdicts follow from observations by one rule, rest on routes that share no code, and
+change when the premise is broken; what is printed of them is what was recorded."""
+
+import ast
+import json
+import math
+import re
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dlnflow import claims
+from dlnflow.claims import _render, _report, _run, routes
+from dlnflow.claims._claim import Effort, Observation
+from dlnflow.claims._judge import Verdict, judge
+
+ROOT = Path(claims.__file__).parent.parent.parent
+STANDS = (Verdict.holds, Verdict.holds_when)
+NAMES = tuple(claims.CLAIMS)
+
+
+@cache
+def quick(name):
+    return claims.run(name, quick=True)[name]
+
+
+def seen(route, holds, *, inside=True, x=1.0, number=1.0, error=0.0):
+    return Observation(route, "series", x, number, holds, inside, error)
+
+
+# --- the rule -------------------------------------------------------------------------------------
+
+
+def test_what_is_true_everywhere_holds():
+    assert judge((seen("quadrature", True), seen("mode ODE", True))).verdict is Verdict.holds
+
+
+def test_what_is_true_inside_its_condition_and_nowhere_else_holds_when():
+    both = [
+        seen(route, holds, inside=holds, x=float(holds))
+        for route in ("quadrature", "mode ODE")
+        for holds in (True, False)
+    ]
+    assert judge(tuple(both)).verdict is Verdict.holds_when
+
+
+@pytest.mark.parametrize("holds", [True, False])
+def test_one_setting_that_the_condition_does_not_tell_refutes_the_claim(holds):
+    most = [
+        seen(route, one, inside=one, x=float(one))
+        for route in ("quadrature", "mode ODE")
+        for one in (True, False)
+    ]
+    wrong = seen("closed form", holds, inside=not holds, x=7.0)
+    verdict, because = judge((*most, wrong))
+    assert verdict is Verdict.fails
+    assert "7" in because
+    assert "closed form" in because
+
+
+def test_a_condition_that_nothing_needs_is_not_accepted():
+    every = [
+        seen(route, True, inside=inside, x=float(inside))
+        for route in ("quadrature", "mode ODE")
+        for inside in (True, False)
+    ]
+    assert judge(tuple(every)).verdict is Verdict.fails
+
+
+def test_routes_that_share_code_count_as_one():
+    alike = (seen("matrix network", True), seen("trained network", True))
+    assert judge(alike).verdict is Verdict.unseen
+    assert judge((*alike, seen("plain network", True))).verdict is Verdict.holds
+
+
+def test_both_sides_of_a_condition_need_two_routes():
+    lonely = (
+        seen("quadrature", True),
+        seen("mode ODE", True),
+        seen("quadrature", False, inside=False, x=2.0),
+    )
+    assert judge(lonely).verdict is Verdict.unseen
+
+
+def test_nothing_seen_is_no_verdict():
+    assert judge(()).verdict is Verdict.unseen
+
+
+@pytest.mark.parametrize(("apart", "verdict"), [(0.9, Verdict.holds), (1.1, Verdict.disputed)])
+def test_routes_have_to_agree_within_their_errors(apart, verdict):
+    pair = (
+        seen("quadrature", True, number=1.0, error=0.4),
+        seen("mode ODE", True, number=1.0 + apart, error=0.6),
+    )
+    assert judge(pair).verdict is verdict
+
+
+def test_a_number_that_is_none_agrees_with_nothing():
+    pair = (seen("quadrature", True, number=math.nan), seen("mode ODE", True))
+    assert judge(pair).verdict is Verdict.disputed
+
+
+# --- independence ---------------------------------------------------------------------------------
+
+
+def imports_of(path):
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+
+
+def test_routes_share_nothing_with_the_library_or_with_each_other():
+    folder = Path(routes.__file__).parent
+    modules = sorted(folder.glob("*.py"))
+    assert {"paper_ode.py", "plain_network.py", "quadrature.py"} <= {one.name for one in modules}
+    for module in modules:
+        ours = {name for name in imports_of(module) if name.split(".")[0] == "dlnflow"}
+        assert ours <= {"dlnflow.claims.routes._names"}, module.name
+
+
+def test_a_route_that_shared_code_would_be_noticed():
+    ours = set(imports_of(ROOT / "dlnflow" / "claims" / "_times.py"))
+    assert not {one for one in ours if one.startswith("dlnflow")} <= {
+        "dlnflow.claims.routes._names"
+    }
+
+
+def test_the_printed_equation_is_the_derived_one():
+    from dlnflow import symbolic
+    from dlnflow.claims.routes import paper_ode
+
+    w = np.geomspace(1e-3, 0.5, 7)
+    for objective, L, P in [("jepa", 2, 1), ("mae", 3, 1), ("layer-1", 3, 2), ("jepa", 2, 3)]:
+        derived = symbolic.derive(objective, L, decoder_depth=P).lambdify("mode_ode")
+        printed = paper_ode.velocity(objective, 1.3, 0.6, L, P)
+        assert np.allclose([printed(one) for one in w], derived(w, 1.3, 0.6), rtol=1e-12, atol=0.0)
+
+
+# --- every claim ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_verdict_is_the_recorded_one(name):
+    found = quick(name)
+    assert found.recorded is not None
+    assert not found.changed, found.summary
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_verdict_changes_with_the_premise_broken(name):
+    found = quick(name)
+    assert found.control not in (found.verdict, Verdict.disputed, Verdict.unseen)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_rests_on_finite_numbers_by_two_routes_or_more(name):
+    found = quick(name)
+    table = found.to_dataframe()
+    assert np.isfinite(table[["x", "number", "error"]].to_numpy(float)).all()
+    assert len(claims.routes.independent(found.routes)) >= 2
+    assert set(found.routes) <= set(claims.ROUTES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_numbers_are_the_recorded_ones(name):
+    found, recorded = quick(name), claims.recorded()[name]
+    assert found.noted.numbers.keys() <= recorded["numbers"].keys()
+    for which, value in found.noted.numbers.items():
+        assert value == pytest.approx(recorded["numbers"][which], rel=0.02, abs=1e-6), which
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_words_are_the_recorded_ones(name):
+    claim, recorded = claims.CLAIMS[name], claims.recorded()[name]
+    assert claim.name == name
+    assert (claim.title, claim.statement) == (recorded["title"], recorded["statement"])
+    assert (claim.source, claim.module) == (recorded["source"], recorded["code"])
+    assert claim.control.words == recorded["control"]["premise"]
+    assert bool(recorded["condition"]) is (recorded["verdict"] == Verdict.holds_when)
+    assert recorded["found"]
+
+
+def test_there_is_a_claim_for_each_of_the_thirteen():
+    assert {int(re.match(r"\d+", name)[0]) for name in NAMES} == set(range(1, 14))
+    assert list(claims.recorded()) == list(NAMES)
+
+
+# --- what is printed ------------------------------------------------------------------------------
+
+
+def block(page):
+    text = page.read_text()
+    return text.split("<!-- claims -->\n")[1].split("<!-- end -->\n")[0]
+
+
+def test_the_page_is_what_the_record_says():
+    assert (ROOT / "docs" / "claims.md").read_text() == _render.page(claims.recorded().values())
+
+
+def test_the_table_of_the_readme_is_what_the_record_says():
+    table = _render.table(claims.recorded().values(), "docs/claims.md")
+    assert block(ROOT / "README.md") == table
+
+
+def test_another_record_would_make_another_page():
+    changed = json.loads(json.dumps(list(claims.recorded().values())))
+    changed[2]["verdict"] = "does not hold"
+    assert _render.page(changed) != _render.page(claims.recorded().values())
+
+
+def test_every_claim_has_its_figure_and_data():
+    for name in NAMES:
+        for suffix in ("png", "csv"):
+            assert (ROOT / "docs" / "figures" / "claims" / f"claim_{name}.{suffix}").exists()
+
+
+def test_links_of_the_table_lead_to_sections():
+    page = (ROOT / "docs" / "claims.md").read_text()
+    headings = re.findall(r"^## (.*)$", page, re.MULTILINE)
+    anchors = {
+        "".join(c for c in one.lower() if c.isalnum() or c in " -_").replace(" ", "-")
+        for one in headings
+    }
+    targets = set(re.findall(r"\]\(#([^)]+)\)", page))
+    assert len(targets) == len(NAMES)
+    assert targets <= anchors
+
+
+@pytest.fixture(scope="module")
+def report():
+    return claims.run(["1", "7"], quick=True)
+
+
+def test_a_report_is_a_mapping_in_the_claims_order(report):
+    assert list(report) == ["1", "7"]
+    assert report["7"].claim is claims.CLAIMS["7"]
+    with pytest.raises(KeyError, match="claim '2' is not in this report; here are 1, 7"):
+        report["2"]
+
+
+def test_json_is_what_the_record_is_made_of(report):
+    told = json.loads(report.to_json())
+    assert told["effort"] == "quick"
+    assert [one["name"] for one in told["claims"]] == ["1", "7"]
+    assert told["claims"][0].keys() == claims.recorded()["1"].keys()
+
+
+class Seen(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.images, self.links, self.ids = [], [], [], set()
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+        if tag == "img":
+            self.images.append(values["src"])
+        if tag == "a":
+            self.links.append(values["href"])
+        if "id" in values:
+            self.ids.add(values["id"])
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_html_stands_alone_with_its_figures_inside(report):
+    page = Seen()
+    page.feed(report.to_html())
+    assert page.open == []
+    assert len(page.images) == 2
+    assert all(one.startswith("data:image/png;base64,") for one in page.images)
+    assert {link.removeprefix("#") for link in page.links} <= page.ids
+    assert "http" not in report.to_html()
+
+
+def test_figures_are_saved_with_what_they_draw(report, tmp_path):
+    made = report.save_figures(tmp_path / "new")
+    assert [one.name for one in made] == ["claim_1.png", "claim_7.png"]
+    data = pd.read_csv(tmp_path / "new" / "claim_7.csv")
+    assert len(data) == len(report["7"].observations)
+    assert np.allclose(data["number"], [one.number for one in report["7"].observations])
+
+
+def test_a_figure_draws_every_observation(report):
+    axes = report["7"].plot()
+    markers = [
+        (x, y)
+        for line in axes.get_lines()
+        if line.get_linestyle() == "None"
+        for x, y in line.get_xydata()
+    ]
+    shown = [one for one in report["7"].observations if report["7"].claim.drawn(one)]
+    assert sorted(markers) == sorted((one.x, one.number) for one in shown)
+
+
+def test_a_figure_of_nothing_is_refused():
+    from dlnflow import plot
+
+    with pytest.raises(TypeError, match=r"finding must be a dlnflow\.claims\.Finding: got str"):
+        plot.claim("3")
+
+
+# --- running --------------------------------------------------------------------------------------
+
+
+def test_an_interrupt_keeps_what_was_found():
+    def progress(share, text):
+        if share > 0.0:
+            raise KeyboardInterrupt
+
+    report = claims.run(["1", "7"], quick=True, progress=progress)
+    assert list(report) == ["1"]
+    assert report.stopped == "interrupted"
+
+
+def test_progress_names_the_claim_at_work():
+    said = []
+    claims.run("1", quick=True, progress=lambda share, text: said.append((share, text)))
+    assert said[0] == (0.0, "1. Mode equations and fixed points")
+    assert said[-1][0] == 1.0
+
+
+@pytest.mark.parametrize("only", ["99", ["1", "14"], []])
+def test_claims_that_do_not_exist_are_refused(only):
+    with pytest.raises(ValueError, match="only must name"):
+        claims.run(only)
+
+
+def test_quick_is_a_switch():
+    with pytest.raises(TypeError, match="quick must be True or False: got 'yes'"):
+        claims.run("1", quick="yes")
+
+
+def test_a_verdict_that_is_not_recorded_counts_as_changed(monkeypatch):
+    found = quick("1")
+    other = {**claims.recorded(), "1": {**claims.recorded()["1"], "verdict": "does not hold"}}
+    monkeypatch.setattr(_report, "recorded", lambda: other)
+    assert found.changed
+    assert _report.Report((found,)).changed == (found,)
+    monkeypatch.setattr(_report, "recorded", dict)
+    assert found.changed
+
+
+def test_a_claim_that_does_not_stand_says_what_refuted_it(monkeypatch):
+    claim = claims.CLAIMS["1"]
+    refuted = _run.Claim(
+        **{
+            **{one: getattr(claim, one) for one in claim.__dataclass_fields__},
+            "observe": lambda effort, **premise: claims.broken(claim),
+        }
+    )
+    found = _run.examine(refuted, Effort.quick)
+    assert found.verdict is Verdict.fails
+    assert found.noted.sentence == ""
+    assert "plain network" in found.summary
+    assert not found.sound
