@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 import warnings
 import zipfile
@@ -15,6 +16,7 @@ import numpy as np
 
 from dlnflow._rows import FileError, Rows, Table, flat_width
 
+PIECE = 2**20  # bytes read at once for a checksum
 LOCAL_HEADER = 30  # bytes of a zip member's own header, before its name and extra field
 
 DAMAGE = (
@@ -31,7 +33,7 @@ DAMAGE = (
 class MappedArray(Table):
     """An array that lies in a file as it is, mapped into memory: nothing is read before its turn.
 
-    Axes after the first count as one: images (n, 8, 8) are rows of 64 numbers.
+    A flat array has one number per row.
     """
 
     def __init__(self, path: Path, label: str, array: Rows) -> None:
@@ -86,6 +88,7 @@ class CompressedArray(Table):
                 data = stream.read(count * row)
                 yield np.frombuffer(data, self.dtype).reshape(count, self.width)
                 left -= count
+            _compare_checksum(stream)
 
     def _whole(self, stream: IO[bytes], rows: int) -> Iterator[Rows]:
         warnings.warn(
@@ -123,7 +126,7 @@ def members(path: Path) -> list[str]:
 def npz(path: Path, name: str) -> Table:
     """One array of an ``.npz`` file: mapped if it is stored as it is, else unpacked in blocks.
 
-    Of what is mapped, the checksum is not compared.
+    What is mapped is read through once beforehand, for its checksum.
     """
     found = members(path)
     if name not in found:
@@ -140,7 +143,11 @@ def npz(path: Path, name: str) -> Table:
         with archive.open(entry) as stream:
             shape, fortran, dtype = _header(stream)
             flat_width(label, shape, dtype)
-            offset = _data_offset(path, entry) + stream.tell()
+            begins = stream.tell()
+            _compare_checksum(stream)
+        if entry.file_size != begins + math.prod(shape) * dtype.itemsize:
+            raise ValueError(entry.file_size)
+        offset = _data_offset(path, entry) + begins
         order: Any = "F" if fortran else "C"
         array = np.memmap(path, dtype, "r", offset, shape, order)
     return MappedArray(path, label, array)
@@ -158,6 +165,12 @@ def _data_offset(path: Path, entry: zipfile.ZipInfo) -> int:
         header = file.read(LOCAL_HEADER)
     name, extra = (int.from_bytes(header[at : at + 2], "little") for at in (26, 28))
     return entry.header_offset + LOCAL_HEADER + name + extra
+
+
+def _compare_checksum(stream: IO[bytes]) -> None:
+    """Read a member to its end, where `zipfile` compares its checksum."""
+    while stream.read(PIECE):
+        pass
 
 
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

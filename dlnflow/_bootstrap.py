@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+NOTHING = 1e-10  # of the data's variance: rounding leaves less of a resample that repeats one row
+
 
 def resampled(
     x: Array,
@@ -26,10 +28,13 @@ def resampled(
     n, modes = len(x), filters.shape[1]
     groups = -(-n // block)
     both = np.hstack([x, y])
+    least = NOTHING * float(np.sum(x**2)) / n
     drawn = np.empty((resamples, 2, modes))
     for index in range(resamples):
         counts = rng.multinomial(groups, np.full(groups, 1.0 / groups))
         xx, yx = _covariances(x, both, np.repeat(counts, block)[:n])
+        if np.trace(xx) <= least:
+            raise _too_few(0, modes)
         drawn[index] = _matched(modes_of(xx, yx), filters)
     return drawn
 
@@ -47,10 +52,14 @@ def _matched(found: dict[str, Array], filters: Array) -> Array:
 
     modes = filters.shape[1]
     if found["lam"].size < modes:
-        raise ValueError(
-            f"errors='bootstrap' needs the variance of every mode in every resample: got one with "
-            f"{found['lam'].size} of {modes} modes; use more samples or errors='asymptotic'"
-        )
+        raise _too_few(found["lam"].size, modes)
     overlap = np.abs(filters.T @ found["basis"])
     _, theirs = linear_sum_assignment(-overlap)
     return np.array([found["lam"][theirs], found["variance"][theirs]])
+
+
+def _too_few(found: int, modes: int) -> ValueError:
+    return ValueError(
+        "errors='bootstrap' must find the variance of every mode in every resample: got one with "
+        f"{found} of {modes} modes; use more samples or errors='asymptotic'"
+    )

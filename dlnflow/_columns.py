@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import numpy as np
 
 from dlnflow._rows import FileError, Rows, Table, opened
 
+OTHER_SEPARATOR = re.compile(r"[;\t]")
 ENCODING = "utf-8-sig"  # spreadsheets begin their CSV with a byte order mark, which this drops
 
 
@@ -27,6 +29,9 @@ class CsvTable(Table):
         self.path = opened(path)
         self.label = str(path)
         first = _first_row(path)
+        other = OTHER_SEPARATOR.search(first[0]) if len(first) == 1 else None
+        if other:
+            raise FileError(f"{path}: commas must separate the columns: got {other[0]!r}")
         self.cells = len(first)
         self.header = not any(_is_number(cell) for cell in first)
         every = tuple(cell.strip() for cell in first) if self.header else None
@@ -152,7 +157,8 @@ def _fault(cell: str) -> str:
     if not cell.strip():
         return "a number is missing"
     if not _is_number(cell):
-        return f"{cell.strip()!r} is not a number"
+        hint = "; commas must separate the columns" * bool(OTHER_SEPARATOR.search(cell.strip()))
+        return f"{cell.strip()!r} is not a number{hint}"
     return "" if math.isfinite(float(cell)) else f"must be finite: got {cell.strip()}"
 
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from dlnflow import _validate
 from dlnflow._bias import gaussian_bias
 from dlnflow._bootstrap import resampled
-from dlnflow._influence import Influence, moments
+from dlnflow._influence import Influence, moments, refuse_few
 from dlnflow._joint_basis import InBasis
 from dlnflow._noise_floor import noise_floor
 from dlnflow.uncertainty import Errors, standard_errors, with_rho
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from dlnflow.spectrum import Spectrum
 
 Array = NDArray[np.float64]
+
+FEWEST = 20  # resamples: they tell a standard error to a sixth
+LEAST, LARGEST = 1e-140, 1e140  # of modes whose squares are numbers, with room for sums
 
 
 def intensity(shrinkage: Any, context: Array) -> float:
@@ -55,6 +58,9 @@ def asymptotic(
             "from_samples(..., basis='joint', errors='bootstrap')"
         )
     whole = spectrum._whole
+    _refuse_size(whole)
+    if spectrum.n is not None:
+        refuse_few(spectrum.n, block, whole.spaces.size)
     influence = Influence(
         whole,
         spectrum.basis_name == "generalised",
@@ -93,6 +99,10 @@ def bootstrap(
 ) -> Errors:
     """By resampling blocks of centred samples; ``modes_of`` is the whole estimator."""
     whole = spectrum._whole
+    _refuse_size(whole)
+    refuse_few(len(x), block, whole.spaces.size)
+    if resamples < FEWEST:
+        raise ValueError(f"resamples must number at least {FEWEST}: got {resamples}")
     draws = resampled(x, y, block, resamples, rng, modes_of, whole.filters)
     covariance = np.cov(draws.reshape(resamples, -1), rowvar=False)
     u, v = x @ whole.filters, y @ whole.filters
@@ -111,6 +121,17 @@ def bootstrap(
         draws=draws,
         bias=draws.mean(axis=0) - [np.diag(whole.yx), np.diag(whole.xx)],
     )
+
+
+def _refuse_size(whole: InBasis) -> None:
+    """Refuse modes whose errors, squared, no number holds."""
+    for name, matrix in (("variance", whole.xx), ("lam", whole.yx)):
+        size = float(np.abs(matrix).max())
+        if size and not LEAST <= size <= LARGEST:
+            raise ValueError(
+                f"{name} must lie within {LEAST:g} and {LARGEST:g} for errors, whose squares "
+                f"overflow or underflow elsewhere: got {size:.3g}; divide x and y by their size"
+            )
 
 
 def _design(products: Array, block: int) -> float:
@@ -145,6 +166,7 @@ def _errors(
         rho=of_rho,
         bias=with_rho(bias, lam, variance, covariance),
         covariance=covariance,
+        independent=independent,
         noise_floor=kept * floor,
         mixing=_mixing(whole, noise, independent, spectrum.basis_name),
         **rest,

@@ -16,12 +16,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow._covariance import samples_in_rows
+from dlnflow._covariance import in_pairs, samples_in_rows
 from dlnflow._joint_basis import InBasis
 
 Array = NDArray[np.float64]
 
 ENTRIES = 2**21  # of the rows that are worked on at once
+SPARE = 2  # samples beyond the modes: one goes into the mean, and one is left to judge by
 SAME = 1e-6  # of the scale: two computations of one covariance agree, other data does not
 
 
@@ -120,7 +121,7 @@ class Pass:
 
     def add(self, batches: Iterable[tuple[ArrayLike, ArrayLike]]) -> Pass:
         """Go over all batches, in blocks of rows."""
-        for x, y in batches:
+        for x, y in in_pairs(batches):
             for rows in self._in_pieces(*self._checked(x, y)):
                 self.rows.add(rows, np.ones(len(rows)))
                 if self.block > 1:
@@ -208,11 +209,7 @@ def moments(
     """One pass, checked to be over the data that the modes came from."""
     sums = Pass(influence, block).add(batches)
     n, groups, m = sums.rows.count, sums.groups.count, influence.whole.spaces.size
-    if groups < 2:
-        raise ValueError(
-            f"errors need at least 2 independent samples or blocks: got {groups} "
-            f"({n} samples, block = {block})"
-        )
+    refuse_few(n, block, m)
     shift = sums.rows.total[2 * m :] / n
     joint = sums.rows.products[2 * m :, 2 * m :] / n - np.outer(shift, shift)
     _same_data(influence, joint)
@@ -224,6 +221,21 @@ def moments(
         ratio = np.divide(np.diag(covariance)[:m], alone, out=np.ones(m), where=alone > 0.0)
         design = max(1.0, float(ratio.mean()))
     return Moments(covariance, joint, n, groups, design)
+
+
+def refuse_few(n: int, block: int, modes: int) -> None:
+    """Refuse samples that leave no degree of freedom to judge an error by."""
+    groups = -(-n // block)
+    if groups < 2:
+        raise ValueError(
+            f"errors must come from at least 2 independent samples or blocks: got {groups} "
+            f"({n} samples, block = {block})"
+        )
+    if n < modes + SPARE:
+        raise ValueError(
+            f"errors must come from at least {modes + SPARE} samples, {SPARE} more than there are "
+            f"modes, which fewer fit without any error: got {n}"
+        )
 
 
 def _same_data(influence: Influence, joint: Array) -> None:

@@ -96,13 +96,18 @@ def opened(path: Path) -> Path:
 
 
 def flat_width(label: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
-    """Numbers per row of an array: its axes after the first, taken together."""
+    """Numbers per row of an array, which has one or two axes."""
     if dtype.kind not in "iuf":
         what = "objects" if dtype.hasobject else f"type {dtype}"
         raise FileError(f"{label}: must hold real numbers: got {what}")
     if not shape:
         raise FileError(f"{label}: must hold samples in rows, shape (n, d): got a single number")
-    width = int(np.prod(shape[1:], dtype=np.int64))
+    if len(shape) > 2:
+        raise FileError(
+            f"{label}: must hold samples in rows, shape (n, d): got shape {shape}; flatten each "
+            "sample first, array.reshape(n, -1)"
+        )
+    width = shape[1] if len(shape) == 2 else 1
     if not width or not shape[0]:
         raise FileError(f"{label}: no samples: got shape {shape}")
     return width

@@ -167,11 +167,12 @@ def pairs_from(
 
     Notes
     -----
-    Arrays of more axes are flattened after the first, in C order: images (n, 8, 8) are rows of 64.
-    A flat array, shape (n,), has one feature. A ``.npy`` and an uncompressed ``.npz`` are mapped
-    into memory, and need none of it; checksums of the latter are not compared. A compressed
-    ``.npz`` is unpacked block by block, but read whole, with a warning, if it is in Fortran order.
-    In CSV, a first line without a single number in it is a header.
+    Arrays have shape (n, d); a flat one, shape (n,), has one feature, and images (n, 8, 8) must be
+    made rows of 64 first. A ``.npy`` and an uncompressed ``.npz`` are mapped into memory, and need
+    none of it. The latter is read through once beforehand, about a second per GB, and refused if
+    its checksum is wrong; ``.npy`` has none. A compressed ``.npz`` is unpacked block by block, its
+    checksum compared at the end, but read whole, with a warning, if it is in Fortran order. In
+    CSV commas separate the columns; a first line without a single number in it is a header.
 
     Examples
     --------

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 OFF_DIAGONAL = 0.01  # a hundredth of the squared norm: a tenth of the size, no longer a correction
 MOSTLY = 0.5  # share above which other modes matter more than the mode itself
 ALMOST_COMMUTING = 0.01  # of the off-diagonal share: a turn among modes of nearly equal variance
+ENOUGH = 20  # independent samples per mode: with fewer, intervals were found to hold too rarely
+NAMED = 10  # features listed
 OBLIQUE = 0.1  # cosine: a tenth of each mode's amplitude shows in another
 
 
@@ -23,7 +25,7 @@ def text(spectrum: Spectrum) -> str:
     noise = f", {spectrum.noisy} pure noise" if spectrum.noisy else ""
     named = "" if spectrum.basis_name == "variance" else f", {spectrum.basis_name} basis"
     lines = [
-        f"Spectrum: d = {spectrum.basis.shape[0]}, {spectrum.lam.size} modes, "
+        f"Spectrum: d = {spectrum.basis.shape[0]}, {_modes(spectrum.lam.size)}, "
         f"{spectrum.suppressed} with negative rho{noise}{named}",
         f"  lam {spectrum.lam.min():.3g} to {spectrum.lam.max():.3g}, "
         f"rho {rho.min():.3g} to {rho.max():.3g}",
@@ -41,7 +43,7 @@ def text(spectrum: Spectrum) -> str:
         blocks = f" in {errors.groups} blocks of {errors.block}" if errors.block > 1 else ""
         lines.append(
             f"  standard errors {errors.method}, of {errors.n} samples{blocks}; "
-            f"{int(spectrum.below_noise.sum())} modes below the noise"
+            f"{_modes(int(spectrum.below_noise.sum()))} below the noise"
         )
     return "\n".join(lines + [f"  caution: {caution}" for caution in cautions(spectrum)])
 
@@ -50,8 +52,9 @@ def cautions(spectrum: Spectrum) -> tuple[str, ...]:
     """Where the theory does not apply to the data; see `Spectrum.cautions`."""
     said = [*_off_diagonal(spectrum), *_of_basis(spectrum), *_of_modes(spectrum)]
     if spectrum.constant:
-        named = ", ".join(map(str, spectrum.constant))
-        said.append(f"features that never vary, set aside: {named}")
+        said.append(f"features of x that never vary, set aside: {_counted(spectrum.constant)}")
+    if spectrum.constant_y:
+        said.append(f"features of y that never vary: {_counted(spectrum.constant_y)}")
     others = spectrum.dropped - len(spectrum.constant)
     if others > 0:
         said.append(f"directions without variance, which have no modes, dropped: {others}")
@@ -97,6 +100,12 @@ def _of_modes(spectrum: Spectrum) -> list[str]:
             f"target (coupling above {MOSTLY}): for these the mode equations are a rough guide"
         )
     if spectrum.errors is not None:
+        modes, independent = spectrum._whole.spaces.size, spectrum.errors.independent
+        if independent < ENOUGH * modes:
+            said.append(
+                f"the errors come from {independent:.0f} independent samples for {_modes(modes)}: "
+                f"with fewer than {ENOUGH} per mode, intervals may hold less often than they say"
+            )
         blurred = int(np.sum(spectrum.errors.mixing > UNSETTLED))
         if blurred:
             said.append(
@@ -104,6 +113,17 @@ def _of_modes(spectrum: Spectrum) -> list[str]:
                 "samples: each may be a mixture, and its interval that of the mixture"
             )
     return said
+
+
+def _modes(count: int) -> str:
+    return f"{count} mode{'s' * (count != 1)}"
+
+
+def _counted(features: tuple[int | str, ...]) -> str:
+    """How many, and which: by name, or by index."""
+    listed = ", ".join(map(str, features[:NAMED])) + ", ..." * (len(features) > NAMED)
+    what = "index " if isinstance(features[0], int) else ""
+    return f"{len(features)} ({what}{listed})"
 
 
 def _small(number: float) -> float:

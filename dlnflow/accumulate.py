@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow import _moments, _validate
+from dlnflow import _covariance, _moments
 from dlnflow._rows import FileError
 from dlnflow._sources import Pairs, pairs_from
 
@@ -140,10 +140,14 @@ class CovarianceAccumulator:
         Raises
         ------
         ValueError, TypeError
-            If the other is no accumulator, or has another width.
+            If the other is no accumulator, is this one itself, or has another width.
         """
         if not isinstance(other, CovarianceAccumulator):
-            raise TypeError(f"other must be a CovarianceAccumulator: got {other!r}")
+            raise TypeError(
+                f"other must be a CovarianceAccumulator: got {_covariance.described(other)}"
+            )
+        if other is self:
+            raise ValueError("other must hold other pairs than this one: got this one itself")
         if self._total is None or other._total is None:
             total = self._total or other._total
         else:
@@ -179,7 +183,8 @@ class CovarianceAccumulator:
         Parameters
         ----------
         **options
-            As `Spectrum.from_covariances` has them; ``n`` and ``constant`` are given for you.
+            As `Spectrum.from_covariances` has them; ``n``, ``constant`` and ``constant_y`` are
+            given for you.
 
         Returns
         -------
@@ -195,10 +200,16 @@ class CovarianceAccumulator:
         sigma_xx, sigma_yx = self.covariances()
         if len(self.constant) == self.d:
             raise ValueError("x must vary from sample to sample: got the same sample in every row")
-        constant: tuple[int, ...] | tuple[str, ...] = self.constant
-        if self.names is not None:
-            constant = tuple(self.names[place] for place in self.constant)
-        return Spectrum.from_covariances(sigma_xx, sigma_yx, n=self.n, constant=constant, **options)
+        _covariance.refuse_underflow("x", float(sigma_xx.max()))
+        known: dict[str, Any] = {
+            "n": self.n,
+            "constant": self._called(self.constant),
+            "constant_y": self._called(self.constant_y),
+        }
+        return Spectrum.from_covariances(sigma_xx, sigma_yx, **known, **options)
+
+    def _called(self, places: tuple[int, ...]) -> tuple[int, ...] | tuple[str, ...]:
+        return places if self.names is None else tuple(self.names[place] for place in places)
 
     def __repr__(self) -> str:
         return f"CovarianceAccumulator: n = {self.n}, d = {self.d}"
@@ -235,10 +246,7 @@ class CovarianceAccumulator:
                     f"{_listed(bad + self.n)} of all so far (counted from 0) cannot be used; "
                     "drop or fill them first"
                 )
-        largest = max(np.abs(rows).max() for rows in (context, target))
-        raise ValueError(
-            f"x and y must hold numbers whose squares do not overflow: got {float(largest):g}"
-        )
+        raise _covariance.overflow(context, target)
 
     def _feature(self, column: int) -> str:
         return f"column {column}" + (f" ({self.names[column]})" if self.names else "")
@@ -270,7 +278,8 @@ def accumulate(
     Raises
     ------
     ValueError, TypeError
-        As `CovarianceAccumulator.update`, and whatever the iteration raises.
+        For anything but pairs (x, y), as `CovarianceAccumulator.update`, and whatever the
+        iteration raises.
 
     Examples
     --------
@@ -283,11 +292,13 @@ def accumulate(
     if into is None:
         into = CovarianceAccumulator(names=getattr(batches, "names", None))
     elif not isinstance(into, CovarianceAccumulator):
-        raise TypeError(f"into must be a CovarianceAccumulator or None: got {into!r}")
+        raise TypeError(
+            f"into must be a CovarianceAccumulator or None: got {_covariance.described(into)}"
+        )
     before = into.n
     with progress_bar(getattr(batches, "n", None)) if progress else nullcontext(_unseen) as show:
         try:
-            for x, y in batches:
+            for x, y in _covariance.in_pairs(batches):
                 into.update(x, y)
                 show(into.n - before)
         except BaseException as error:
@@ -324,7 +335,7 @@ def _rows(name: str, value: ArrayLike) -> NDArray[Any]:
     if plain and value.dtype.kind in "iuf" and value.dtype.itemsize <= 8:  # type: ignore[union-attr]
         rows = np.asarray(value)
     else:
-        rows = _validate.numbers(name, value)
+        rows = _covariance.numbers(name, value)
     if rows.ndim != 2 or not rows.shape[1]:
         raise ValueError(
             f"{name} must hold samples in rows, shape (n, d), d > 0: got shape {rows.shape}"

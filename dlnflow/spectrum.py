@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow import _estimate, _spectrum_text, _validate, uncertainty
-from dlnflow._covariance import centred, covariance, paired_samples, square
+from dlnflow._covariance import centred, covariance, paired_samples, products, square
 from dlnflow._joint_basis import BASES, DEGENERATE, InBasis, alike_in_samples, joint_modes
 from dlnflow.critical_time import critical_time_table
 from dlnflow.objective import Objective
@@ -97,6 +97,7 @@ class Spectrum:
     basis_name: str = "variance"
     n: int | None = None
     constant: tuple[int | str, ...] = ()
+    constant_y: tuple[int | str, ...] = ()
     shrinkage: float = 0.0
     errors: Errors | None = None
 
@@ -117,6 +118,7 @@ class Spectrum:
         basis: str = "variance",
         n: int | None = None,
         constant: Sequence[int | str] = (),
+        constant_y: Sequence[int | str] = (),
     ) -> Spectrum:
         """The modes of two covariance matrices.
 
@@ -131,8 +133,9 @@ class Spectrum:
         n : int, optional
             Of how many samples these are the covariances, at least 2. Variances that so many
             cannot tell apart then count as alike. Without it the covariances count as exact.
-        constant : sequence of int or str
-            Features of the context that never vary, by index or name, to be named in `cautions`.
+        constant, constant_y : sequence of int or str
+            Features of the context and of the target that never vary, by index or name, to be
+            named in `cautions`.
 
         Returns
         -------
@@ -177,7 +180,8 @@ class Spectrum:
             rounding=4.0 * len(xx) ** 0.5 * coarse,
             basis=_validate.choice("basis", basis, BASES),
             n=count,
-            constant=_features(constant, len(xx)),
+            constant=_features("constant", constant, len(xx), len(xx) - 1),
+            constant_y=_features("constant_y", constant_y, len(xx), len(xx)),
         )
 
     @classmethod
@@ -190,10 +194,18 @@ class Spectrum:
         basis: str,
         n: int | None,
         constant: tuple[int | str, ...],
+        constant_y: tuple[int | str, ...],
         shrinkage: float = 0.0,
     ) -> Spectrum:
         found = _modes(xx, yx, basis, n, shrinkage, len(constant), rounding)
-        return cls(**found, basis_name=basis, n=n, constant=constant, shrinkage=shrinkage)
+        return cls(
+            **found,
+            basis_name=basis,
+            n=n,
+            constant=constant,
+            constant_y=constant_y,
+            shrinkage=shrinkage,
+        )
 
     @classmethod
     def from_samples(
@@ -228,7 +240,7 @@ class Spectrum:
             So many consecutive rows depend on each other (a time series, overlapping patches), and
             count as one in the errors.
         resamples : int
-            At least 2; a few hundred for standard errors.
+            At least 20, which tell standard errors to a sixth; a few hundred for good ones.
         rng : seed or numpy.random.Generator
             Of the bootstrap.
 
@@ -240,7 +252,9 @@ class Spectrum:
         ------
         ValueError, TypeError
             For samples that are missing or infinite, not in rows, of different shapes, fewer than
-            two or without any variance; for options out of range.
+            two, without any variance, or so large or small that squares overflow or underflow; for
+            options out of range. With ``errors``, for fewer than two blocks, and for fewer samples
+            than two more than there are modes.
         ImportError
             For ``shrinkage="ledoit-wolf"`` without scikit-learn.
 
@@ -275,18 +289,21 @@ class Spectrum:
         _warn_of_few(n, d)
         if (context == context[0]).all():
             raise ValueError("x must vary from sample to sample: got the same sample in every row")
-        constant = tuple(np.flatnonzero((context == context[0]).all(axis=0)).tolist())
+        constant, constant_y = (
+            tuple(np.flatnonzero((rows == rows[0]).all(axis=0)).tolist())
+            for rows in (context, target)
+        )
         context, target = centred(context), centred(target)
         rounding = 4.0 * d**0.5 * float(np.finfo(np.float64).eps)
         varying = np.delete(context, constant, axis=1)
         part = _estimate.intensity(shrinkage, varying)
         spectrum = cls._of(
-            context.T @ context / n,
-            target.T @ context / n,
+            *products(context, target),
             rounding=rounding,
             basis=basis,
             n=n,
             constant=constant,
+            constant_y=constant_y,
             shrinkage=part,
         )
         size = int(_validate.single("block", _validate.depth("block", block)))
@@ -314,7 +331,8 @@ class Spectrum:
         ----------
         batches : iterable of (x, y), arrays of shape (rows, d)
             The samples that the spectrum was made of, all of them once, as they came (not
-            centred), in batches of any size. Memory is of the order of ``modes**2``.
+            centred), in batches of any size; ``[(x, y)]`` for one. Memory is of the order of
+            ``modes**2``.
         block : int
             So many consecutive rows, across batches, depend on each other and count as one.
 
@@ -326,8 +344,9 @@ class Spectrum:
         Raises
         ------
         ValueError, TypeError
-            For other samples than the spectrum's, fewer than two blocks, and for
-            ``basis="joint"``, which has a bootstrap only.
+            For anything but pairs (x, y), for other samples than the spectrum's, fewer than two
+            blocks, fewer samples than two more than there are modes, and for ``basis="joint"``,
+            which has a bootstrap only.
 
         Notes
         -----
@@ -342,7 +361,7 @@ class Spectrum:
         >>> x = np.random.default_rng(0).normal(size=(100, 1))
         >>> s = Spectrum.from_covariances(x.var(axis=0)[:, None], 0.5 * x.var(axis=0)[:, None])
         >>> s.with_errors([(x[:50], 0.5 * x[:50]), (x[50:], 0.5 * x[50:])]).errors
-        Errors: asymptotic, 1 modes, 100 samples
+        Errors: asymptotic, 1 mode, 100 samples
         """
         size = int(_validate.single("block", _validate.depth("block", block)))
         return replace(self, errors=_estimate.asymptotic(self, batches, size))
@@ -359,7 +378,7 @@ class Spectrum:
         ValueError
             Without `errors`.
         """
-        return np.abs(self.lam) < self._known("below_noise").noise_floor
+        return np.abs(self.lam) <= self._known("below_noise").noise_floor
 
     def interval(self, name: str, level: float = 0.95) -> Array:
         """Confidence interval of every mode.
@@ -482,7 +501,8 @@ class Spectrum:
         Given when the off-diagonal share exceeds 1 % (a tenth in size: more than a small
         correction), when modes have a coupling above 0.5 (other modes say more about their target
         than they do), when the basis is far from orthogonal or leaves ``sigma_xx`` off-diagonal,
-        when modes cannot be told apart by so many samples, and when directions were dropped.
+        when modes cannot be told apart by so many samples, when errors come from fewer than 20
+        independent samples per mode, when features never vary, and when directions were dropped.
         """
         return _spectrum_text.cautions(self)
 
@@ -601,19 +621,21 @@ def _samples(n: Any) -> int:
     return count
 
 
-def _features(constant: Sequence[int | str], d: int) -> tuple[int | str, ...]:
-    given = tuple(constant)
-    if len(given) >= d or any(isinstance(one, int) and not 0 <= one < d for one in given):
+def _features(name: str, features: Sequence[int | str], d: int, most: int) -> tuple[int | str, ...]:
+    given = tuple(features)
+    if len(given) > most or any(isinstance(one, int) and not 0 <= one < d for one in given):
         raise ValueError(
-            f"constant must name fewer than the {d} features, by name or index from 0: got {given}"
+            f"{name} must hold at most {most} of the {d} features, by name or index from 0: "
+            f"got {given}"
         )
     return given
 
 
 def _warn_of_few(n: int, d: int) -> None:
     if n <= d:
+        few = "1 mode has" if n == 2 else f"{n - 1} modes have"
         warnings.warn(
-            f"x has {n} samples in {d} dimensions: at most {n - 1} modes have any variance, "
+            f"x has {n} samples in {d} dimensions: at most {few} any variance, "
             "the rest are dropped, and those left are largely chance. Use many samples per "
             "dimension, or fewer dimensions.",
             UserWarning,

@@ -36,6 +36,8 @@ class Errors:
         ``"asymptotic"`` (influence functions) or ``"bootstrap"``.
     n, block, groups : int
         Samples, consecutive samples taken to be dependent, and the blocks of these.
+    independent : float
+        How many independent samples tell as much; ``n`` where ``block`` is 1.
     noise_floor : array, shape (modes,)
         Size below which ``lam`` is no larger than that of unrelated data; 5 % over all modes.
     mixing : array, shape (modes,)
@@ -61,6 +63,7 @@ class Errors:
     n: int
     block: int
     groups: int
+    independent: float
     noise_floor: Array
     mixing: Array
     bias: Array
@@ -76,7 +79,8 @@ class Errors:
 
     def __repr__(self) -> str:
         blocks = f" in {self.groups} blocks of {self.block}" if self.block > 1 else ""
-        return f"Errors: {self.method}, {self.lam.size} modes, {self.n} samples{blocks}"
+        modes = "mode" if self.lam.size == 1 else "modes"
+        return f"Errors: {self.method}, {self.lam.size} {modes}, {self.n} samples{blocks}"
 
     def leading(self, count: int) -> Errors:
         """Those of the first modes."""

@@ -248,7 +248,7 @@ REFUSED = {
     "flat": (np.ones(4), np.ones(4), ValueError, "x must hold samples in rows"),
     "no features": (np.ones((4, 0)), np.ones((4, 0)), ValueError, "x must hold samples in rows"),
     "complex": (np.ones((4, 2)) * 1j, np.ones((4, 2)), TypeError, "x must hold real numbers"),
-    "text": (np.ones((4, 2)), np.full((4, 2), "a"), TypeError, "y must hold real numbers"),
+    "text": (np.ones((4, 2)), np.full((4, 2), "a"), TypeError, "got an array of dtype <U1, shape"),
     "truth": (np.ones((4, 2), bool), np.ones((4, 2)), TypeError, "x must hold real numbers"),
     "nothing": (None, np.ones((4, 2)), TypeError, "x must hold real numbers: got None"),
     "too large": (np.eye(2) * 1e200, np.eye(2), ValueError, "squares do not overflow: got 1e.200"),
@@ -342,12 +342,58 @@ def test_merging_leaves_the_other_as_it_is_and_takes_empty_ones():
     assert one.n == 30
 
 
-def test_an_accumulator_merged_with_itself_counts_every_pair_twice():
-    x, y = sample(30, 2, np.random.default_rng(14))
-    total = of(x, y)
-    total.merge(total)
+def test_an_accumulator_is_not_merged_with_itself():
+    """Every pair would count twice, in silence."""
+    total = of(*sample(30, 2, np.random.default_rng(14)))
+    before = state(total)
+    with pytest.raises(ValueError, match="other must hold other pairs than this one"):
+        total.merge(total)
+    assert state(total) == before
+    total.merge(pickle.loads(before))
     assert total.n == 60
-    assert worst(total, x, y) < TOLERANCE
+
+
+@pytest.mark.parametrize("rows", [2, 5])
+def test_what_is_no_pairs_is_refused_with_what_is(rows):
+    x, y = sample(rows, 3, np.random.default_rng(19))
+    expected = r"^batches must be an iterable of pairs \(x, y\), as \[\(x, y\)\] .*: got "
+    for slip, got in (
+        ((x, y), rf"an array of dtype float64, shape \({rows}, 3\) in it"),
+        ([(x,)], "a tuple of length 1 in it"),
+        ([(x, y, x)], "a tuple of length 3 in it"),
+        ([None], "None in it"),
+    ):
+        with pytest.raises(ValueError, match=expected + got):
+            accumulate(slip)
+    with pytest.raises(TypeError, match=expected + "3"):
+        accumulate(3)
+    for pairs in ([[x, y]], np.stack([[x, y], [y, x]]), iter([(x, y)])):
+        assert accumulate(pairs).n in (rows, 2 * rows)
+
+
+def test_an_error_of_the_iteration_is_not_taken_for_one_of_its_pairs():
+    def broken():
+        yield np.eye(2), np.eye(2)
+        raise ValueError("not mine")
+
+    with pytest.raises(ValueError, match="not mine"):
+        accumulate(broken())
+
+
+def test_contexts_whose_squares_underflow_are_not_said_to_be_zero():
+    x, y = sample(30, 2, np.random.default_rng(20))
+    with pytest.raises(ValueError, match="x must vary by numbers whose squares do not underflow"):
+        of(1e-170 * x, y).spectrum()
+
+
+def test_features_that_never_vary_are_named_in_the_modes():
+    x, y = np.random.default_rng(21).normal(size=(2, 30, 2))
+    x[:, 0], y[:, 1] = 0.1, 0.2
+    total = CovarianceAccumulator(names=["left", "right"])
+    total.update(x, y)
+    found = total.spectrum()
+    assert (found.constant, found.constant_y) == (("left",), ("right",))
+    assert (of(x, y).spectrum().constant, of(x, y).spectrum().constant_y) == ((0,), (1,))
 
 
 def test_what_is_no_accumulator_or_of_another_width_is_not_merged():
@@ -358,6 +404,9 @@ def test_what_is_no_accumulator_or_of_another_width_is_not_merged():
         total.merge(of(np.eye(3), np.eye(3)))
     with pytest.raises(TypeError, match="into must be a CovarianceAccumulator or None: got 3"):
         accumulate([], into=3)
+    for wrong in (total.merge, lambda it: accumulate([], into=it)):
+        with pytest.raises(TypeError, match=r"got an array of dtype float64, shape \(900, 2\)$"):
+            wrong(np.ones((900, 2)))
 
 
 def test_a_pickle_goes_on_where_it_was():

@@ -387,6 +387,17 @@ def test_a_warning_about_the_samples_goes_to_stderr(here):
     assert len(read_back(result.stdout)) == 2
 
 
+@pytest.mark.parametrize("rows", [3000, 3])
+def test_modes_of_samples_too_few_for_errors_come_without_and_say_so(here, rows):
+    np.save("series.npy", np.random.default_rng(0).normal(size=(rows, 3)))
+    command = ("modes", "series.npy", "--lag", rows - 2, "-f", "csv")
+    result = run(*command)
+    assert result.exit_code == 0
+    assert "no standard errors: they take at least 3 samples here, not 2\n" in result.stderr
+    assert [*read_back(result.stdout)] == ["mode", "lam", "variance", "rho"]
+    assert refusal(*command, "--errors").startswith("errors must come from at least 3 samples")
+
+
 # refusals
 
 
@@ -517,6 +528,8 @@ def test_each_command_refuses_what_it_cannot_do(here, arguments, message):
         (("bad.npz",), "bad.npz: cannot be read: not a NumPy file"),
         (("objects.npz",), "objects.npz: array 'x': must hold real numbers: got objects"),
         (("cut.npz",), "cut.npz: array 'x' cannot be read"),
+        (("flipped.npz",), "flipped.npz: array 'x' cannot be read: damaged"),
+        (("images.npz",), "images.npz: array 'x': must hold samples in rows, shape (n, d): got"),
         (("cell.csv",), "cell.csv: the first line must name the columns, x1, y1, ...: got numbers"),
     ],
 )
@@ -536,6 +549,12 @@ def test_bad_samples_are_refused_in_one_line(here, arguments, message):
     damaged = bytearray(Path("cut.npz").read_bytes())
     damaged[80:120] = b"?" * 40
     Path("cut.npz").write_bytes(damaged)
+    np.savez("images.npz", x=x[None], y=x[None])
+    long = np.random.default_rng(0).normal(size=(2000, 3))
+    np.savez("flipped.npz", x=long, y=long)
+    flipped = bytearray(Path("flipped.npz").read_bytes())
+    flipped[flipped.index(long[1000].tobytes()) + 6] ^= 1
+    Path("flipped.npz").write_bytes(flipped)
     files = {"bad.npy": "?", "empty.npy": "", "bad.npz": "PK?", "x.txt": "1"}
     files |= {"cell.csv": "1,2\n3,b\n", "ragged.csv": "1,2\n3\n", "header.csv": "a,b\n"}
     for name, text in files.items():
@@ -602,6 +621,10 @@ def test_every_command_helps_with_an_example(command):
     assert f"Example: dlnflow {' '.join(command)} " in output(*command, "--help")
 
 
+def test_the_bases_are_spelled_in_one_piece():
+    assert "variance, generalised or joint" in re.sub(r"[\s│]+", " ", output("modes", "--help"))
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_example_runs(command, here, monkeypatch, samples):
     monkeypatch.setattr(demo, "run", lambda out, *, console: None)
@@ -649,6 +672,20 @@ def test_a_closed_pipe_is_quiet(times):
         process.stdout.close()
         assert process.stderr.read() == b""
         assert process.wait() == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("buffered", [True, False])
+@pytest.mark.parametrize("arguments", [("--help",), (), ("table", *TWO, "-L", "1", "-f", "csv")])
+def test_an_output_that_is_full_is_refused_in_one_line(arguments, buffered):
+    environment = os.environ | {"PYTHONUNBUFFERED": "" if buffered else "1"}
+    command = [sys.executable, "-m", "dlnflow", *arguments]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=environment
+        )
+    expected = "error: standard output: cannot be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (2, expected)
 
 
 def test_the_library_does_without_the_command_line_and_help_without_the_heavy_parts():

@@ -125,15 +125,13 @@ def test_lagged_pairs_cross_the_borders_of_batches(here, xy, name, lag, batch):
 @given(
     st.sampled_from(["u1", "i4", "f2", "f4", ">f8", "i8"]),
     st.integers(1, 30),
-    st.lists(st.integers(1, 4), max_size=2),
+    st.lists(st.integers(1, 4), max_size=1),
     st.integers(1, 31),
     st.booleans(),
     st.booleans(),
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
-def test_arrays_of_any_type_and_shape_come_back_flattened(
-    here, dtype, n, axes, batch, compressed, fortran
-):
+def test_arrays_of_any_type_come_back_in_rows(here, dtype, n, axes, batch, compressed, fortran):
     rng = np.random.default_rng(n)
     x = rng.integers(0, 100, size=(n, *axes)).astype(dtype)
     y = (99 - x).astype(dtype)
@@ -194,6 +192,28 @@ def test_an_uncompressed_array_is_mapped_not_copied(here, xy):
     assert isinstance(owner, mmap.mmap)
 
 
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray])
+@pytest.mark.parametrize("row", [0, 1000, 1999])
+@pytest.mark.filterwarnings("ignore:.*in Fortran order")
+def test_a_number_that_was_damaged_in_an_npz_is_noticed(here, save, layout, row):
+    """One that a checksum alone shows: finite, of plausible size, in a file of the right length."""
+    x, y = np.random.default_rng(2).normal(size=(2, 2000, 3))
+    damaged = y.copy()
+    damaged.view(np.uint64)[row, 1] ^= 1 << 50
+    save("good.npz", x=layout(x), y=layout(y))
+    with zipfile.ZipFile("good.npz") as good:
+        place = good.getinfo("y.npy")
+    save("bad.npz", x=layout(x), y=layout(damaged))
+    bad = bytearray(Path("bad.npz").read_bytes())
+    entry = bad.rindex(b"PK\x01\x02")
+    bad[entry + 16 : entry + 20] = place.CRC.to_bytes(4, "little")
+    Path("bad.npz").write_bytes(bad)
+    assert len(collected(pairs_from("good.npz"))[0]) == 2
+    with pytest.raises(ValueError, match=r"bad\.npz: array 'y' cannot be read: damaged"):
+        accumulate(pairs_from("bad.npz", batch=100))
+
+
 def test_a_csv_file_is_read_in_chunks(here, xy, monkeypatch):
     sizes = []
     real = _columns.CsvTable._next
@@ -248,6 +268,11 @@ REFUSED = [
     (("objects.npz",), {}, "objects.npz: array 'x'.*: must hold real numbers: got objects"),
     (("damaged.npz",), {}, "damaged.npz: array 'x' cannot be read: damaged"),
     (("less.npz",), {}, "less.npz: array 'x' cannot be read: damaged"),
+    (("more.npz",), {}, "more.npz: array 'x' cannot be read: damaged"),
+    (("shorter.npz",), {}, "shorter.npz: array 'x' cannot be read: damaged"),
+    (("images.npy", "x.npy"), {}, r"images.npy: must hold samples in rows, .* shape \(23, 3, 1\)"),
+    (("images.npz",), {}, r"images.npz: array 'x': must hold samples in rows, .*\(1, 23, 3\)"),
+    (("packed.npz",), {}, r"packed.npz: array 'x': must hold samples in rows, .*\(1, 23, 3\)"),
     (("checksum.npz",), {}, "checksum.npz: array 'x' cannot be read: damaged"),
     (("version.npz",), {}, "version.npz: array 'x' cannot be read: damaged"),
     (("bad.txt",), {}, "bad.txt: samples are read from .npy, .npz, .csv or .parquet"),
@@ -269,6 +294,10 @@ REFUSED = [
         "late.csv: cannot be read: not a text file in UTF-8",
     ),
     (("quote.csv",), {"lag": 1}, "quote.csv: "),
+    (("semicolons.csv",), {}, "semicolons.csv: commas must separate the columns: got ';'"),
+    (("bare-semicolons.csv",), {"lag": 1}, "commas must separate the columns: got ';'"),
+    (("tabs.csv",), {"lag": 1}, r"tabs.csv: commas must separate the columns: got '\\t'"),
+    (("mixed.csv",), {"lag": 1}, "'3;4' is not a number; commas must separate the columns"),
     (("bare.csv",), {}, "bare.csv: the first line must name the columns, x1, y1, ...: got numbers"),
     (("named.csv",), {}, r"named.csv: columns x1, x2, ... are missing \(found: p, q\)"),
     (("lonely.csv",), {}, "lonely.csv: column 'x2' has no partner: y2 is missing"),
@@ -327,6 +356,18 @@ def bad_files(here, xy):
         archive.write("x.npy", "y.npy")
     with zipfile.ZipFile("version.npz", "w") as archive:
         archive.writestr("x.npy", Path("x.npy").read_bytes().replace(b"NUMPY\x01", b"NUMPY\x09"))
+    with zipfile.ZipFile("shorter.npz", "w") as archive:
+        archive.writestr("x.npy", Path("x.npy").read_bytes()[:-8])
+        archive.write("x.npy", "y.npy")
+    with zipfile.ZipFile("more.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", Path("x.npy").read_bytes() + bytes(2**16))
+        archive.write("x.npy", "y.npy")
+    more = bytearray(Path("more.npz").read_bytes())
+    more[more.index(b"PK\x01\x02") + 16] ^= 1
+    Path("more.npz").write_bytes(more)
+    np.save("images.npy", x[:, :, None])
+    np.savez("images.npz", x=x[None], y=x[None])
+    np.savez_compressed("packed.npz", x=x[None], y=x[None])
     both = Path("both.npz").read_bytes()
     damaged = bytearray(Path("damaged.npz").read_bytes())
     checksum = damaged.copy()
@@ -359,6 +400,10 @@ def bad_files(here, xy):
         "empty.csv": "\n\n",
         "latin.csv": b"\xe4,b\n1,2\n",
         "late.csv": b"a,b\n" + b"1,2\n" * 100_000 + b"\xe4,2\n",
+        "semicolons.csv": "x1;x2;y1;y2\n1;2;3;4\n",
+        "bare-semicolons.csv": "1;2\n3;4\n5;6\n",
+        "tabs.csv": "a\tb\n3\t4\n5\t6\n",
+        "mixed.csv": "a,b\n1,2\n5,3;4\n",
         "quote.csv": 'a,b\n1,2\n"3,4\n5,6\n',
         "lonely.csv": "x1,x2,y1\n1,2,3\n",
         "twice.csv": "x1,x_1,y1\n1,2,3\n",

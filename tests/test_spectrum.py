@@ -152,7 +152,8 @@ def test_samples_and_their_own_covariances_have_exactly_the_same_modes(d, seed):
     """Where variances lie further apart than 40 samples scatter them."""
     x, y = np.random.default_rng(seed).normal(3.0, 2.0, size=(2, 40, d)) * 10.0 ** np.arange(d)
     from_samples = Spectrum.from_samples(x, y)
-    a, b = x - x.mean(axis=0), y - y.mean(axis=0)
+    a, b = (rows - rows.mean(axis=0) for rows in (x, y))
+    a, b = (rows - rows.mean(axis=0) for rows in (a, b))
     from_covariances = Spectrum.from_covariances(a.T @ a / 40, b.T @ a / 40)
     assert np.array_equal(from_samples.lam, from_covariances.lam)
     assert np.array_equal(from_samples.basis, from_covariances.basis)
@@ -318,6 +319,56 @@ def test_huge_and_tiny_numbers_do_not_overflow():
         )
         assert np.isfinite(diagnostics(s)).all()
         assert np.allclose(np.sort(s.rho), [0.5, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("of_x", "of_y", "message"),
+    [
+        (1e200, 1e200, r"x and y must hold numbers whose squares do not overflow: got .*e\+200"),
+        (1.0, 1e308, "x and y must hold numbers whose squares do not overflow: got .*e"),
+        (1e-170, 1e-170, "x must vary by numbers whose squares do not underflow: got squares"),
+        (1e-150, 1.0, "x must vary by numbers whose squares do not underflow: got squares of at"),
+        (1e-100, 1e-250, "y must vary by numbers whose products with x do not underflow: got"),
+    ],
+)
+def test_samples_whose_products_no_number_holds_are_refused(of_x, of_y, message):
+    with pytest.raises(ValueError, match=message):
+        Spectrum.from_samples(of_x * SAMPLES, of_y * SAMPLES[::-1])
+
+
+@pytest.mark.parametrize("size", [1e-100, 1e100])
+def test_samples_of_other_sizes_have_the_same_rho(size):
+    one, other = (Spectrum.from_samples(s * SAMPLES, s * SAMPLES[::-1]) for s in (1.0, size))
+    assert np.allclose(other.rho, one.rho, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["x", "y"])
+def test_of_an_array_that_is_refused_only_type_and_shape_are_told(name):
+    given = {"x": np.ones((2000, 3)), "y": np.ones((2000, 3))}
+    given[name] = given[name].astype(str)
+    message = f"^{name} must hold real numbers: got an array of dtype <U32, shape \\(2000, 3\\)$"
+    with pytest.raises(TypeError, match=message):
+        Spectrum.from_samples(**given)
+    with pytest.raises(ValueError, match=r"^x must be a rectangular .*: got a list of length 500$"):
+        Spectrum.from_samples([[1.0]] * 499 + [[]], given["y"])
+
+
+def test_features_that_never_vary_are_counted_and_named_on_both_sides():
+    x, y = np.random.default_rng(0).normal(size=(2, 50, 4))
+    x[:, [1, 3]], y[:, 2] = 7.0, -1.0
+    s = Spectrum.from_samples(x, y)
+    assert (s.constant, s.constant_y) == ((1, 3), (2,))
+    assert "features of x that never vary, set aside: 2 (index 1, 3)" in s.cautions
+    assert "features of y that never vary: 1 (index 2)" in s.cautions
+    named = Spectrum.from_covariances(GOOD, GOOD, constant=("gain",), constant_y=("a", "b"))
+    assert "features of x that never vary, set aside: 1 (gain)" in named.cautions
+    assert "features of y that never vary: 2 (a, b)" in named.cautions
+    many = Spectrum.from_covariances(np.eye(30), np.eye(30), constant=range(20))
+    assert "20 (index 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...)" in repr(many)
+    with pytest.raises(ValueError, match="constant must hold at most 1 of the 2 features"):
+        Spectrum.from_covariances(GOOD, GOOD, constant=(0, 1))
+    with pytest.raises(ValueError, match=r"constant_y must hold at most 2 .*: got \(2,\)"):
+        Spectrum.from_covariances(GOOD, GOOD, constant_y=(2,))
 
 
 def test_single_precision_is_enough():

@@ -304,6 +304,96 @@ def test_features_that_never_vary_are_named_and_set_aside():
     found = Spectrum.from_samples(x, y, errors="asymptotic")
     assert found.constant == (2,)
     assert found.lam.size == 3
-    assert "features that never vary, set aside: 2" in repr(found)
+    assert "features of x that never vary, set aside: 1 (index 2)" in repr(found)
     named = Spectrum.from_covariances(*network.covariances(x, y), n=100, constant=("gain",))
-    assert "set aside: gain" in repr(named)
+    assert "set aside: 1 (gain)" in repr(named)
+
+
+ERRORS = ("asymptotic", "bootstrap")
+
+
+@pytest.mark.parametrize("errors", ERRORS)
+def test_samples_that_leave_nothing_to_judge_by_have_no_errors(errors):
+    """Two samples lie on a line, three on a plane, whatever the data: their errors would be 0."""
+    x, y = pairs(40, (2.0, 1.0), (0.5, 0.5))
+    few = r"errors must come from at least {} samples, 2 more than there are modes.*: got {}"
+    with pytest.raises(ValueError, match=few.format(3, 2)):
+        Spectrum.from_samples(x[:2, :1], y[:2, :1], errors=errors)
+    with pytest.raises(ValueError, match=few.format(4, 3)):
+        Spectrum.from_samples(x[:3], y[:3], errors=errors)
+    with pytest.raises(ValueError, match=r"come from at least 2 .* blocks: got 1 \(40 samples"):
+        Spectrum.from_samples(x, y, errors=errors, block=40)
+    unknown = Spectrum.from_covariances(*network.covariances(x[:3], y[:3]))
+    with pytest.raises(ValueError, match=few.format(4, 3)):
+        unknown.with_errors([(x[:3], y[:3])])
+    enough = Spectrum.from_samples(x, y, errors=errors, block=20)
+    assert all(np.isfinite(enough.interval(name)).all() for name in QUANTITIES)
+
+
+def test_a_resample_without_variance_is_refused_in_words():
+    x, y = pairs(4, (2.0,), (0.5,))
+    for options in ({}, {"block": 5}):
+        rows = [np.repeat(a, options.get("block", 1), axis=0) for a in (x, y)]
+        with pytest.raises(ValueError, match="in every resample: got one with 0 of 1 modes"):
+            Spectrum.from_samples(*rows, errors="bootstrap", **options)
+
+
+def test_a_bootstrap_takes_enough_resamples_to_tell_a_standard_error():
+    for count in (1, 19):
+        with pytest.raises(ValueError, match=f"resamples must number at least 20: got {count}"):
+            Spectrum.from_samples(*pairs(100), errors="bootstrap", resamples=count)
+
+
+def test_errors_of_few_samples_per_mode_come_with_a_caution():
+    x, y = pairs(400)
+    said = "the errors come from {} independent samples for 4 modes: with fewer than 20 per mode"
+    assert said.format(79) in repr(Spectrum.from_samples(x[:79], y[:79], errors="asymptotic"))
+    assert said.format(79) in repr(Spectrum.from_samples(x[:79], y[:79], errors="bootstrap"))
+    enough = Spectrum.from_samples(x[:80], y[:80], errors="asymptotic")
+    assert "the errors come from" not in repr(enough)
+    assert enough.errors.independent == 80.0
+    assert said.format(79) in repr(
+        Spectrum.from_samples(x[:79], y[:79], errors="asymptotic").leading(1)
+    )
+    repeated = (np.repeat(a[:60], 5, axis=0) for a in (x, y))
+    of_blocks = Spectrum.from_samples(*repeated, errors="asymptotic", block=5)
+    assert of_blocks.errors.independent == pytest.approx(60.0, rel=0.05)
+    assert "with fewer than 20 per mode" in repr(of_blocks)
+
+
+@pytest.mark.parametrize("errors", ERRORS)
+def test_a_target_that_never_varies_is_below_the_noise_in_every_mode(errors):
+    x, _ = pairs(100)
+    found = Spectrum.from_samples(x, np.ones_like(x), errors=errors, resamples=20)
+    assert found.below_noise.all()
+    assert "4 pure noise" in repr(found)
+    assert "4 modes below the noise" in repr(found)
+
+
+def test_a_mean_far_from_zero_leaves_samples_as_they_are_to_the_errors():
+    x, y = pairs(200)
+    far = x + 1e16  # numbers there lie 2 apart
+    found = Spectrum.from_samples(far, y, errors="asymptotic")
+    near = Spectrum.from_samples(far - 1e16, y, errors="asymptotic")
+    assert np.allclose(found.errors.covariance, near.errors.covariance, rtol=1e-9)
+    assert np.allclose(found.with_errors([(far, y)]).errors.rho, near.errors.rho, rtol=1e-9)
+
+
+@pytest.mark.parametrize("errors", ERRORS)
+def test_modes_whose_errors_no_number_holds_have_none(errors):
+    x, y = pairs(100)
+    for size in (1e100, 1e-100):
+        with pytest.raises(ValueError, match=r"variance must lie within 1e-140 and 1e.140"):
+            Spectrum.from_samples(size * x, size * y, errors=errors)
+    with pytest.raises(ValueError, match=r"lam must lie within 1e-140 and 1e.140"):
+        Spectrum.from_samples(x, 1e-170 * y, errors=errors)
+
+
+def test_samples_to_go_over_are_pairs():
+    x, y = pairs(100)
+    spectrum = Spectrum.from_samples(x, y)
+    for slip in ((x, y), [(x,)], [None]):
+        with pytest.raises(ValueError, match=r"batches must be .* pairs \(x, y\), as \[\(x, y\)\]"):
+            spectrum.with_errors(slip)
+    with pytest.raises(TypeError, match=r"batches must be an iterable of pairs .*: got 3"):
+        spectrum.with_errors(3)

@@ -14,6 +14,7 @@ import typer
 
 import dlnflow
 from dlnflow import _validate
+from dlnflow._influence import SPARE
 from dlnflow.cli import _options as options
 from dlnflow.cli._reading import InputError, number, reading_samples, whole
 from dlnflow.cli._refusals import library_refusals, say, working
@@ -80,7 +81,12 @@ def modes(
     ] = None,
     basis: Annotated[
         Basis,
-        options.option("--basis", panel="Modes", help="In which the modes are taken."),
+        options.option(
+            "--basis",
+            metavar="NAME",
+            panel="Modes",
+            help="In which the modes are taken: variance, generalised or joint.",
+        ),
     ] = Basis.variance,
     errors: Annotated[
         bool | None,
@@ -175,14 +181,14 @@ def _source(
             options["pairs"] = tuple(name.strip() for name in pairs.split(","))
         if lag is not None:
             options["lag"] = whole("lag", lag)
-        with library_refusals(), reading_samples():
+        with library_refusals(), reading_samples(), working("opening"):
             return pairs_from(file, **options)
     if x is None or y is None:
         raise InputError("samples are missing: give FILE, or --x and --y")
     for name, value in (("pairs", pairs), ("lag", lag)):
         if value is not None:
             raise InputError(f"--{name} needs FILE in place of --x and --y")
-    with library_refusals(), reading_samples():
+    with library_refusals(), reading_samples(), working("opening"):
         return pairs_from(x, y)
 
 
@@ -195,8 +201,11 @@ def _spectrum(source: Pairs, basis: Basis, errors: bool | None, block: int | Non
             total = accumulate(source, progress=True)
         with working("diagonalising"):
             spectrum = total.spectrum(basis=basis.value)
+        least = spectrum.lam.size + SPARE
         if errors is None and basis is Basis.joint:
             say(f"no standard errors: {ONLY_BOOTSTRAP}")
+        elif errors is None and total.n < least:
+            say(f"no standard errors: they take at least {least} samples here, not {total.n}")
         elif errors is not False:
             size = block or _dependent(source, total)
             if total.n < 2 * size:

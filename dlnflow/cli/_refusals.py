@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,12 +18,32 @@ from dlnflow.cli._reading import InputError
 # the library's own refusals, "eps must be positive and finite: got -1", and nobody else's
 REFUSAL = re.compile(r"\w.* must .*: got ", re.DOTALL)
 
+# why a stream cannot be written; errors of files have the file's name, or are caught by `writing`
+UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
 # Typer carries its own copy of Click or depends on Click, by version; both have it here
 UsageError: Any = typer.BadParameter.__mro__[1]
 
 
 class OneLineErrors(TyperGroup):
     """Commands that answer bad input with one line on stderr and exit code 2."""
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the command line; standard output that cannot be written to is refused, too."""
+        try:
+            try:
+                return super().main(*args, **options)
+            finally:
+                if sys.stdout is not None:
+                    sys.stdout.flush()  # when the interpreter ends it would be too late
+        except OSError as error:
+            if error.filename is not None or error.errno not in UNWRITABLE:
+                raise
+            _let_go_of_output()
+            if error.errno == errno.EPIPE:  # nobody reads on, which is no mistake
+                sys.exit(1)
+            say(f"error: standard output: cannot be written: {error.strerror}")
+            sys.exit(2)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the options that come before the command."""
@@ -31,6 +54,13 @@ class OneLineErrors(TyperGroup):
         """Parse and run the command."""
         with _one_line():
             return super().invoke(ctx)
+
+
+def _let_go_of_output() -> None:
+    """Send what standard output still holds nowhere, or the interpreter complains at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 @contextmanager
