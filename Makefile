@@ -9,8 +9,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 demo: .venv/.demo
 	$(BIN)/dlnflow demo --out demo-output
 
+# one process for each core, and one thread in each
 test: .venv/.dev
-	MPLBACKEND=Agg $(BIN)/python -m pytest -q
+	MPLBACKEND=Agg OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
+		$(BIN)/python -m pytest -q --numprocesses=auto --dist=worksteal
 
 lint: .venv/.dev
 	$(BIN)/ruff check .
@@ -23,6 +25,7 @@ bench: .venv/.dev
 docs: .venv/.dev
 	MPLBACKEND=Agg $(BIN)/python examples/readme_figures.py docs/figures
 	$(BIN)/dlnflow derive jepa mae layer-m --out docs/derivation.md
+	$(BIN)/python examples/claims_page.py
 
 clean:
 	rm -rf .venv demo-output

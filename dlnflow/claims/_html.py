@@ -8,7 +8,7 @@ from html import escape
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from dlnflow.claims._render import anchor, heading, listed
+from dlnflow.claims.pages import anchor, heading, listed
 from dlnflow.claims.routes import ROUTES
 
 if TYPE_CHECKING:

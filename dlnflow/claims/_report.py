@@ -171,14 +171,14 @@ class Report(Mapping[str, Finding]):
     def to_json(self) -> str:
         """All findings, as the record has them."""
         efforts = {str(one.effort) for one in self.findings}
-        content = {"effort": "/".join(sorted(efforts)), "claims": self._dicts()}
+        content = {"effort": "/".join(sorted(efforts)), "claims": self.to_dicts()}
         return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
     def to_markdown(self) -> str:
         """The whole report as a page: the table, then claim by claim."""
-        from dlnflow.claims._render import page
+        from dlnflow.claims.pages import page
 
-        return page(self._dicts())
+        return page(self.to_dicts())
 
     def to_html(self) -> str:
         """The same as one HTML file with the figures inside."""
@@ -213,7 +213,8 @@ class Report(Mapping[str, Finding]):
             made.append(file)
         return made
 
-    def _dicts(self) -> list[dict[str, Any]]:
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Every finding's `Finding.to_dict`."""
         return [one.to_dict() for one in self.findings]
 
     def __repr__(self) -> str:

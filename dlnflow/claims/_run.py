@@ -17,6 +17,21 @@ from dlnflow.network._watch import Watch
 MODULES = (
     "c01_mode_equations",
     "c02_critical_times",
+    "c03_regression_first",
+    "c04_mae_covariance",
+    "c05_depth",
+    "c06_one_layer",
+    "c07_two_distributions",
+    "c08_representations",
+    "c09_greedy",
+    "c10_commuting",
+    "c11_balanced",
+    "c12a_generalised_order",
+    "c12b_spurious_feature",
+    "c12c_efficiency",
+    "c13a_target_layer",
+    "c13b_decoder",
+    "c13c_collapse",
 )
 CLAIMS: dict[str, Claim] = {
     claim.name: claim

@@ -1,4 +1,4 @@
-"""The report as a page of Markdown, from findings or from their record."""
+"""The report in Markdown, from findings or from their record: a page, and tables for others."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 
 from dlnflow.claims.routes import ROUTES
 
-REPOSITORY = ".."  # from docs/
+PACKAGE = "../dlnflow"  # from docs/
+START, END = "<!-- {} -->\n", "<!-- end -->\n"  # of a block that is written by machine
 FIGURES = "figures/claims"
+DELAYS = (("1e-3", 1), ("1e-3", 3), ("1e-3", 6), ("1e-6", 3))  # eps, L
 INTRODUCTION = """\
 # The paper, claim by claim
 
@@ -36,19 +38,55 @@ def page(findings: Iterable[Mapping[str, Any]]) -> str:
     return "".join([*parts, *map(section, every)])
 
 
-def table(findings: Iterable[Mapping[str, Any]], link: str = "") -> str:
-    """One row per claim; ``link`` is the page on which the sections stand."""
-    lines = ["| | claim | verdict | found |", "|---|---|---|---|"]
+def table(findings: Iterable[Mapping[str, Any]], link: str = "", package: str = PACKAGE) -> str:
+    """One row per claim.
+
+    Parameters
+    ----------
+    findings : iterable of dict
+        As the record has them.
+    link : str
+        The page on which the sections stand; by default the table's own.
+    package : str
+        Where the code stands, seen from the table's page.
+    """
+    lines = ["| | claim | verdict |", "|---|---|---|"]
     for one in findings:
         name = f"[{one['title']}]({link}#{anchor(one)})"
-        cells = (one["name"], name, verdict(one), plain(one["found"]))
-        lines.append(f"| {' | '.join(cells)} |")
+        lines.append(f"| {one['name']} | {name} | {verdict(one, package)} |")
     return "\n".join(lines) + "\n"
 
 
-def verdict(one: Mapping[str, Any]) -> str:
-    """The verdict with its condition, or with what decided it."""
-    words = f"**{one['verdict']}**"
+def delays(findings: Iterable[Mapping[str, Any]]) -> str:
+    """By how much the smaller of two ``rho`` is learned later, from what claim 5 found."""
+    numbers = next(one["numbers"] for one in findings if one["name"] == "5")
+    lines = ["| eps | L | JEPA | MAE |", "|---|---|---|---|"]
+    for eps, L in DELAYS:
+        cells = [percent(numbers[f"{name}, eps = {eps}, L = {L}"]) for name in ("JEPA", "MAE")]
+        lines.append(f"| {eps} | {L} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def percent(share: float) -> str:
+    """A share of either sign, with two or three digits."""
+    digits = f"{100.0 * share:+.3g}" if abs(share) >= 0.1 else f"{100.0 * share:+.2g}"
+    return digits.replace("-", "\N{MINUS SIGN}").replace("e\N{MINUS SIGN}0", "e-") + " %"
+
+
+def with_block(text: str, name: str, content: str) -> str:
+    """A page with the block of that name written anew."""
+    before, rest = text.split(START.format(name))
+    return before + START.format(name) + content + END + rest.split(END, 1)[1]
+
+
+def block(text: str, name: str) -> str:
+    """What stands in a block of a page."""
+    return text.split(START.format(name))[1].split(END)[0]
+
+
+def verdict(one: Mapping[str, Any], package: str = PACKAGE) -> str:
+    """The verdict, which leads to the code, with its condition or with what decided it."""
+    words = f"[**{one['verdict']}**]({path(one['code'], package)})"
     if one["condition"]:
         return f"{words} {plain(one['condition'])}"
     return f"{words}: {plain(one['because'])}" if one["because"] else words
@@ -111,14 +149,14 @@ def anchor(one: Mapping[str, Any]) -> str:
     return kept.replace(" ", "-")
 
 
-def path(module: str) -> str:
-    """The file, or folder, of a module, seen from the page."""
+def path(module: str, package: str = PACKAGE) -> str:
+    """The file, or folder, of a module, seen from a page."""
     from importlib.util import find_spec
 
     found = find_spec(module)
-    inner = module.replace(".", "/")
+    inner = module.removeprefix("dlnflow").replace(".", "/")
     folder = found is not None and found.submodule_search_locations is not None
-    return f"{REPOSITORY}/{inner}" + ("" if folder else ".py")
+    return f"{package}{inner}" + ("" if folder else ".py")
 
 
 def listed(names: Iterable[str]) -> str:

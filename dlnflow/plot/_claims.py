@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from dlnflow.plot._style import BETWEEN, COLOURS, LINE_STYLES, NEUTRAL, single_axes
@@ -29,9 +31,8 @@ ROUTE_MARKERS = {
     "real data": "*",
 }
 UNFILLED = ("x", "+", ".")
-FALSE, TRUE = "claim false", "claim true"
 FLOOR = 1e-16  # zeros on a logarithmic axis are drawn here
-WIDTH = 78  # characters of a title
+WIDTH = 104  # characters of a title
 
 
 def claim(finding: Finding, *, ax: Axes | None = None) -> Axes:
@@ -48,8 +49,7 @@ def claim(finding: Finding, *, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
         Each series has a colour and a line through its first route; the routes have markers,
-        filled where the claim is true. Series in which the condition is met everywhere, or
-        nowhere, are as the others: the boundary is in the title.
+        filled where the claim is true. A dotted line marks where a series' condition ends.
 
     Raises
     ------
@@ -67,18 +67,22 @@ def claim(finding: Finding, *, ax: Axes | None = None) -> Axes:
 
     if not isinstance(finding, Finding):
         raise TypeError(f"finding must be a dlnflow.claims.Finding: got {type(finding).__name__}")
-    axes = single_axes(ax, figsize=(9.2, 5.2))
+    axes = single_axes(ax, figsize=(9.6, 5.4))
     shown = [one for one in finding.observations if finding.claim.drawn(one)]
     names = list(dict.fromkeys(one.series for one in shown))
     for index, name in enumerate(names):
         seen = [one for one in shown if one.series == name]
         look = {"color": _colour(name, index, names), "linestyle": _line(index)}
         _series(axes, seen, name, finding.claim.number.log, look)
+        for x in _boundaries(seen, finding.claim.x.log):
+            axes.axvline(x, color=look["color"], linestyle=":", linewidth=1.0, label="_boundary")
     axes.set(xlabel=finding.claim.x.label, ylabel=finding.claim.number.label)
     axes.set_xscale("log" if finding.claim.x.log else "linear")
     axes.set_yscale("log" if finding.claim.number.log else "linear")
+    if all(one.x == int(one.x) for one in shown) and not finding.claim.x.log:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     heading = f"{finding.claim.name}. {finding.claim.title}: {finding.summary}"
-    axes.set_title(fill(heading, WIDTH), fontsize="medium", loc="left")
+    axes.set_title(fill(heading, WIDTH), fontsize="small", loc="left")
     _legend(axes, shown)
     return axes
 
@@ -109,6 +113,16 @@ def _series(
             )
 
 
+def _boundaries(seen: list[Observation], log: bool) -> list[float]:
+    """Amid neighbouring settings of which one meets the condition and the other does not."""
+    settings = sorted({(one.x, one.inside) for one in seen})
+    return [
+        float(np.sqrt(x * y)) if log else 0.5 * (x + y)
+        for (x, met), (y, also) in pairwise(settings)
+        if met != also
+    ]
+
+
 def _colour(name: str, index: int, names: list[str]) -> Any:
     """Shades of an objective's colour for its series, the other colours in turn for the rest."""
     for objective, base in COLOURS.items():
@@ -135,13 +149,15 @@ def _legend(axes: Axes, shown: list[Observation]) -> None:
         for route in ROUTE_MARKERS
         if route in {one.route for one in shown}
     ]
-    meaning = [
-        Line2D([], [], color=NEUTRAL, marker="o", linestyle="none", label=TRUE),
-        Line2D([], [], color=NEUTRAL, marker="o", markerfacecolor="white", linestyle="none"),
-    ]
-    meaning[1].set_label(FALSE)
-    if all(one.holds for one in shown):
-        meaning = []
+    meaning = []
+    if not all(one.holds for one in shown):
+        look: dict[str, Any] = {"color": NEUTRAL, "marker": "o", "linestyle": "none"}
+        meaning = [
+            Line2D([], [], **look, label="claim true"),
+            Line2D([], [], **look, markerfacecolor="white", label="claim false"),
+        ]
+    if any(line.get_label() == "_boundary" for line in axes.get_lines()):
+        meaning.append(Line2D([], [], color=NEUTRAL, linestyle=":", label="condition ends"))
     axes.legend(
         handles=[*lines, *routes, *meaning],
         fontsize="small",

@@ -48,7 +48,7 @@ ROUTES = {
         "mode ODE",
     ),
     "plain network": Route(
-        "matrices by forward and backward pass, SciPy's LSODA, modes read by their own final size",
+        "matrices by forward and backward pass written out afresh, SciPy's LSODA or plain descent",
         "dlnflow.claims.routes.plain_network",
         "plain network",
     ),
@@ -56,7 +56,9 @@ ROUTES = {
         "whole networks of matrices by gradient flow", "dlnflow.network", "network"
     ),
     "trained network": Route(
-        "networks trained by gradient descent on batches of samples", "dlnflow.network", "network"
+        "networks trained by gradient descent, on batches of samples or the population",
+        "dlnflow.network",
+        "network",
     ),
     "real data": Route(
         "networks of matrices by gradient flow on the covariances of measured data",

@@ -19,7 +19,7 @@ from dlnflow.claims.routes._names import target_layer
 Array = NDArray[np.float64]
 
 RTOL, ATOL = 1e-11, 1e-12
-LOWEST, HIGHEST = 1e-60, 1e6  # amplitudes between which a plateau is looked for
+LOWEST, HIGHEST = 1e-20, 1e6  # amplitudes between which a plateau is looked for
 
 
 def velocity(
