@@ -68,12 +68,42 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr(_moments, "GROWTH", 3)
 
 
-@pytest.mark.parametrize("mean", [0.0, 1e3, 1e8])
+@pytest.mark.parametrize("mean", [0.0, 3.0, 9.0, 11.0, 1e3, 1e8])
 @pytest.mark.parametrize("drift", [0.0, 10.0, 1e8])
 def test_covariances_are_exact_at_any_mean_and_drift(small_blocks, mean, drift):
     x, y = sample(5000, 6, np.random.default_rng(0), mean, drift)
     assert worst(of(x, y), x, y) < TOLERANCE
     assert worst(accumulate(in_batches(x, y, range(13, 5000, 13))), x, y) < TOLERANCE
+
+
+def test_rows_multiplied_as_they_are_would_be_noticed_at_a_large_mean(monkeypatch):
+    monkeypatch.setattr(_moments, "SMALL", np.inf)
+    x, y = sample(5000, 6, np.random.default_rng(0), mean=1e8)
+    assert worst(of(x, y), x, y) > 1.0
+
+
+def test_rows_looked_at_that_vary_more_than_the_rest_do_no_harm():
+    """Every row by which a small mean is judged is far out, and no other."""
+    n = 64 * _moments.LOOKED_AT
+    x, y = np.random.default_rng(2).normal(1e4, 1.0, size=(2, n, 3))
+    x[::64] *= np.random.default_rng(3).choice([-1.0, 1.0], size=(n // 64, 1))
+    assert worst(of(x, y), x, y) < TOLERANCE
+
+
+@pytest.mark.parametrize("lay", [np.asfortranarray, lambda a: np.hstack([a, a])[:, : a.shape[1]]])
+def test_rows_are_multiplied_where_they_lie(lay, monkeypatch):
+    """Of rows near 0 nothing is copied; of others, and of other types, all is."""
+    x, y = (lay(a) for a in sample(5000, 4, np.random.default_rng(4), mean=5.0))
+    subtracted = []
+    subtract = np.subtract
+    monkeypatch.setattr(
+        _moments.np, "subtract", lambda *a, **k: subtracted.append(1) or subtract(*a, **k)
+    )
+    near = of(x, y)
+    assert not subtracted
+    assert worst(near, x, y) < TOLERANCE
+    of(x.astype(np.float32), y.astype(np.float32))
+    assert subtracted
 
 
 def test_a_first_row_far_out_does_no_harm(small_blocks):
