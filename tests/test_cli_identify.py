@@ -68,20 +68,31 @@ def test_a_figure_is_drawn_where_asked(curves, tmp_path):
     said = run("identify", curves, "--figure", tmp_path / "fit.png").stderr
     assert "wrote" in said
     assert (tmp_path / "fit.png").stat().st_size > 10_000
-    assert "suffix of a figure must be" in refusal_after_work(curves, tmp_path / "fit.txt")
 
 
-def refusal_after_work(curves, figure):
-    result = run("identify", curves, "--figure", figure)
-    assert result.exit_code == 2
-    return result.stderr
+def test_a_figure_that_cannot_be_drawn_is_refused_before_the_work(tmp_path):
+    said = refusal("identify", tmp_path / "none.csv", "--figure", tmp_path / "fit.foo")
+    assert "suffix of a figure must be" in said
+    assert "fit.foo" in said
+
+
+def test_the_noise_may_be_told_and_intervals_are_written(curves):
+    rows = table(output("identify", curves, "--sigma", "0.01", "-L", 3, "-f", "csv"))
+    for row, lam in zip(rows, (1.0, 1.1), strict=True):
+        assert float(row["lam_low"]) < lam < float(row["lam_high"])
+        assert float(row["rho_low"]) < float(row["rho"]) < float(row["rho_high"])
+    each = table(output("identify", curves, "--sigma", "0.01,0.03", "-L", 3, "-f", "csv"))
+    assert float(each[1]["lam_err"]) > 2.5 * float(rows[1]["lam_err"])
+    shown = output("identify", curves)
+    assert "rho_low" in shown
+    assert "sigma: 3 numbers for 2 modes" in refusal("identify", curves, "--sigma", "1,2,3")
 
 
 def test_a_mode_that_never_moves_is_told_of(tmp_path):
     path = file(tmp_path, "flat.csv", wide(w=[*W, np.full(T.size, 0.5)], names=("a", "b", "c")))
     result = run("identify", path)
     assert result.exit_code == 0
-    assert "warning: w does not change in modes 2" in result.stderr
+    assert "warning: w does not change in mode 2" in result.stderr
 
 
 @pytest.mark.parametrize(

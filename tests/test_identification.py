@@ -9,6 +9,10 @@ import scipy.optimize
 import dlnflow
 from dlnflow.hyperlogistic import Branch
 from dlnflow.identification._candidates import laws
+from dlnflow.identification._door import branches, scatter
+from dlnflow.identification._explain import decisive
+from dlnflow.identification._least_squares import inverse
+from dlnflow.identification._together import _Sharing
 from dlnflow.identification._trajectory import Trajectory
 
 POINTS = 100
@@ -220,6 +224,146 @@ def test_sensitivities_are_the_derivatives(objective, sign, eps):
     assert np.allclose(found.t[1:], slope("t", values)[1:], rtol=1e-6, atol=1e-12)
 
 
+SLOW = dlnflow.amplitude(np.linspace(0.0, 300.0, 80), [[1.0], [0.05]], [[0.8], [0.5]], 2, eps=0.02)
+
+
+@pytest.mark.parametrize("one_eps", [False, True])
+def test_a_mode_that_hardly_moved_says_nothing_of_its_plateau(one_eps):
+    t, held = np.linspace(0.0, 300.0, 80), 0
+    for seed in range(8):
+        noise = 0.01 * np.random.default_rng(seed).normal(size=SLOW.shape)
+        found = dlnflow.identify(t, SLOW * (1.0 + noise), one_eps=one_eps, L=[1, 2, 3])
+        low, high = found.interval("rho")
+        assert low[1] < 0.5 < high[1] == np.inf == found.stderr.rho[1]
+        assert low[0] < high[0] < 1.1
+        ends = found.interval("lam")[:, 1]
+        held += ends[0] <= 0.05 <= ends[1]
+        said = found.explain()
+        assert "Mode 1 hardly moved" in said
+        assert "nothing is known of rho" in said
+        assert "of the plateau" not in "".join(x for x in said.splitlines() if "mode 1" in x)
+        assert "(open)" in repr(found)
+    assert held >= 7
+
+
+def test_a_flat_curve_with_noise_says_no_more_than_a_constant():
+    t = np.linspace(0.0, 300.0, 80)
+    rng = np.random.default_rng(0)
+    for found in dlnflow.identify_each(t, 0.8 * (1.0 + 0.01 * rng.normal(size=(20, 80)))):
+        for name in ("lam", "rho"):
+            assert found.interval(name).tolist() == [-np.inf, np.inf]
+        assert 0.79 < found.interval("eps")[1] < 0.83
+        assert found.lam > 0.0
+        said = found.explain()
+        assert "Mode 0 did not move beyond the noise: nothing is known of lam" in said
+        assert "suppressed" not in said
+        assert "e+" not in said
+    told = dlnflow.identify(t, 0.8 * (1.0 + 0.01 * rng.normal(size=80)), objective="jepa", L=1)
+    assert "rho is 0.799 (JEPA, L = 1) if that is the plateau" in told.explain()
+
+
+@pytest.mark.parametrize("level", [0.1, 0.5, 0.95])
+def test_an_interval_holds_its_own_estimate(level):
+    t = np.linspace(0.0, 60.0, 80)
+    for seed, eps in ((0, 0.02), (1, 0.3), (2, 0.62), (44, 0.639), (3, 0.64), (4, 0.9)):
+        w = dlnflow.amplitude(t, 1.0, 0.8, 2, eps=eps)
+        noise = 0.01 * np.random.default_rng(seed).normal(size=80)
+        found = dlnflow.identify(t, w * (1.0 + noise))
+        for name in ("lam", "rho", "eps"):
+            low, high = found.interval(name, level)
+            assert low <= getattr(found, name) <= high
+
+
+def test_the_fewer_times_the_less_a_difference_in_fit_decides():
+    rng = np.random.default_rng(0)
+    modes = {"lam": [[1.0], [1.2]], "rho": [[0.8], [0.5]], "L": 3, "eps": 0.02, "objective": "mae"}
+    for n in (8, 100):
+        t = np.linspace(0.0, 40.0, n)
+        w = dlnflow.amplitude(t, **modes)
+        w += 0.01 * w.max(axis=1, keepdims=True) * rng.normal(size=w.shape)
+        for sigma, sharp in ((None, (n - 3) / n), ([0.01, 0.005], 1.0)):
+            found = dlnflow.identify(t, w, noise="absolute", sigma=sigma)
+            raw = np.exp(-0.5 * sharp * found.ranking["delta_aic"])
+            assert np.allclose(found.weight, raw / raw.sum(), rtol=1e-9, atol=1e-15)
+
+
+def test_with_few_times_intervals_carry_the_doubt_about_the_kind_of_noise():
+    t = np.linspace(0.0, 40.0, 8)
+    modes = {"lam": [[1.0], [1.2]], "rho": [[0.8], [0.5]], "L": 3, "eps": 0.02, "objective": "mae"}
+    w, held, count = dlnflow.amplitude(t, **modes), 0, 25
+    for seed in range(count):
+        noise = 0.01 * np.random.default_rng(seed).normal(size=w.shape)
+        found = dlnflow.identify(t, w + w.max(axis=1, keepdims=True) * noise)
+        for name in ("lam", "rho", "eps"):
+            low, high = found.interval(name)
+            held += np.sum((low <= np.ravel(modes[name])) & (np.ravel(modes[name]) <= high))
+    assert held / (6 * count) > 0.79
+
+
+def test_noise_that_the_data_contradict_is_told_of():
+    t = np.linspace(0.0, 60.0, 80)
+    w = dlnflow.amplitude(t, [[1.0], [1.1]], [[0.8], [0.5]], 3, eps=0.01, objective="mae")
+    w = w * (1.0 + 0.01 * np.random.default_rng(0).normal(size=w.shape))
+    law = {"objective": "mae", "L": 3, "noise": "relative"}
+    with pytest.warns(UserWarning, match=r"residuals are up to 9. times the sigma given"):
+        found = dlnflow.identify(t, w, sigma=1e-4, **law)
+    assert np.all((found.sigma_excess > 80.0) & (found.sigma_excess < 120.0))
+    assert "The data contradict the sigma given: the residuals of modes 0, 1" in found.explain()
+    with pytest.warns(UserWarning, match="sigma is contradicted"):
+        dlnflow.identify_each(t, w, sigma=1e-4, **law)
+    assert "sigma given" not in dlnflow.identify(t, w, sigma=0.011, **law).explain()
+    assert "too wide" in dlnflow.identify(t, w, sigma=1.0, **law).explain()
+
+
+def test_a_wild_point_is_pointed_out():
+    w = W * (1.0 + 0.01 * np.random.default_rng(0).normal(size=T.size))
+    assert "wild" not in dlnflow.identify(T, w, L=[2, 3]).explain()
+    w[20] *= 1.5
+    said = dlnflow.identify(T, w, L=[2, 3]).explain()
+    assert f"1 point lies far off the others' scatter, as in mode 0 at t = {T[20]:.4g}" in said
+
+
+def test_a_finite_learning_rate_is_named_and_its_size_judged():
+    data = np.eye(3), np.diag([0.9, 0.6, 0.4])
+    start = dlnflow.network.balanced(*data, L=2, eps=0.05)
+    run = dlnflow.network.gradient_descent(start, *data, "jepa", lr=0.1, steps=3000, record=100)
+    found = dlnflow.identify(run.t, run.w, objective="jepa", L=[1, 2])
+    assert np.allclose(found.rho, [0.9, 0.6, 0.4], rtol=1e-3)
+    assert "a finite learning rate" in found.explain()
+    assert "So small a misfit" in found.explain()
+
+
+def test_where_only_the_rise_was_seen_no_share_of_the_plateau_is_told():
+    t = np.linspace(0.0, 4.5, 60)
+    w = dlnflow.amplitude(t, 1.0, 0.8, 1, eps=1e-3, objective="mae")
+    noise = 0.02 * np.random.default_rng(3).normal(size=60)
+    said = dlnflow.identify(t, w * (1.0 + noise), objective="mae", L=1).explain()
+    assert "the plateau is not constrained" in said
+    assert "e-" not in said
+
+
+def test_pure_noise_is_a_mode_next_to_0():
+    t = np.linspace(0.0, 300.0, 80)
+    w = dlnflow.amplitude(t, 0.0, 0.0, 2, eps=0.3, variance=1.0)
+    for seed in range(4):
+        noise = 0.01 * np.random.default_rng(seed).normal(size=80)
+        found = dlnflow.identify(t, w * (1.0 + noise), objective="jepa", L=2)
+        for name in ("lam", "rho"):
+            low, high = found.interval(name)
+            assert -0.05 < low < 0.0 <= high < 0.05
+            assert f"{name} lies between" in found.explain()
+
+
+def test_what_was_told_reads_as_told():
+    t = np.linspace(0.0, 3000.0, 120)
+    w = dlnflow.amplitude(t, [[1.0], [-1.0]], [[0.6], [-0.5]], 2, eps=0.1)
+    w = w * (1.0 + 0.01 * np.random.default_rng(0).normal(size=w.shape))
+    found = dlnflow.identify(t, w, rho=[np.nan, -0.5])
+    assert "-0.5 (told)" in repr(found)
+    assert found.stderr.rho[1] == 0.0
+    assert np.allclose(found.interval("rho")[:, 1], -0.5, rtol=1e-15)
+
+
 def test_suppressed_and_falling_modes_are_told_apart():
     t = np.linspace(0.0, 3000.0, 120)
     w = dlnflow.amplitude(t, [[1.0], [-1.0], [0.5]], [[0.6], [-0.3], [0.1]], 2, eps=0.1)
@@ -351,8 +495,6 @@ def test_the_measurement_that_would_decide_decides():
     w = dlnflow.amplitude(t, **setting) + 0.003 * rng.normal(size=t.size)
     undecided = dlnflow.identify(t, w, noise="absolute", sigma=0.003)
     assert "Not told apart" in undecided.explain()
-    from dlnflow.identification._explain import decisive
-
     test = decisive(undecided, 1)
     times = np.sort(np.append(t, test.t * np.array([0.98, 1.0, 1.02])))
     more = dlnflow.amplitude(times, **setting) + 0.003 * rng.normal(size=times.size)
@@ -378,10 +520,19 @@ W = dlnflow.amplitude(T, 1.0, 0.8, 3, eps=0.01, objective="mae")
         (T[:4], W[:4], {}, "t must hold at least 5 times .*: got 4"),
         (T, W, {"eps": -1.0}, "eps must be positive: got -1"),
         (T, W, {"lam": 1.0, "rho": -0.5}, "lam and rho must have the same sign"),
-        (T, W, {"lam": [1.0, 2.0]}, "lam must be one number, or one for each of the 1 modes"),
+        (T, W, {"lam": [1.0, 2.0]}, r"lam must be one number, or one for each mode of w \(1\)"),
         (T, W, {"noise": "pink"}, "noise must be one of"),
         (T, W, {"L": 0}, "L must be a positive integer"),
-        (T, W, {"clock": "wall"}, "clock must be"),
+        (T, W, {"clock": "wall"}, "clock must be 'paper', 'network', 'unknown' or a"),
+        (T, W, {"rho": 0.0}, "rho must be finite and not 0, as it is in no mode that moves"),
+        (T[:1], W[:1], {}, "t must hold at least 5 times .*: got 1"),
+        (T * 1e180, W, {}, "t must be in units that keep it between 1e-50 and 1e.50"),
+        (T * 1e-180, W, {}, "t must be in units that keep it between"),
+        (T, W * 1e250, {}, "w must be in units that keep it between"),
+        (T, W * 1e-250, {}, "w must be in units that keep it between"),
+        (T, W, {"eps": 1e-320}, "eps must be in units that keep it between"),
+        (T, W, {"lam": 1e60}, "lam must be in units that keep it between"),
+        (T, W, {"sigma": 1e-60}, "sigma must be in units that keep it between"),
         (T, W, {"objective": []}, "objective must name at least one"),
         (T, W, {"objective": "layer-3", "L": [1, 2]}, "objective must have its target within"),
         (T, W, {"sigma": 0.0}, "sigma must be positive"),
@@ -391,6 +542,24 @@ W = dlnflow.amplitude(T, 1.0, 0.8, 3, eps=0.01, objective="mae")
 def test_what_cannot_be_identified_is_refused(t, w, options, message):
     with pytest.raises(ValueError, match=message):
         dlnflow.identify(t, w, **options)
+
+
+def test_what_no_option_is_is_refused_by_the_name_of_the_function_called():
+    with pytest.raises(TypeError, match=r"identify_each\(\) got .* 'one_eps'"):
+        dlnflow.identify_each(T, [W], one_eps=True)
+    with pytest.raises(TypeError, match=r"identify\(\) got .* 'foo'"):
+        dlnflow.identify(T, W, foo=1)
+    with pytest.raises(TypeError, match="one_eps must be True or False: got 'yes'"):
+        dlnflow.identify(T, W, one_eps="yes")
+
+
+@pytest.mark.parametrize("time", [1e48, 1e-48])
+@pytest.mark.parametrize("size", [1e48, 1e-48])
+def test_up_to_the_limits_of_units_all_is_as_well(time, size):
+    found = dlnflow.identify(T * time, W * size, L=[2, 3])
+    assert (found.objective, found.L) == ("mae", 3)
+    assert found.rho == pytest.approx(0.8 * size ** (4 / 3), rel=1e-6)
+    assert found.lam == pytest.approx(1.0 / time / size ** (2 / 3), rel=1e-6)
 
 
 def test_noise_may_take_a_small_amplitude_below_0():
@@ -403,7 +572,7 @@ def test_noise_may_take_a_small_amplitude_below_0():
 
 
 def test_a_mode_that_never_moves_is_set_aside_and_told_of():
-    with pytest.warns(UserWarning, match="w does not change in modes 1"):
+    with pytest.warns(UserWarning, match="w does not change in mode 1:"):
         found = dlnflow.identify(T, [W, np.full(40, 0.2), 0.9 * W])
     assert np.isnan(found.lam[1])
     assert np.isfinite(found.lam[[0, 2]]).all()
@@ -433,7 +602,8 @@ def test_odd_curves_are_answered_without_a_warning_or_a_nan():
         assert np.isfinite([found.lam, found.rho, found.eps]).all()
         assert not np.isnan([*found.stderr]).any()
         assert found.explain()
-        assert repr(found)
+        assert "1 modes" not in repr(found)
+        assert not np.isnan([*found.interval("lam"), *found.interval("rho")]).any()
         assert found.weight.sum() == pytest.approx(1.0)
 
 
@@ -468,3 +638,253 @@ def test_the_figure_shows_measurements_fit_rival_and_residuals():
     assert "MAE" in upper.get_title()
     with pytest.raises(TypeError, match="found must be a dlnflow Identification"):
         dlnflow.plot.identification("fit")
+
+
+def test_errors_and_intervals_hold_the_doubt_between_candidates():
+    rng = np.random.default_rng(0)
+    t = np.linspace(0.0, 9000.0, 14)
+    w = dlnflow.amplitude(t, 1.0, 0.6, 3, eps=0.01) + 0.002 * rng.normal(size=t.size)
+    found = dlnflow.identify(t, w, objective="jepa", L=[2, 3, 4], noise="absolute")
+    evidence = np.exp(-0.5 * (t.size - 3) / t.size * found.ranking["delta_aic"])
+    assert np.allclose(found.weight, evidence / evidence.sum())
+    assert found.weight[0] < 0.9
+    each = [
+        dlnflow.identify(t, w, objective="jepa", L=int(L), noise="absolute")
+        for L in found.ranking["L"]
+    ]
+    middles = np.log([one.lam for one in each])
+    errors = np.array([one.stderr.lam / one.lam for one in each])
+    total = found.weight @ (errors**2 + (middles - middles[0]) ** 2)
+    assert found.stderr.lam == pytest.approx(found.lam * np.sqrt(total), rel=1e-4)
+    student = scipy.stats.t(t.size - 3)
+    for end, tail in zip(found.interval("lam", 0.9), (0.05, 0.95), strict=True):
+        assert found.weight @ student.cdf((np.log(end) - middles) / errors) == pytest.approx(
+            tail, rel=0.02
+        )
+    ends = np.log(found.interval("lam", 0.9, conditional=True))
+    assert ends == pytest.approx(middles[0] + errors[0] * student.ppf([0.05, 0.95]), abs=5e-3)
+
+
+@pytest.mark.parametrize("noise", ["absolute", "relative"])
+def test_residuals_and_misfits_are_in_units_of_the_noise(noise):
+    rng = np.random.default_rng(1)
+    t = np.linspace(0.0, 9000.0, 60)
+    w = dlnflow.amplitude(t, [[1.0], [1.2]], [[0.6], [0.9]], 3, eps=0.01)
+    off = rng.normal(size=w.shape) * [[0.001], [0.01]]
+    w = w * (1.0 + off) if noise == "relative" else w + off
+    found = dlnflow.identify(t, w, L=3, noise=noise)
+
+    def away(rank):
+        fitted = found.predict(t, rank=rank)
+        apart = np.log(w / fitted) if noise == "relative" else w - fitted
+        return apart / found.sigma[:, None]
+
+    assert np.allclose(found.residuals, away(0), rtol=1e-6, atol=1e-9)
+    sizes = np.sqrt([np.mean(away(rank) ** 2) for rank in (0, 1)])
+    assert np.allclose(found.ranking["misfit"], sizes / sizes[0], rtol=1e-6)
+    assert sizes[1] > 1.2 * sizes[0]
+
+
+@pytest.mark.parametrize("noise", ["absolute", "relative"])
+def test_the_deciding_measurement_is_where_the_curves_differ_most(noise):
+    rng = np.random.default_rng(0)
+    t = np.linspace(0.0, 9000.0, 30)
+    w = dlnflow.amplitude(t, [[1.0], [1.2]], [[0.6], [0.9]], 3, eps=0.01)
+    off = rng.normal(size=w.shape) * [[0.02], [0.04]]
+    w = w * (1.0 + off) if noise == "relative" else w + 0.2 * off
+    with pytest.warns(UserWarning, match="mode 0"):
+        found = dlnflow.identify(
+            t, [np.full(30, 0.3), *w], objective="jepa", L=[3, 4, 5], noise=noise
+        )
+    test = decisive(found, 1)
+
+    def size(times):
+        one, other = found.predict(times), found.predict(times, rank=1)
+        apart = np.log(one / other) if noise == "relative" else one - other
+        return np.abs(apart[1:]) / found.sigma[1:, None]
+
+    assert test.size == pytest.approx(size([test.t])[test.mode - 1, 0], rel=1e-6)
+    assert test.size >= 0.999 * size(np.linspace(0.0, 10.0 * t[-1], 300)).max()
+    ends = [found.predict([test.t], rank=rank)[test.mode, 0] for rank in (0, 1)]
+    assert [test.one, test.other] == pytest.approx(ends, rel=1e-6)
+
+
+def test_modes_set_aside_take_what_is_known_of_them_along():
+    rng = np.random.default_rng(0)
+    flat = np.full(40, 0.3)
+    noisy = [W + 0.003 * rng.normal(size=40), W + 0.006 * rng.normal(size=40)]
+    options = {"objective": "mae", "L": 3, "noise": "absolute"}
+    with pytest.warns(UserWarning, match="modes 0, 1, 3"):
+        found = dlnflow.identify(
+            T, [flat, flat, noisy[0], flat, noisy[1]], **options,
+            rho=[-0.5, -0.5, 0.8, -0.5, np.nan], sigma=[9.0, 9.0, 0.003, 9.0, 0.006],
+        )  # fmt: skip
+    assert np.isnan(found.lam).tolist() == [True, True, False, True, False]
+    assert found.sigma[[2, 4]] == pytest.approx([0.003, 0.006])
+    assert found.rho[2] == pytest.approx(0.8, rel=1e-12)
+    assert found.stderr.rho[2] == 0.0 < found.stderr.rho[4]
+
+
+def test_the_sign_that_is_known_is_the_sign_that_is_found():
+    t = np.linspace(0.0, 40.0, 60)
+    rng = np.random.default_rng(0)
+    falling = dlnflow.amplitude(t, -1.0, -0.5, 2, eps=0.5) + 0.01 * rng.normal(size=t.size)
+    for name in ("lam", "rho"):
+        for sign in (1.0, -1.0):
+            found = dlnflow.identify(t, falling, objective="jepa", L=2, **{name: 0.4 * sign})
+            assert np.sign([found.lam, found.rho]).tolist() == [sign, sign]
+
+
+def test_curves_are_tried_on_every_branch_that_their_direction_allows():
+    rng = np.random.default_rng(0)
+    t = np.linspace(0.0, 1.0, 30)
+    flat = 0.5 + 0.05 * rng.normal(size=30)
+    curves = np.array([flat, flat, flat, flat + 2.0 * t, flat + 2.0 - 2.0 * t, flat - 2.0 * t])
+    G, D, S = Branch.GROWTH, Branch.DECAY, Branch.SUPPRESSION
+    expected = ((G, D, S), (G, D), (S,), (G,), (D, S), (D,))
+    assert branches(t, curves, np.array([0.0, 1.0, -1.0, 0.0, 0.0, 1.0])) == expected
+
+
+def test_the_scatter_of_a_curve_is_its_noise_at_times_of_any_spacing():
+    rng = np.random.default_rng(0)
+    t = np.cumsum(rng.exponential(size=4000))
+    curves = np.array([3.0 * t, np.zeros(4000)]) + 0.2 * rng.normal(size=(2, 4000))
+    assert scatter(t, curves) == pytest.approx([0.2, 0.2], rel=0.1)
+
+
+def test_noise_that_nothing_tells_apart_is_taken_to_be_absolute():
+    t = np.linspace(0.0, 30.0, 40)
+    w = dlnflow.amplitude(t, 1.0, 0.8, 2, eps=0.7, objective="mae")
+    for seed in range(8):
+        measured = w * (1.0 + 0.002 * np.random.default_rng(seed).normal(size=t.size))
+        assert dlnflow.identify(t, measured, objective="mae", L=2).noise == "absolute"
+
+
+def test_the_kind_of_noise_is_judged_with_the_law_that_explains_the_curve():
+    for seed in range(6):
+        off = np.random.default_rng(seed).normal(size=40)
+        for measured in (W * (1.0 + 0.02 * off), W + 0.001 * off):
+            right = dlnflow.identify(T, measured, objective="mae", L=3)
+            among = dlnflow.identify(T, measured, objective=["jepa", "mae"], L=[1, 3])
+            assert (among.L, among.noise) == (3, right.noise)
+
+
+def test_a_given_noise_of_each_mode_is_that_mode_s_under_either_kind():
+    rng = np.random.default_rng(0)
+    w = np.array([W * (1.0 + s * rng.normal(size=40)) for s in (0.005, 0.08)])
+    law = {"objective": "mae", "L": 3}
+    alone = [
+        dlnflow.identify(T, one, sigma=s, **law).noise
+        for one, s in zip(w, (0.005, 0.08), strict=True)
+    ]
+    assert dlnflow.identify(T, w, sigma=[0.005, 0.08], **law).noise == tuple(alone)
+
+
+def test_modes_fitted_together_have_the_noise_that_explains_all_of_them():
+    rng = np.random.default_rng(0)
+    w = np.array([W * (1.0 + 0.02 * rng.normal(size=40)), 0.0 * W])
+    w[1] = dlnflow.amplitude(T, 1.2, 0.5, 3, eps=0.01, objective="mae")
+    w[1] += 0.0002 * rng.normal(size=40)
+    law = {"objective": "mae", "L": 3, "one_eps": True}
+    kinds = ("absolute", "relative")
+    likely = [dlnflow.identify(T, w, noise=k, **law).ranking["log_likelihood"][0] for k in kinds]
+    apart = dlnflow.identify(T, w, objective="mae", L=3).noise
+    assert apart == ("relative", "absolute")
+    assert dlnflow.identify(T, w, **law).noise == (kinds[int(np.argmax(likely))],) * 2
+
+
+def test_times_are_enough_for_the_mode_of_which_least_is_known():
+    with pytest.raises(ValueError, match=r"t must hold at least 5 times .*: got 4"):
+        dlnflow.identify(T[::13], [W[::13], W[::13]], eps=[0.01, np.nan])
+
+
+def test_a_noisy_curve_that_is_mostly_negative_is_refused():
+    w = -0.2 + 0.2 * np.random.default_rng(0).normal(size=40)
+    with pytest.raises(ValueError, match="w must not be negative beyond its noise"):
+        dlnflow.identify(T, w)
+
+
+def test_sensitivities_are_the_same_on_every_clock():
+    t = np.linspace(0.0, 900.0, 20)
+    paper = dlnflow.sensitivities(t, 1.0, 0.8, 3, eps=0.05)
+    for clock, unit in (("network", 3.0), (dlnflow.Training(lr=0.1), 0.3)):
+        found = dlnflow.sensitivities(t / unit, 1.0, 0.8, 3, eps=0.05, clock=clock)
+        for name in ("w", "lam", "rho", "eps"):
+            assert np.allclose(getattr(found, name), getattr(paper, name), rtol=1e-9), name
+        assert np.allclose(found.t, unit * paper.t, rtol=1e-9)
+
+
+def test_sensitivities_of_a_mode_that_stays_on_its_plateau_are_refused():
+    with pytest.raises(ValueError, match="eps must differ from the plateau"):
+        dlnflow.sensitivities([0.0, 1.0], 1.0, 0.5, 1, eps=0.5)
+
+
+def test_an_interval_of_eps_is_positive_for_suppressed_modes_too():
+    t = np.linspace(0.0, 40.0, 60)
+    rng = np.random.default_rng(0)
+    w = dlnflow.amplitude(t, -1.0, -0.5, 2, eps=0.5) * (1.0 + 0.01 * rng.normal(size=t.size))
+    found = dlnflow.identify(t, w, objective="jepa", L=2)
+    low, high = found.interval("eps")
+    assert 0.0 < low < found.eps < high
+    low, high = found.interval("lam")
+    assert low < found.lam < high < 0.0
+
+
+def test_data_that_tell_nothing_apart_tie_and_it_is_said_how_many():
+    t = np.linspace(0.0, 5.0, 40)
+    w = dlnflow.amplitude(t, 1.0, 0.8, 1, eps=0.01)
+    w = w * (1.0 + 0.2 * np.random.default_rng(0).normal(size=t.size))
+    found = dlnflow.identify(t, w, L=[1, 2, 3], noise="relative")
+    tied = int(np.sum(found.ranking["delta_aic"] < 0.1))
+    assert 1 < tied <= 6
+    assert found.explain().startswith(f"{tied} of 6 mode equations explain")
+
+
+def test_curves_that_only_rounding_parts_from_a_law_are_not_called_wrong():
+    t = np.linspace(0.0, 60.0, 80)
+    w = dlnflow.amplitude(t, 1.0, 0.8, 2, eps=0.01, objective="mae")
+    off = 1e-11 * np.sin(0.2 * t)
+    assert "no candidate is right" not in sentences(t, w * (1.0 + off))
+    assert "no candidate is right" in sentences(t, w * (1.0 + 1e5 * off), noise="relative")
+
+
+def test_a_known_eps_is_the_one_that_modes_share():
+    w = dlnflow.amplitude(T, [[1.0], [1.2]], [[0.8], [0.5]], 3, eps=0.01, objective="mae")
+    w = w * (1.0 + 0.01 * np.random.default_rng(0).normal(size=w.shape))
+    options = {"objective": "mae", "L": 3, "noise": "relative", "eps": 0.01}
+    apart, one = (dlnflow.identify(T, w, one_eps=shared, **options) for shared in (False, True))
+    assert np.allclose(one.lam, apart.lam, rtol=1e-6)
+    assert np.all(one.stderr.eps == 0.0)
+
+
+def test_the_deepest_depth_is_told_of_only_where_others_were_tried():
+    assert "deepest that was tried" not in sentences(T, W, L=3)
+    assert "deepest that was tried" in sentences(T, W, L=[2, 3])
+
+
+def test_a_decision_is_placed_within_the_times_or_after_them():
+    early, gap = np.linspace(0.0, 30.0, 20), np.r_[0:20:8j, 45:60:20j]
+    for t, said in ((early, "later than measured so far"), (gap, "within the times measured")):
+        w = dlnflow.amplitude(t, 1.0, 0.8, 3, eps=0.01, objective="mae")
+        w = w + 0.003 * np.random.default_rng(0).normal(size=t.size)
+        found = dlnflow.identify(t, w, objective="mae", L=[3, 4], noise="absolute", sigma=0.003)
+        assert (decisive(found, 1).t > t[-1]) == ("later" in said)
+        assert said in found.explain()
+
+
+def test_what_the_data_say_nothing_of_has_endless_variance():
+    columns = np.random.default_rng(0).normal(size=(9, 3))
+    free = np.ones((1, 3), dtype=bool)
+    regular = inverse((columns.T @ columns)[None], free)[0]
+    assert np.allclose(regular, np.linalg.inv(columns.T @ columns))
+    first, second, _ = columns.T
+    for last, lost in (
+        (0.0 * first, [False, False, True]),
+        (2.0 * first, [True, False, True]),
+        *((share * first + second, [True, True, True]) for share in (-2.5, -0.5, 0.5, 1.5)),
+    ):
+        other = np.column_stack([first, second, last])
+        assert np.isinf(np.diag(inverse((other.T @ other)[None], free)[0])).tolist() == lost
+    shared = _Sharing.of(np.full((2, 3), np.nan), True, None)
+    spread = np.diag(np.r_[np.ones(4), np.inf])
+    assert np.all(np.diagonal(shared.of_rows(spread), axis1=1, axis2=2) == [1.0, 1.0, np.inf])

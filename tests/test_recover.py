@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import dlnflow
 from dlnflow import network
+from dlnflow.identification._encoder import modes_of
 from dlnflow.spectrum import Spectrum
 
 LAM = np.array([1.0, 0.8, 0.6, -0.1, -0.3])
@@ -155,6 +156,59 @@ def test_a_recovery_is_a_table_and_cannot_be_changed(run):
     assert np.array_equal(pickle.loads(pickle.dumps(found)).lam, found.lam)
 
 
+@pytest.mark.parametrize("outputs_only", [False, True])
+def test_noise_in_the_weights_does_not_lift_a_suppressed_mode(run, outputs_only):
+    run, held, count = trained("mae"), 0, 20
+    t, encoder = run.t[::4], run.encoder[::4]
+    probes = np.random.default_rng(1).normal(size=(9, 5))
+    for seed in range(count):
+        noisy = encoder + 0.005 * np.random.default_rng(seed).normal(size=encoder.shape)
+        given = {"encoder": noisy}
+        if outputs_only:
+            given = {"outputs": np.einsum("nd,twd->tnw", probes, noisy), "probes": probes}
+        found = dlnflow.recover(t=t, objective="mae", L=2, **given)
+        low, high = found.identification.interval("rho")
+        assert found.suppressed[-1]
+        held += low[-1] <= LAM[-1] / VARIANCE[-1] <= high[-1]
+    assert held >= 0.8 * count
+
+
+def test_any_unit_of_the_encoder_will_do(run):
+    for scale in (1e-40, 1e40):
+        found = dlnflow.recover(t=run.t, encoder=scale * run.encoder, objective="jepa", L=2)
+        assert np.allclose(found.rho, LAM / VARIANCE * scale**0.5, rtol=1e-6)
+
+
+def test_an_encoder_that_is_nothing_at_some_time_is_refused(run):
+    nothing = run.encoder.copy()
+    nothing[3] = 0.0
+    for encoder, at in ((nothing, run.t[3]), (0.0 * run.encoder, run.t[0])):
+        with pytest.raises(ValueError, match=f"encoder must not be 0.* at t = {at:g}"):
+            dlnflow.recover(t=run.t, encoder=encoder)
+        with pytest.raises(ValueError, match="outputs must not be 0"):
+            dlnflow.recover(t=run.t, outputs=encoder.swapaxes(1, 2), probes=np.eye(5))
+    for scale in (1e200, 1e-200):
+        with pytest.raises(ValueError, match="encoder must be in units that keep it between"):
+            dlnflow.recover(t=run.t, encoder=scale * run.encoder)
+
+
+def test_a_recovery_explains_itself_and_knows_its_intervals(run):
+    found = dlnflow.recover(run)
+    assert found.explain() == found.identification.explain()
+    assert np.array_equal(found.interval("rho", 0.5), found.identification.interval("rho", 0.5))
+    assert found.interval("lam").shape == (2, 5)
+    alone = dlnflow.recover(t=run.t, encoder=run.encoder[:, :, :1] * 1.0, objective="jepa", L=2)
+    assert alone.interval("lam").shape == (2, alone.lam.size)
+    assert "Recovery: 1 mode of" in repr(alone)
+
+
+def test_what_no_option_is_is_refused_by_name(run):
+    with pytest.raises(TypeError, match=r"recover\(\) got .* 'foo'"):
+        dlnflow.recover(run, foo=3)
+    with pytest.raises(TypeError, match="one_eps must be True or False"):
+        dlnflow.recover(run, one_eps=1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -187,3 +241,44 @@ def test_a_run_knows_its_own_times(run):
         dlnflow.recover(run, clock="network")
     with pytest.raises(TypeError, match=r"run must be a dlnflow\.network\.Run: got str"):
         dlnflow.recover("run")
+
+
+def test_what_is_known_of_the_starts_is_used(run):
+    known = dlnflow.recover(run, eps=0.05)
+    assert np.all(known.stderr.eps == 0.0)
+    rng = np.random.default_rng(0)
+    noisy = run.encoder * (1.0 + 0.001 * rng.normal(size=(len(run.t), 1, 1)))
+    options = {"t": run.t, "encoder": noisy, "objective": "jepa", "L": 2}
+    assert np.ptp(dlnflow.recover(**options).eps) > 0.0
+    assert np.ptp(dlnflow.recover(**options, one_eps=True).eps) == 0.0
+
+
+def test_directions_that_only_rounding_answers_to_are_dropped(run):
+    rng = np.random.default_rng(0)
+    wider = np.zeros((len(run.t), 5, 6))
+    wider[:, :, :5] = run.encoder
+    wider[:, :, 5] = 1e-13 * rng.normal(size=(len(run.t), 5))
+    found = dlnflow.recover(t=run.t, encoder=wider, objective="jepa", L=2)
+    assert found.dropped == 1
+    assert np.allclose(found.lam, LAM, rtol=1e-6)
+
+
+def test_where_modes_mix_the_basis_is_the_one_in_which_they_mix_least():
+    rng = np.random.default_rng(0)
+    encoder = np.eye(4) * np.arange(1.0, 5.0) + 0.2 * rng.normal(size=(20, 4, 4))
+    basis = modes_of(np.arange(20.0), encoder).basis
+    sizes, vectors = np.linalg.eigh(encoder.swapaxes(1, 2) @ encoder)
+    logarithms = (vectors * np.log(sizes)[:, None, :]) @ vectors.swapaxes(1, 2)
+
+    def diagonal(basis):
+        return np.sum(np.einsum("im,tij,jm->tm", basis, logarithms, basis) ** 2)
+
+    for i, j in zip(*np.triu_indices(4, 1), strict=True):
+        for angle in (0.02, -0.02):
+            turn = np.eye(4)
+            turn[[i, j], [i, j]], turn[i, j], turn[j, i] = (
+                np.cos(angle),
+                -np.sin(angle),
+                np.sin(angle),
+            )
+            assert diagonal(basis @ turn) < diagonal(basis)

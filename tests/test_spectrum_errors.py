@@ -11,9 +11,12 @@ from numpy.linalg import norm
 from scipy.optimize import linear_sum_assignment
 
 from dlnflow import network
-from dlnflow._noise_floor import edge
+from dlnflow._bias import gaussian_bias
+from dlnflow._noise_floor import edge, noise_floor
+from dlnflow.critical_time import critical_time
 from dlnflow.network._data import given_covariances
 from dlnflow.spectrum import Spectrum
+from dlnflow.uncertainty import with_rho
 
 QUANTITIES = ("lam", "variance", "rho")
 
@@ -397,3 +400,153 @@ def test_samples_to_go_over_are_pairs():
             spectrum.with_errors(slip)
     with pytest.raises(TypeError, match=r"batches must be an iterable of pairs .*: got 3"):
         spectrum.with_errors(3)
+
+
+def test_the_noise_of_modes_with_a_place_of_their_own_is_judged_by_a_normal_quantile():
+    error = np.array([0.3, 0.2, 0.1, 0.05])
+    unit = np.eye(4)
+    floor = noise_floor(error, unit, unit, np.arange(4), 100.0)
+    assert np.allclose(floor, scipy.stats.norm.isf(0.5 * 0.05 / 4) * error)
+    assert np.allclose(noise_floor(error, unit, 1e-9 * unit, np.zeros(4, int), 100.0), floor)
+
+
+def test_the_largest_of_noise_s_own_modes_is_rarely_above_their_floor():
+    rng, d, n = np.random.default_rng(0), 20, 400.0
+    entries = rng.normal(size=(4000, d, d)) / np.sqrt(n)
+    largest = np.abs(np.linalg.eigvalsh(0.5 * (entries + entries.swapaxes(1, 2)))).max(axis=1)
+    unit, still = np.eye(2 * d), np.zeros(2 * d)
+    for alone, level in ((0, 0.05), (d, 0.025)):  # of which a finite size takes some
+        both = slice(0, d + alone)
+        spaces = np.r_[np.zeros(d, int), np.arange(1, alone + 1)]
+        floor = noise_floor(still[both], unit[both, both], unit[both, both], spaces, n)[0]
+        assert 0.4 * level < np.mean(largest > floor) < 1.05 * level
+
+
+@pytest.mark.parametrize("basis", ["variance", "generalised"])
+def test_errors_bias_and_noise_floor_are_in_the_units_of_the_data(basis):
+    x, y = pairs(60)
+    one = Spectrum.from_samples(x, y, basis=basis, errors="asymptotic")
+    other = Spectrum.from_samples(10.0 * x, 10.0 * y, basis=basis, errors="asymptotic")
+    assert np.allclose(other.errors.noise_floor, 100.0 * one.errors.noise_floor)
+    assert np.allclose(other.errors.lam, 100.0 * one.errors.lam)
+    assert np.allclose(other.errors.bias, np.array([[100.0], [100.0], [1.0]]) * one.errors.bias)
+    orders = [s.order_probability(2, eps=1e-2, objective="mae") for s in (one, other)]
+    assert np.allclose(*orders, atol=0.03)
+
+
+def test_rows_that_balance_each_other_count_for_no_more_than_one():
+    x, y = pairs(400)
+    size = np.argsort(np.sum(x**2, axis=1))
+    rows = np.ravel([size[:200], size[:199:-1]], order="F")  # a small one, then a large one
+    alone, blocks = (
+        Spectrum.from_samples(x[rows], y[rows], errors="asymptotic", block=block).errors
+        for block in (1, 2)
+    )
+    assert np.all(blocks.variance[:1] < alone.variance[:1])
+    assert np.allclose(blocks.bias[:2], alone.bias[:2])
+
+
+def test_the_last_block_counts_where_it_is_not_full():
+    x, y = pairs(100)
+    found = Spectrum.from_samples(x, y, errors="asymptotic", block=30)
+    assert found.errors.groups == 4
+    size = np.sum((x - x.mean(axis=0)) @ found.filters[:, :1], axis=1) ** 2 - found.variance[0]
+    sums = np.add.reduceat(size, [0, 30, 60, 90])
+    assert found.errors.variance[0] == pytest.approx(np.sqrt(np.sum(sums**2) * 4 / 3) / 100)
+    with pytest.raises(ValueError, match="at least 2 independent samples or blocks: got 1"):
+        Spectrum.from_samples(x, y, errors="asymptotic", block=100)
+
+
+def test_intervals_of_variance_are_symmetric_in_the_logarithm_and_positive():
+    found = Spectrum.from_samples(*pairs(80), errors="asymptotic", block=4)
+    quantile = scipy.stats.t(19).ppf(0.95)
+    far = replace(found.errors, bias=found.errors.bias + [[0], [0.8], [0]] * found.variance)
+    for errors in (found.errors, far):
+        centre = np.maximum(found.variance - errors.bias[1], 0.5 * found.variance)
+        low, high = replace(found, errors=errors).interval("variance", 0.9)
+        assert np.allclose(np.sqrt(low * high), centre)
+        width = quantile * np.hypot(errors.variance, errors.bias[1])
+        assert np.allclose(0.5 * np.log(high / low), width / centre)
+
+
+def test_the_bias_of_rho_is_that_of_a_ratio_of_noisy_numbers():
+    lam, variance, bias = np.array([0.6]), np.array([2.0]), np.array([[0.01], [-0.03]])
+    covariance = np.array([[0.02, -0.015], [-0.015, 0.06]])
+    drawn = np.random.default_rng(0).multivariate_normal([0.61, 1.97], covariance, 200_000)
+    expected = np.mean(drawn[:, 0] / drawn[:, 1]) - 0.3
+    of_rho = with_rho(bias, lam, variance, covariance)[2]
+    assert of_rho == pytest.approx([expected], abs=0.0015)
+    assert expected > 0.01
+
+
+def test_leading_modes_keep_their_own_errors():
+    found = Spectrum.from_samples(*pairs(100), errors="bootstrap", resamples=30)
+    few = found.leading(2).errors
+    for name in ("lam", "variance", "rho", "noise_floor", "mixing"):
+        assert np.array_equal(getattr(few, name), getattr(found.errors, name)[:2]), name
+    assert np.array_equal(few.bias, found.errors.bias[:, :2])
+    assert np.array_equal(few.draws, found.errors.draws[:, :, :2])
+    assert np.array_equal(
+        few.covariance, found.errors.covariance[np.ix_([0, 1, 4, 5], [0, 1, 4, 5])]
+    )
+
+
+@pytest.mark.parametrize(
+    ("P", "p", "first"), [(1, 0.5, False), (3, 0.5, True), (1, 0.9, True), (3, 0.9, True)]
+)
+def test_the_order_of_learning_is_that_of_the_network_asked_about(P, p, first):
+    x, y = pairs(20_000, variance=(1.2 / 0.9, 1.0 / 0.3), rho=(0.9, 0.3), turn=False)
+    found = Spectrum.from_samples(x, y, errors="asymptotic")
+    small, large = np.argsort(found.variance)
+    network_of = {"L": 2, "eps": 0.05, "objective": "jepa", "decoder_depth": P, "p": p}
+    times = critical_time(found.lam, found.rho, variance=found.variance, **network_of)
+    assert (times[small] < times[large]) == first
+    chance = found.order_probability(**network_of)[small, large]
+    assert chance > 0.97 if first else chance < 0.03
+
+
+@pytest.mark.parametrize("basis", ["variance", "generalised"])
+def test_a_mode_alone_is_too_small_by_the_share_of_its_mean(basis):
+    found = Spectrum.from_samples(
+        *pairs(50, variance=(2.0,), rho=(0.5,)), basis=basis, errors="asymptotic"
+    )
+    assert np.allclose(found.errors.bias[:2], [-found.lam / 50, -found.variance / 50])
+
+
+def test_the_bias_of_modes_that_share_a_variance_is_what_many_samples_show():
+    n, s, lam, rest = 400, np.array([4.0, 4.0, 1.0, 1.0]), np.array([3.0, 1.5, 0.8, -0.4]), 0.3
+    own = lam**2 / s + rest
+    joint = np.block([[np.diag(s), np.diag(lam)], [np.diag(lam), np.diag(own)]])
+    drawn = scipy.stats.wishart(n - 1, joint / n).rvs(20_000, random_state=0)
+    xx, yx = drawn[:, :4, :4], drawn[:, 4:, :4]
+    spaces = np.linalg.eigh(xx)[1][:, :, ::-1]
+    found = np.empty((20_000, 2, 4))
+    for half in (slice(0, 2), slice(2, 4)):
+        inside = spaces[:, :, half].swapaxes(1, 2) @ yx @ spaces[:, :, half]
+        turn = np.linalg.eigh(0.5 * (inside + inside.swapaxes(1, 2)))
+        modes = spaces[:, :, half] @ turn[1][:, :, ::-1]
+        found[:, 0, half] = turn[0][:, ::-1]
+        found[:, 1, half] = np.einsum("tik,tij,tjk->tk", modes, xx, modes)
+    whole = Spectrum.from_covariances(np.diag(s), np.diag(lam))._whole
+    axis = np.abs(whole.filters).argmax(axis=0)
+    assert len(set(whole.spaces)) == 2
+    both, told = np.r_[axis, axis + 4], np.empty((2, 4))
+    told[:, axis] = gaussian_bias(whole, joint[np.ix_(both, both)], n, generalised=False)
+    error = found.std(axis=0) / np.sqrt(20_000)
+    miss = found.mean(axis=0) - [lam, s] - told
+    assert np.abs(miss / error).max() < 3.0
+    assert (np.abs(told / error) > 5.0).sum() >= 7
+
+
+def test_modes_nearer_than_the_noise_repel_each_other_no_further():
+    n, rho = 100, np.array([0.5, 0.5 + 1e-7, -0.3])
+    spread = np.diag([1.0, 1.0 + 1e-7, 3.0])
+    for basis, yx, xx in (
+        ("generalised", np.diag(rho), np.eye(3)),
+        ("variance", 0.5 * spread, spread),
+    ):
+        whole = Spectrum.from_covariances(xx, yx, basis=basis)._whole
+        joint = np.block([[whole.xx, whole.yx], [whole.yx, whole.xx]])
+        apart = replace(whole, spaces=np.arange(3))
+        told = gaussian_bias(apart, joint, n, generalised=basis == "generalised")
+        assert np.all(np.abs(told) < 2.0 / np.sqrt(n))

@@ -19,6 +19,23 @@ from dlnflow.cli._trajectories import read_trajectories
 SHOWN = 6  # candidates of the ranking on the screen
 
 
+def _drawable(figure: Path | None) -> Path | None:
+    """A path that a figure can be written to, refused before the work otherwise."""
+    if figure is not None:
+        from matplotlib.backend_bases import FigureCanvasBase
+
+        kinds = FigureCanvasBase.get_supported_filetypes()
+        if figure.suffix.lower().lstrip(".") not in kinds:
+            known = ", ".join(f".{kind}" for kind in sorted(kinds))
+            raise InputError(f"{figure}: the suffix of a figure must be one of {known}")
+    return writable(figure)
+
+
+def _shown(column: str) -> bool:
+    """Whether the screen's table has it: intervals say what standard errors do, and more."""
+    return not column.endswith("_err")
+
+
 def identify(
     file: Annotated[
         Path,
@@ -92,6 +109,15 @@ def identify(
             help="The same at all times, or a share of the amplitude; by default what fits better.",
         ),
     ] = None,
+    sigma: Annotated[
+        str | None,
+        options.option(
+            "--sigma",
+            metavar="LIST",
+            panel="Noise",
+            help="The noise's standard deviation, if known: of w, or of log w if relative.",
+        ),
+    ] = None,
     ranking: Annotated[
         bool,
         options.option("--ranking", panel="Output", help="The table of candidates, not of modes."),
@@ -102,7 +128,7 @@ def identify(
             "--figure",
             metavar="FILE",
             panel="Output",
-            callback=writable,
+            callback=_drawable,
             help="Where to draw the trajectories, the fit and the residuals.",
         ),
     ] = None,
@@ -113,7 +139,7 @@ def identify(
     t, w = read_trajectories(file, run)
     known = {
         name: _known(name, text, len(w))
-        for name, text in (("eps", eps), ("lam", lam), ("rho", rho))
+        for name, text in (("eps", eps), ("lam", lam), ("rho", rho), ("sigma", sigma))
         if text is not None
     }
     with library_refusals(), working("fitting"), warnings.catch_warnings(record=True) as caught:
@@ -133,8 +159,11 @@ def identify(
     say(found.explain())
     form = chosen_format(form, out)
     frame = found.ranking if ranking else found.to_dataframe()
-    short = ranking and out is None and form is Format.table
-    write(frame.head(SHOWN) if short else frame, form, out)
+    if out is None and form is Format.table:
+        frame = (
+            frame.head(SHOWN) if ranking else frame[[name for name in frame if _shown(str(name))]]
+        )
+    write(frame, form, out)
     if figure is not None:
         save(found.plot, figure)
     if out is not None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import stdtrit
 
 from dlnflow import _validate
 from dlnflow.hyperlogistic import Branch
@@ -14,8 +15,19 @@ Array = NDArray[np.float64]
 
 NOISES = ("absolute", "relative")
 NEGATIVE = 6.0  # standard deviations of its scatter that a curve may fall below 0
-CLEAR = 5.0  # standard errors by which ends differ that a curve certainly rises or falls
+CHANCE = 3e-7  # of ends that differ so much in a curve that does not certainly rise or fall
+EFFICIENCY = 0.37  # of the scatter's robust estimate: of so many measurements is it worth
 TO_SPARE = 2  # measurements beyond the parameters
+SMALLEST, LARGEST = 1e-50, 1e50  # of times, amplitudes and all that is told of them
+
+
+def within_range(name: str, value: float) -> None:
+    """A largest value, 0 or of a size whose powers floating point holds at any depth."""
+    if value != 0.0 and not SMALLEST <= value <= LARGEST:
+        raise ValueError(
+            f"{name} must be in units that keep it between {SMALLEST:g} and {LARGEST:g}: "
+            f"got {value:g}"
+        )
 
 
 def given_times(t: ArrayLike) -> Array:
@@ -31,6 +43,7 @@ def given_times(t: ArrayLike) -> Array:
             f"t must rise from each time to the next: got {what} times {times[at]:g}, "
             f"{times[at + 1]:g} at index {at}, {at + 1}; sort them and average repeated ones"
         )
+    within_range("t", float(times[-1]))
     return times
 
 
@@ -42,9 +55,9 @@ def given_amplitudes(w: ArrayLike, times: Array) -> Array:
             f"w must have shape (times,) or (modes, times) with {times.size} times: "
             f"got {np.shape(w)}"
         )
-    lowest = curves.min(axis=1)
-    beyond = lowest < -NEGATIVE * scatter(times, curves)
-    beyond |= (lowest < 0.0) & (curves.max(axis=1) <= -lowest)
+    for largest in np.abs(curves).max(axis=1):
+        within_range("w", float(largest))
+    beyond = negative_beyond_noise(times, curves)
     if beyond.any():
         mode = int(np.flatnonzero(beyond)[0])
         at = int(curves[mode].argmin())
@@ -54,6 +67,13 @@ def given_amplitudes(w: ArrayLike, times: Array) -> Array:
             "norms of W b for each mode's direction b"
         )
     return curves
+
+
+def negative_beyond_noise(t: Array, w: Array) -> NDArray[np.bool_]:
+    """Which curves are, further than their scatter or most of their size."""
+    lowest = w.min(axis=1)
+    beyond: NDArray[np.bool_] = lowest < -NEGATIVE * scatter(t, w)
+    return beyond | ((lowest < 0.0) & (w.max(axis=1) <= -lowest))
 
 
 def scatter(t: Array, w: Array) -> Array:
@@ -72,7 +92,8 @@ def branches(t: Array, w: Array, rho: Array) -> tuple[tuple[Branch, ...], ...]:
     third = max(1, t.size // 3)
     rise = w[:, -third:].mean(axis=1) - w[:, :third].mean(axis=1)
     error = scatter(t, w) * np.sqrt(2.0 / third)
-    clear = np.abs(rise) > CLEAR * error
+    limit = -float(stdtrit(max(1.0, EFFICIENCY * (t.size - 2)), CHANCE))
+    clear = np.abs(rise) > limit * error
     found = []
     for up, sure, sign in zip(rise > 0.0, clear, rho, strict=True):
         found.append(_allowed(bool(up) if sure else None, float(sign)))
@@ -119,14 +140,17 @@ def _column(name: str, value: ArrayLike | None, modes: int) -> Array:
     array = _validate.numbers(name, value)
     if array.shape not in ((), (modes,)):
         raise ValueError(
-            f"{name} must be one number, or one for each of the {modes} modes: "
+            f"{name} must be one number, or one for each mode of w ({modes}): "
             f"got shape {array.shape}"
         )
     if np.isinf(array).any() or (array == 0.0).any():
+        why = ", as it is in no mode that moves to a plateau" if name != "eps" else ""
         raise ValueError(
-            f"{name} must be finite and not 0, NaN where it is not known: got "
+            f"{name} must be finite and not 0{why}; NaN where it is not known: got "
             f"{array[np.isinf(array) | (array == 0.0)].flat[0]:g}"
         )
+    for one in np.abs(array[np.isfinite(array)]).flat:
+        within_range(name, float(one))
     return np.broadcast_to(array, modes).copy()
 
 
@@ -137,9 +161,11 @@ def given_sigma(sigma: ArrayLike | None, modes: int) -> Array | None:
     array = _validate.positive("sigma", sigma)
     if array.shape not in ((), (modes,)):
         raise ValueError(
-            f"sigma must be one number, or one for each of the {modes} modes: "
+            f"sigma must be one number, or one for each mode of w ({modes}): "
             f"got shape {array.shape}"
         )
+    for one in array.flat:
+        within_range("sigma", float(one))
     return np.broadcast_to(array, modes).copy()
 
 
@@ -157,6 +183,13 @@ def given_noise(noise: Any, w: Array) -> tuple[NDArray[np.bool_], ...]:
             f"w = {w[mode].min():g} in mode {mode}"
         )
     return (np.full(modes, noise == "relative", dtype=np.bool_),)
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False: got {value!r}")
+    return bool(value)
 
 
 def enough(t: Array, known: Array) -> None:

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlnflow import _validate
 from dlnflow._jacobi import jointly_diagonal
+from dlnflow.identification._door import negative_beyond_noise, within_range
 
 Array = NDArray[np.float64]
 
@@ -24,6 +25,8 @@ class Modes(NamedTuple):
     ----------
     basis : array, shape (d, modes)
     w : array, shape (modes, times)
+        Along each mode's own direction among the outputs, which noise takes below 0 as often as
+        above: a norm of what is only noise would have a floor instead.
     dropped : int
         Directions that the encoder never answers to, or whose amplitude never changes.
     off_diagonal : float
@@ -37,17 +40,29 @@ class Modes(NamedTuple):
     off_diagonal: float
 
 
-def given_encoder(encoder: ArrayLike, times: int) -> Array:
+def given_encoder(encoder: ArrayLike, t: Array) -> Array:
     """The encoder's matrices, shape (times, width, d)."""
     matrices = _validate.real("encoder", encoder)
-    if matrices.ndim != 3 or not matrices.size or len(matrices) != times:
+    if matrices.ndim != 3 or not matrices.size or len(matrices) != t.size:
         raise ValueError(
-            f"encoder must have shape (times, width, d) with {times} times: got {matrices.shape}"
+            f"encoder must have shape (times, width, d) with {t.size} times: got {matrices.shape}"
+        )
+    return _of_some_size("encoder", matrices, t)
+
+
+def _of_some_size(name: str, matrices: Array, t: Array) -> Array:
+    """Matrices none of which is 0, the largest entries within what `identify` works with."""
+    within_range(name, np.abs(matrices).max())
+    nothing = np.flatnonzero(~matrices.any(axis=(1, 2)))
+    if nothing.size:
+        raise ValueError(
+            f"{name} must not be 0, where no training sets out from: got all zeros at "
+            f"t = {t[nothing[0]]:g}"
         )
     return matrices
 
 
-def encoder_from_outputs(outputs: ArrayLike, probes: ArrayLike, times: int) -> Array:
+def encoder_from_outputs(outputs: ArrayLike, probes: ArrayLike, t: Array) -> Array:
     """The encoder's matrices from what it makes of known inputs, by least squares.
 
     Parameters
@@ -55,18 +70,19 @@ def encoder_from_outputs(outputs: ArrayLike, probes: ArrayLike, times: int) -> A
     outputs : array, shape (times, n, width)
     probes : array, shape (n, d)
         Spanning all directions.
-    times : int
+    t : array, shape (times,)
     """
     inputs = _validate.real("probes", probes)
     if inputs.ndim != 2 or not inputs.size:
         raise ValueError(f"probes must have shape (n, d): got {inputs.shape}")
     made = _validate.real("outputs", outputs)
     n, d = inputs.shape
-    if made.ndim != 3 or made.shape[:2] != (times, n) or not made.size:
+    if made.ndim != 3 or made.shape[:2] != (t.size, n) or not made.size:
         raise ValueError(
-            f"outputs must have shape (times, n, width) with {times} times and {n} probes: "
+            f"outputs must have shape (times, n, width) with {t.size} times and {n} probes: "
             f"got {made.shape}"
         )
+    _of_some_size("outputs", made, t)
     rank = int(np.linalg.matrix_rank(inputs))
     if rank < d:
         raise ValueError(
@@ -76,7 +92,7 @@ def encoder_from_outputs(outputs: ArrayLike, probes: ArrayLike, times: int) -> A
     return np.asarray((np.linalg.pinv(inputs) @ made).swapaxes(1, 2))
 
 
-def modes_of(encoder: Array) -> Modes:
+def modes_of(t: Array, encoder: Array) -> Modes:
     """The modes of an encoder over time.
 
     The logarithms of its Gram matrices, in which an amplitude of a millionth counts as much as the
@@ -88,7 +104,7 @@ def modes_of(encoder: Array) -> Modes:
     start = np.linalg.eigh(np.tensordot(turn, logarithms, axes=1))[1]
     basis = jointly_diagonal(logarithms, start)
     answers = encoder @ basis
-    w = np.linalg.norm(answers, axis=1).T
+    w = _amplitudes(t, answers)
     highest = w.max(axis=1)
     moves = (highest > NEVER * highest.max()) & (np.ptp(w, axis=1) > STILL * highest)
     gram = answers.swapaxes(1, 2) @ answers
@@ -98,6 +114,16 @@ def modes_of(encoder: Array) -> Modes:
     largest = np.abs(basis).argmax(axis=0)
     basis = basis * np.sign(basis[largest, np.arange(basis.shape[1])])
     return Modes(basis[:, moves], w[moves], int(np.sum(~moves)), max(0.0, float(share.max())))
+
+
+def _amplitudes(t: Array, answers: Array) -> Array:
+    """Shape (modes, times), of answers (times, width, modes); norms where a direction turns."""
+    by_mode = answers.transpose(2, 0, 1)
+    outputs = np.linalg.svd(by_mode, full_matrices=False)[2][:, 0, :, None]
+    along = (by_mode @ outputs)[:, :, 0]
+    along = along * np.sign(along.sum(axis=1, keepdims=True))
+    turns = negative_beyond_noise(t, along)
+    return np.where(turns[:, None], np.linalg.norm(by_mode, axis=2), along)
 
 
 def _log_gram(matrix: Array) -> Array:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dlnflow.clock import Training, label
 from dlnflow.identification._result import UNKNOWN, Identification
+from dlnflow.identification._words import NAMED, counted, listed
 
 Array = NDArray[np.float64]
 
@@ -23,8 +24,13 @@ EXACT = 1e-9  # a misfit, over the amplitude, that only rounding or an ODE's tol
 AHEAD = 10.0  # how many times the measured time is searched for a decision
 TELLING = 3.0  # standard deviations of one measurement
 BEYOND = 1e4
-LARGEST = 700.0  # of an exponent
-NAMED = 4  # candidates or modes listed by name
+SURE = 0.95  # weight of a candidate that leaves the others no say
+FACTOR = 1e3  # a number known no better than to so much is not known
+HARDLY = 1.5  # from the first amplitude to the last
+SLIGHT = 5e-3  # of the amplitude: a misfit of that size leaves the estimates about as good
+WILD = 8.0  # standard deviations, by the other points' scatter, at which a point stands alone
+LEAST = 1e-3  # of the noise's estimate that the scatter of most points can be
+ALONE = 0.05  # of the points at most may do so
 
 
 def sentences(found: Identification) -> Iterator[str]:
@@ -33,9 +39,48 @@ def sentences(found: Identification) -> Iterator[str]:
     yield from _same_equation(found)
     yield from _rivals(found)
     yield from _misfit(found)
+    yield from _noise(found)
+    yield from _wild(found)
+    yield from _still(found)
     yield from _unseen(found)
     yield from _undetermined(found)
     yield from _scope(found)
+
+
+def summary(found: Identification) -> str:
+    """The few lines that stand for an identification on the screen."""
+    modes = len(found.w)
+    lines = [
+        f"Identification: {found.candidate}, {100.0 * found.weight[0]:.3g} % of the evidence among "
+        f"{_equations(len(found._laws))}",
+        f"  {modes} mode{'s' if modes > 1 else ''}, {found.t.size} times to {found.t[-1]:.4g}",
+    ]
+    errors = found.stderr
+    told = np.zeros((modes + len(found.constant), 3), dtype=bool)
+    told[found._places] = found._told
+    for column, name in enumerate(("lam", "rho")):
+        some = zip(
+            np.atleast_1d(getattr(found, name))[:NAMED],
+            np.atleast_1d(getattr(errors, name)),
+            told[:, column],
+            strict=False,
+        )
+        shown = ", ".join(_estimate(*one) for one in some)
+        more = f", … ({len(told)} in all)" if len(told) > NAMED else ""
+        lines.append(f"  {name} {shown}{more}")
+    return "\n".join(lines)
+
+
+def _estimate(value: float, error: float, told: bool) -> str:
+    if told:
+        return f"{value:.4g} (told)"
+    if np.isinf(error):
+        return f"{value:.4g} (open)"
+    return f"{value:.4g} ± {error:.1g}"
+
+
+def _equations(count: int) -> str:
+    return f"{count} mode equation{'s' if count > 1 else ''}"
 
 
 def _verdict(found: Identification) -> str:
@@ -51,7 +96,7 @@ def _verdict(found: Identification) -> str:
         )
     return (
         f"{found.candidate} explains these trajectories best: {100.0 * found.weight[0]:.3g} % of "
-        f"the evidence among {tried} mode equations; next comes {found._laws[1].first} (AIC higher "
+        f"the evidence among {_equations(tried)}; next comes {found._laws[1].first} (AIC higher "
         f"by {ahead:.3g})."
     )
 
@@ -61,7 +106,7 @@ def _same_equation(found: Identification) -> Iterator[str]:
     if same:
         yield (
             f"The same mode equation, so that no trajectory tells them apart: "
-            f"{_listed([str(one) for one in same])}. What would: the network's own depth, or lam "
+            f"{listed([str(one) for one in same])}. What would: the network's own depth, or lam "
             "on a clock other than the paper's."
         )
 
@@ -70,7 +115,7 @@ def _rivals(found: Identification) -> Iterator[str]:
     close = [i for i, aic in enumerate(found.aic) if i > 0 and aic - found.aic[0] < DECIDED]
     if not close:
         return
-    names = _listed([f"{found._laws[i].first} ({100 * found.weight[i]:.2g} %)" for i in close])
+    names = listed([f"{found._laws[i].first} ({100 * found.weight[i]:.2g} %)" for i in close])
     yield f"Not told apart from it by these data: {names}."
     yield _decision(found, close[0])
 
@@ -121,32 +166,113 @@ def decisive(found: Identification, rival: int) -> _Test:
     return _Test(place, times[at], one[mode, at], other[mode, at], float(away[mode, at]))
 
 
+def _relative_misfit(found: Identification) -> Array:
+    """Size of each mode's residuals over its amplitude."""
+    best, data = found._judged[0], found._data
+    return np.asarray(np.sqrt(best.fit.cost / data.t.size))
+
+
 def _misfit(found: Identification) -> Iterator[str]:
     """Residuals that go on from point to point: a curve that none of the candidates has."""
     n = found.t.size
     away = np.atleast_2d(found.residuals)
-    relative_misfit = found._judged[0].sigma / np.where(
-        found._data.relative, 1.0, found.w.max(axis=1)
-    )
+    relative_misfit = _relative_misfit(found)
     power = np.sum(away**2, axis=1)
     follow = np.sum(away[:, 1:] * away[:, :-1], axis=1) / np.where(power > 0.0, power, 1.0)
     bad = (follow * np.sqrt(n) > PATTERN) & (relative_misfit > EXACT)
     if bad.any():
-        modes = _modes(found, np.flatnonzero(bad))
         worst = float(relative_misfit[bad].max())
-        yield (
-            f"But no candidate is right: the residuals of mode {modes} are no noise, they go on "
-            f"from point to point (size {worst:.2g} of the amplitude). Another objective, decoder "
-            "or clock, an unbalanced start or modes that mix would do this: see "
-            "dlnflow.network.check_assumptions. Standard errors do not hold here."
+        so = (
+            "So small a misfit moves lam and rho little, by some ten times its size, but standard "
+            "errors do not hold here."
+            if worst < SLIGHT
+            else "Standard errors do not hold here."
         )
+        yield (
+            f"But no candidate is right: the residuals of {_modes(found, bad)} are no noise, they "
+            f"go on from point to point (size {worst:.2g} of the amplitude). Another objective, "
+            "decoder or clock, a finite learning rate, an unbalanced start or modes that mix would "
+            f"do this: see dlnflow.network.check_assumptions. {so}"
+        )
+
+
+def _noise(found: Identification) -> Iterator[str]:
+    """A ``sigma`` that the residuals contradict."""
+    excess = np.atleast_1d(found.sigma_excess)[found._places]
+    for these, what in (
+        (excess > 1.0, "errors and weights that rest on it are too small"),
+        (excess < 1.0, "errors and intervals that rest on it are too wide"),
+    ):
+        if these.any():
+            least, most = excess[these].min(), excess[these].max()
+            times = f"{most:.2g}" if least == most else f"{least:.2g} to {most:.2g}"
+            yield (
+                f"The data contradict the sigma given: the residuals of {_modes(found, these)} are "
+                f"{times} times as large, so that {what}."
+            )
+
+
+def _wild(found: Identification) -> Iterator[str]:
+    """Single points far off the others' scatter."""
+    away = np.abs(np.atleast_2d(found.residuals))
+    usual = np.maximum(1.4826 * np.median(away, axis=1, keepdims=True), LEAST)
+    off = (away > WILD * usual) & (_relative_misfit(found)[:, None] > EXACT)
+    off &= off.sum(axis=1, keepdims=True) <= max(1.0, ALONE * found.t.size)
+    if off.any():
+        mode, at = np.unravel_index(int(np.where(off, away / usual, 0.0).argmax()), off.shape)
+        count = int(off.sum())
+        yield (
+            f"{count} point{'s lie' if count > 1 else ' lies'} far off the others' scatter, as in "
+            f"mode {found._places[mode]} at t = {found.t[at]:.4g}, by "
+            f"{away[mode, at] / usual[mode, 0]:.2g} of its standard deviations: a wild point can "
+            "decide between candidates. Leave it out and see."
+        )
+
+
+def _still(found: Identification) -> Iterator[str]:
+    """Modes that did not move beyond their noise, or hardly."""
+    still = ~found._confidence.moved
+    if still.any():
+        levels = np.maximum(found.w[still].mean(axis=1), 0.0) ** found._trajectory(0).power
+        rest = listed([f"{level:.3g}" for level in levels])
+        yield (
+            f"{_modes(found, still).capitalize()} did not move beyond the noise: nothing is known "
+            f"of lam, and rho is {rest} ({found.candidate}) if that is the plateau, else unknown."
+        )
+    low, _ = found._confidence.interval(1, 0.95)
+    for mode in np.flatnonzero(_hardly(found)):
+        first, last = found._curves(found.t[[0, -1]])[mode]
+        known = (
+            ", not even its sign" if low[mode] < 0.0 else f" but that it is above {low[mode]:.2g}"
+        )
+        yield (
+            f"Mode {found._places[mode]} hardly moved (from {first:.3g} to {last:.3g}): nothing is "
+            f"known of rho{known}. It may stand near its plateau or be far from it: measure "
+            "longer."
+        )
+
+
+def _open(found: Identification) -> NDArray[np.bool_]:
+    """Modes whose ``rho`` may be infinite, or of either sign."""
+    low, high = found._confidence.interval(1, 0.95)
+    return np.asarray(
+        ~found._told[:, 1] & (np.isinf(low) | np.isinf(high) | (low <= 0.0) & (high >= 0.0))
+    )
+
+
+def _hardly(found: Identification) -> NDArray[np.bool_]:
+    """Modes that moved, but by so little that ``rho`` is open."""
+    heights = found._judged[0].fit.heights(found._trajectory(0), found.t[[0, -1]])
+    little = np.abs(np.diff(heights, axis=1)[:, 0]) < np.log(HARDLY)
+    return np.asarray(found._confidence.moved & little & _open(found))
 
 
 def _unseen(found: Identification) -> Iterator[str]:
     """What of a curve lies outside the times, or between them."""
     part = found.seen
     start, end = part[:, 0], part[:, -1]
-    rises = (start > 0.0) & (start < 1.0)
+    told_of = ~found._confidence.moved | _hardly(found)
+    rises = (start > 0.0) & (start < 1.0) & ~told_of
     inside = np.sum((part > LOW) & (part < HIGH), axis=1)
     cases = (
         (
@@ -172,31 +298,44 @@ def _unseen(found: Identification) -> Iterator[str]:
     )
     for name, these, what in cases:
         if these.any():
-            modes = np.flatnonzero(these)
-            yield (
-                f"{name} in mode {_modes(found, modes)} (from {start[modes].min():.2g} to "
-                f"{end[modes].max():.2g} of the plateau, {inside[modes].min()} measurements within "
-                f"{LOW:g} to {HIGH:g}): {what}."
+            how_much = (
+                "the plateau is not constrained"
+                if (these & _open(found)).any()
+                else f"from {start[these].min():.2g} to {end[these].max():.2g} of the plateau, "
+                f"{inside[these].min()} measurements within {LOW:g} to {HIGH:g}"
             )
-    falls = np.flatnonzero(start < 0.0)
-    if falls.size:
-        yield f"Falling to 0, suppressed, with negative lam and rho: mode {_modes(found, falls)}."
+            yield f"{name} in {_modes(found, these)} ({how_much}): {what}."
+    high = found._confidence.interval(1, 0.95)[1]
+    falls = (start < 0.0) & (high <= 0.0) & ~told_of
+    if falls.any():
+        yield f"Falling to 0, suppressed, with negative lam and rho: {_modes(found, falls)}."
 
 
-def _modes(found: Identification, some: NDArray[np.intp]) -> str:
-    return _listed([str(found._places[i]) for i in some])
+def _modes(found: Identification, some: NDArray[np.bool_]) -> str:
+    return counted(found._places[i] for i in np.flatnonzero(some))
 
 
 def _undetermined(found: Identification) -> Iterator[str]:
-    doubt, own = np.sqrt(found._variance), found._judged[0].stderr
+    doubt, own = found._log_errors, found._judged[0].stderr
+    told_of = ~found._confidence.moved, ~found._confidence.moved | _hardly(found)
     for column, name in enumerate(("lam", "rho")):
-        loose = np.flatnonzero(doubt[:, column] > LOOSE)
-        if loose.size:
-            why = "no candidate" if (own[loose, column] > LOOSE).any() else "each candidate its own"
-            wide = np.exp(min(doubt[loose, column].max(), LARGEST))
+        loose = (doubt[:, column] > LOOSE) & ~told_of[column]
+        lost = loose & (doubt[:, column] > np.log(FACTOR))
+        low, high = found._confidence.interval(column, 0.95) / (found._unit if column == 0 else 1.0)
+        within = lost & np.isfinite(low) & np.isfinite(high)
+        if (lost & ~within).any():
+            yield f"{name} is not known in {_modes(found, lost & ~within)}."
+        if within.any():
+            ends = [f"{one:.2g} and {other:.2g}" for one, other in zip(low, high, strict=True)]
+            some = listed([ends[i] for i in np.flatnonzero(within)])
+            yield f"{name} lies between {some} in {_modes(found, within)}, and may be next to 0."
+        loose &= ~lost
+        if loose.any():
+            one = found.weight[0] > SURE or (own[loose, column] > LOOSE).any()
+            why = "no candidate one" if one else "each candidate its own"
             yield (
-                f"{name} is known to a factor of {wide:.2g} only in mode {_modes(found, loose)}: "
-                f"{why} value."
+                f"{name} is known to a factor of {np.exp(doubt[loose, column].max()):.2g} only in "
+                f"{_modes(found, loose)}: {why} value."
             )
 
 
@@ -223,15 +362,11 @@ def _scope(found: Identification) -> Iterator[str]:
             "on rho."
         )
     if found.constant:
-        yield f"Mode {_listed(list(map(str, found.constant)))} never moves and was set aside."
+        verb = "never moves and was" if len(found.constant) == 1 else "never move and were"
+        yield f"{counted(found.constant).capitalize()} {verb} set aside."
 
 
 def _clock(found: Identification) -> str:
     if isinstance(found.clock, Training):
         return label(found.clock)
     return f"time on the {found.clock}'s clock"
-
-
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(names[:NAMED])
-    return shown if len(names) <= NAMED else f"{shown} and {len(names) - NAMED} more"

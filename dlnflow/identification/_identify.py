@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from dlnflow.clock import Clock
+from dlnflow.identification._door import flag
 from dlnflow.identification._problem import Problem
 from dlnflow.identification._result import Identification
+from dlnflow.identification._words import counted
 
 
 def identify(
@@ -46,7 +49,8 @@ def identify(
         What ``t`` counts. On an unknown clock ``lam`` comes in its units, unless some ``lam`` are
         given: then its unit is fitted too (``time_scale``).
     lam, rho : float or array, shape (modes,), optional
-        What is known of the modes beforehand, NaN where nothing is.
+        What is known of the modes beforehand, NaN where nothing is; not 0: a mode of pure noise
+        falls as the power law that suppressed modes end in.
     objective : str, Objective or several
         Candidates: by default the paper's two; ``"all"`` adds every target between.
     L : int or several, optional
@@ -72,18 +76,20 @@ def identify(
     ------
     ValueError, TypeError
         For times that do not rise, amplitudes that are not finite, negative beyond their scatter or
-        all constant, too few times, and candidates that no network is.
+        all constant, too few times, candidates that no network is, and units in which anything is
+        below 1e-50 or above 1e50.
 
     Warns
     -----
     UserWarning
-        For modes that never move, beside others that do: they are set aside.
+        For modes that never move, beside others that do: they are set aside. For a ``sigma`` that
+        the residuals exceed by far.
 
     Notes
     -----
     Least squares with the exact derivatives of the closed form (`dlnflow.sensitivities`); ranked by
-    Akaike's criterion. Candidates with the same mode equation are fitted once and listed together
-    (``equivalent``). Derived in ``docs/identify.md``.
+    Akaike's criterion, intervals by the profile likelihood. Candidates with the same mode equation
+    are fitted once and listed together (``equivalent``). Derived in ``docs/identify.md``.
 
     Examples
     --------
@@ -110,12 +116,27 @@ def identify(
     )
     if problem.constant:
         warnings.warn(
-            f"w does not change in modes {', '.join(map(str, problem.constant))}: nothing can be "
-            "learned from them, and their estimates are NaN",
+            f"w does not change in {counted(problem.constant)}: nothing can be learned from what "
+            "does not move, and the estimates are NaN",
             UserWarning,
             stacklevel=2,
         )
-    return problem.result(*problem.solutions(one_eps=one_eps), np.arange(len(problem.w)))
+    solutions = problem.solutions(one_eps=flag("one_eps", one_eps))
+    found = problem.result(solutions, np.arange(len(problem.w)))
+    doubt_sigma([found], stacklevel=3)
+    return found
+
+
+def doubt_sigma(found: Sequence[Identification], *, stacklevel: int) -> None:
+    """Warn of noise that was given and that the residuals exceed by far."""
+    worst = max(float(np.nanmax(one.sigma_excess)) for one in found)
+    if worst > 1.0:
+        warnings.warn(
+            f"sigma is contradicted by the data: residuals are up to {worst:.2g} times the sigma "
+            "given, and errors and weights that rest on it do not hold",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
 
 
 def identify_each(
@@ -123,7 +144,14 @@ def identify_each(
     w: ArrayLike,
     eps: ArrayLike | None = None,
     clock: Clock = "paper",
-    **options: Any,
+    *,
+    lam: ArrayLike | None = None,
+    rho: ArrayLike | None = None,
+    objective: Any = ("jepa", "mae"),
+    L: ArrayLike | None = None,
+    decoder_depth: ArrayLike = 1,
+    noise: str | None = None,
+    sigma: ArrayLike | None = None,
 ) -> tuple[Identification, ...]:
     """`identify` for every trajectory by itself, as if each came from a network of its own.
 
@@ -133,10 +161,8 @@ def identify_each(
     ----------
     t : array, shape (times,)
     w : array, shape (trajectories, times)
-    eps, clock
-        As for `identify`.
-    **options
-        The rest of `identify`, but for ``one_eps``.
+    eps, clock, lam, rho, objective, L, decoder_depth, noise, sigma
+        As for `identify`; one value for each trajectory where there it is one for each mode.
 
     Returns
     -------
@@ -147,6 +173,11 @@ def identify_each(
     ------
     ValueError, TypeError
         As for `identify`; also for a trajectory that never moves.
+
+    Warns
+    -----
+    UserWarning
+        For a ``sigma`` that the residuals exceed by far.
 
     Notes
     -----
@@ -161,7 +192,19 @@ def identify_each(
     >>> [one.L for one in dlnflow.identify_each(t, runs)]
     [1, 2]
     """
-    problem = Problem.of(t, np.atleast_2d(w), eps, clock, **options)
+    problem = Problem.of(
+        t,
+        np.atleast_2d(w),
+        eps,
+        clock,
+        lam=lam,
+        rho=rho,
+        objective=objective,
+        L=L,
+        decoder_depth=decoder_depth,
+        noise=noise,
+        sigma=sigma,
+    )
     if problem.constant:
         raise ValueError(
             "w must change in every trajectory: got one value at all times in "
@@ -169,5 +212,7 @@ def identify_each(
         )
     if problem.lam_in_other_units is not None:
         raise ValueError("lam must be left out on an unknown clock, which each trajectory has anew")
-    solutions = problem.solutions(one_eps=False)
-    return tuple(problem.result(*solutions, np.array([i])) for i in range(len(problem.w)))
+    solutions = problem.solutions()
+    every = tuple(problem.result(solutions, np.array([i])) for i in range(len(problem.w)))
+    doubt_sigma(every, stacklevel=3)
+    return every

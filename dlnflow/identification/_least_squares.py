@@ -21,6 +21,7 @@ Model = Callable[[Array, Indices], tuple[Array, Array]]
 MOST_STEPS = 200
 LONGEST = 3.0  # of a step in one parameter, all of which are logarithms
 DAMPING = 1e-4
+WEAKEST = 1e-14  # of a damping: directions that say nothing stay harmless
 GIVE_UP = 1e15  # the damping at which no step of any length improves the fit
 GAIN = 1e-12  # relative decrease of the cost below which there is nothing left to gain
 TINY = 1e-300
@@ -35,7 +36,15 @@ class Solution(NamedTuple):
     converged: NDArray[np.bool_]
 
 
-def least_squares(model: Model, start: Array, free: NDArray[np.bool_], floor: Array) -> Solution:
+def least_squares(
+    model: Model,
+    start: Array,
+    free: NDArray[np.bool_],
+    floor: Array,
+    *,
+    gain: float = GAIN,
+    most: int = MOST_STEPS,
+) -> Solution:
     """Minimise the sum of squares of every problem.
 
     Parameters
@@ -48,23 +57,29 @@ def least_squares(model: Model, start: Array, free: NDArray[np.bool_], floor: Ar
         Parameters that may move.
     floor : array, shape (problems,)
         The sum of squares that rounding alone leaves; below it a problem is solved.
+    gain : float
+        Relative decrease of the cost that is not worth another step.
+    most : int
+        Steps at most.
 
     Returns
     -------
     Solution
     """
     with np.errstate(all="ignore"):
-        return _minimise(model, np.array(start, dtype=np.float64), free, floor)
+        return _minimise(model, np.array(start, dtype=np.float64), free, floor, gain, most)
 
 
-def _minimise(model: Model, best: Array, free: NDArray[np.bool_], floor: Array) -> Solution:
+def _minimise(
+    model: Model, best: Array, free: NDArray[np.bool_], floor: Array, enough: float, most: int
+) -> Solution:
     count = len(best)
     everything = np.arange(count)
     cost, normal, slope = _linearised(*model(best, everything), free)
     damping, growth = np.full(count, DAMPING), np.full(count, 2.0)
     converged = ~(cost > floor)
     active = everything[~converged & np.isfinite(cost)]
-    for _ in range(MOST_STEPS):
+    for _ in range(most):
         if not active.size:
             break
         step, predicted = _step(normal[active], slope[active], damping[active])
@@ -72,7 +87,7 @@ def _minimise(model: Model, best: Array, free: NDArray[np.bool_], floor: Array) 
         tried, tried_normal, tried_slope = _linearised(*model(trial, active), free[active])
         gain = np.where(np.isfinite(tried), cost[active] - tried, -np.inf)
         better = gain > 0.0
-        settled = predicted <= GAIN * cost[active]
+        settled = predicted <= enough * cost[active]
         won = active[better]
         done = tried[better] <= floor[won]
         settled[better] |= done
@@ -80,6 +95,7 @@ def _minimise(model: Model, best: Array, free: NDArray[np.bool_], floor: Array) 
         normal[won], slope[won] = tried_normal[better], tried_slope[better]
         ratio = np.clip(gain[better] / np.maximum(predicted[better], TINY), 0.0, 2.0)
         damping[won] *= np.maximum(1.0 / 3.0, 1.0 - (2.0 * ratio - 1.0) ** 3)
+        damping[won] = np.maximum(damping[won], WEAKEST)
         growth[won] = 2.0
         lost = active[~better]
         damping[lost] *= growth[lost]
@@ -134,19 +150,17 @@ def inverse(normal: Array, free: NDArray[np.bool_]) -> Array:
     """
     size = normal.shape[-1]
     scale = np.sqrt(np.einsum("pii->pi", normal))
-    known = free & (scale > TINY**0.5)
+    finite = np.array([np.isfinite(one).all() for one in normal], dtype=bool)
+    known = free & (scale > TINY**0.5) & finite[:, None]
     safe = np.where(known, scale, 1.0)
-    scaled = np.where(
-        known[:, :, None] & known[:, None, :],
-        normal / (safe[:, :, None] * safe[:, None, :]),
-        np.eye(size),
-    )
+    both = known[:, :, None] & known[:, None, :]
+    normal = np.where(both, normal, np.eye(size))
+    scaled = normal / safe[:, :, None] / safe[:, None, :]
     values, vectors = np.linalg.eigh(scaled)
     flat = values < size * np.finfo(np.float64).eps
     spread = np.einsum("pik,pk,pjk->pij", vectors, 1.0 / np.where(flat, 1.0, values), vectors)
     lost = (np.abs(vectors) ** 2 * flat[:, None, :]).sum(axis=2) > 1e-6
-    covariance = spread / (safe[:, :, None] * safe[:, None, :])
-    covariance = np.where(known[:, :, None] & known[:, None, :], covariance, 0.0)
+    covariance = np.where(both, spread / safe[:, :, None] / safe[:, None, :], 0.0)
     endless = (lost | ~known) & free
     diagonal = np.where(endless, np.inf, np.einsum("pii->pi", covariance))
     covariance[:, np.arange(size), np.arange(size)] = diagonal

@@ -41,6 +41,16 @@ class Judged:
         fitted = self.fit.free.sum() + np.isfinite(self.freedom).sum()
         return float(2.0 * fitted - 2.0 * self.log_likelihood.sum())
 
+    @property
+    def sharpness(self) -> Array:
+        """How much of a difference in log-likelihood counts as evidence, row by row.
+
+        With the noise's size integrated out rather than fitted, and the parameters' share of the
+        measurements taken off, ``n - k`` of ``n`` measurements decide between two candidates.
+        """
+        measured = np.where(np.isinf(self.freedom), 1.0, self.freedom + self.fit.free)
+        return np.where(np.isinf(self.freedom), 1.0, np.minimum(self.freedom, measured) / measured)
+
     def rows(self, chosen: Indices) -> Judged:
         """Some of the rows."""
         return Judged(

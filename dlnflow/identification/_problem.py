@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow.clock import Clock
+from dlnflow.clock import Clock, Training
 from dlnflow.identification import _door
 from dlnflow.identification._candidates import Law, laws
-from dlnflow.identification._fit import Data, fit_each, fit_together
+from dlnflow.identification._fit import PREFERENCE, Data, fit_each
 from dlnflow.identification._least_squares import Indices
 from dlnflow.identification._likelihood import Judged, judge
 from dlnflow.identification._result import UNKNOWN, Identification
+from dlnflow.identification._together import fit_together
 from dlnflow.identification._trajectory import Trajectory
 
 Array = NDArray[np.float64]
+CLOCKS = ("paper", "network", UNKNOWN)
 
-PREFERENCE = 2.0  # in log-likelihood: so much better must relative noise be to be believed
+
+class Solutions(NamedTuple):
+    """Every law's fit: under the noise chosen for each mode, and under the other kind, if any."""
+
+    data: Data
+    judged: list[Judged]
+    other: tuple[Data, list[Judged]] | None
 
 
 @dataclass(frozen=True)
@@ -56,15 +64,15 @@ class Problem:
         """The door."""
         times = _door.given_times(t)
         curves = _door.given_amplitudes(w, times)
-        candidates = laws(objective, L, decoder_depth, "paper" if clock == UNKNOWN else clock)
+        candidates = laws(objective, L, decoder_depth, _known_clock(clock))
         known, sign = _door.given_known(lam, rho, eps, len(curves))
+        _door.enough(times, known)
         moves = np.ptp(curves, axis=1) > 0.0
         if not moves.any():
             raise ValueError(
                 f"w must change: got {curves[0, 0]:g} at all times; nothing can be learned from a "
                 "mode that does not move: measure longer"
             )
-        _door.enough(times, known[moves])
         deviation = _door.given_sigma(sigma, len(curves))
         return cls(
             times,
@@ -86,24 +94,31 @@ class Problem:
             return None
         return self.known[:, 0]
 
-    def solutions(self, *, one_eps: bool) -> tuple[Data, list[Judged]]:
+    def solutions(self, *, one_eps: bool = False) -> Solutions:
         """Every law, fitted under the noise that explains the modes best."""
         lam = self.lam_in_other_units
+        together = one_eps or lam is not None
         tried = self._tried(lam)
-        trajectories = [
-            Trajectory(law, "paper" if self.clock == UNKNOWN else self.clock) for law in self.laws
-        ]
+        trajectories = [Trajectory(law, _known_clock(self.clock)) for law in self.laws]
         sigma = self._of_rows(self.sigma)
-        fits = fit_each(trajectories, tried)
-        chosen = self._likeliest(
-            [judge(fit, tried, sigma) for fit in fits], one_eps or lam is not None
-        )
+        judged = [judge(fit, tried, sigma) for fit in fit_each(trajectories, tried)]
+        chosen = self._likeliest(judged, together)
         data = tried.rows(chosen)
-        fits = [fit.rows(chosen) for fit in fits]
-        if one_eps or lam is not None:
-            pairs = zip(trajectories, fits, strict=True)
-            fits = [fit_together(a, data, fit, one_eps=one_eps, lam=lam) for a, fit in pairs]
-        return data, [judge(fit, data, self.sigma) for fit in fits]
+        if together:
+            pairs = zip(trajectories, judged, strict=True)
+            fits = [
+                fit_together(a, data, one.fit.rows(chosen), one_eps=one_eps, lam=lam)
+                for a, one in pairs
+            ]
+            return Solutions(data, [judge(fit, data, self.sigma) for fit in fits], None)
+        other = (chosen + len(self.w)) % len(tried.w)
+        return Solutions(
+            data,
+            [one.rows(chosen) for one in judged],
+            None
+            if len(self.kinds) == 1
+            else (tried.rows(other), [one.rows(other) for one in judged]),
+        )
 
     def _tried(self, lam: Array | None) -> Data:
         """A row for every mode under every kind of noise, one kind below the other."""
@@ -127,17 +142,25 @@ class Problem:
         modes = np.arange(len(self.w))
         if len(self.kinds) == 1:
             return modes
-        absolute, relative = np.max([one.log_likelihood for one in judged], axis=0).reshape(2, -1)
-        gain = np.where(self.kinds[1], relative - absolute, 0.0)
+        likely = np.max([one.sharpness * one.log_likelihood for one in judged], axis=0)
+        absolute, relative = likely.reshape(2, -1)
+        with np.errstate(invalid="ignore"):
+            gain = np.where(self.kinds[1], np.nan_to_num(relative - absolute), 0.0)
         if together:
             gain = np.where(self.kinds[1], gain.sum(), 0.0)
         return np.where(gain > PREFERENCE, modes + modes.size, modes)
 
-    def result(self, data: Data, judged: list[Judged], modes: Indices) -> Identification:
+    def result(self, found: Solutions, modes: Indices) -> Identification:
         """The record, candidates in the order of Akaike's criterion, of some of the modes."""
-        some = [one.rows(modes) for one in judged]
+        some = [one.rows(modes) for one in found.judged]
         criterion = np.array([one.aic for one in some])
+        if not np.isfinite(criterion).any():
+            raise ValueError(
+                "lam, rho, eps must leave some candidate a trajectory like the measured ones: "
+                "got none that fits what was told"
+            )
         order = np.argsort(criterion, kind="stable")
+        other = found.other
         return Identification(
             t=_closed(self.t),
             w=_closed(self.w[modes]),
@@ -145,9 +168,22 @@ class Problem:
             constant=self.constant,
             _laws=tuple(self.laws[i] for i in order),
             _judged=tuple(some[i] for i in order),
-            _data=data.rows(modes),
+            _data=found.data.rows(modes),
+            _other=None
+            if other is None
+            else (other[0].rows(modes), tuple(other[1][i].rows(modes) for i in order)),
+            _told=np.isfinite(self.known[modes]),
             _single=self.single or modes.size < len(self.w),
         )
+
+
+def _known_clock(clock: Clock) -> Clock:
+    """A clock that the formulas know: the paper's in place of an unknown one."""
+    if not isinstance(clock, Training) and not (isinstance(clock, str) and clock in CLOCKS):
+        raise ValueError(
+            f"clock must be {', '.join(map(repr, CLOCKS))} or a dlnflow.Training: got {clock!r}"
+        )
+    return "paper" if clock == UNKNOWN else clock
 
 
 def _closed(array: Array) -> Array:

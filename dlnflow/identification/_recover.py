@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow.clock import Clock
-from dlnflow.identification._door import given_times
+from dlnflow.identification._door import flag, given_times
 from dlnflow.identification._encoder import Modes, encoder_from_outputs, given_encoder, modes_of
+from dlnflow.identification._identify import doubt_sigma
 from dlnflow.identification._problem import Problem
 from dlnflow.identification._result import Estimates, Identification
 from dlnflow.spectrum import Spectrum
@@ -44,7 +45,7 @@ class Recovery:
     basis : array, shape (d, modes)
         The modes' directions, orthonormal columns, found from the run itself.
     learned : bool array, shape (modes,)
-        Whether the run took the mode to half of its plateau or beyond.
+        Whether the run took the mode to half of its plateau or beyond; not where ``rho`` is open.
     off_diagonal : float
         How far modes mixed: share of the encoder's Gram matrices off the diagonal in the basis,
         the largest over time.
@@ -74,6 +75,16 @@ class Recovery:
     def suppressed(self) -> NDArray[np.bool_]:
         """Which modes have negative ``rho``: their amplitude falls to 0."""
         return self.rho < 0.0
+
+    def interval(self, name: str, level: float = 0.95, *, conditional: bool = False) -> Array:
+        """`Identification.interval` of the modes, shape (2, modes)."""
+        return np.reshape(
+            self.identification.interval(name, level, conditional=conditional), (2, -1)
+        )
+
+    def explain(self) -> str:
+        """`Identification.explain`: what explains the amplitudes, and how sure that is."""
+        return self.identification.explain()
 
     def to_dataframe(self) -> pd.DataFrame:
         """One row for each mode: lam, rho, eps with standard errors, and whether it was learned."""
@@ -131,9 +142,9 @@ class Recovery:
         )
 
     def __repr__(self) -> str:
-        best = self.identification
+        best, modes = self.identification, self.lam.size
         lines = [
-            f"Recovery: {self.lam.size} modes of a run of {best.candidate}, "
+            f"Recovery: {modes} mode{'s' if modes > 1 else ''} of a run of {best.candidate}, "
             f"{int(self.learned.sum())} learned, {int(self.suppressed.sum())} suppressed",
             f"  lam {self.lam.min():.4g} to {self.lam.max():.4g}, "
             f"rho {self.rho.min():.4g} to {self.rho.max():.4g}",
@@ -159,7 +170,10 @@ def recover(
     L: ArrayLike | None = None,
     decoder_depth: ArrayLike | None = None,
     clock: Clock | None = None,
-    **options: Any,
+    eps: ArrayLike | None = None,
+    noise: str | None = None,
+    sigma: ArrayLike | None = None,
+    one_eps: bool = False,
 ) -> Recovery:
     """The modes of the data, read off one training run.
 
@@ -179,8 +193,8 @@ def recover(
         What the encoder made of ``n`` known inputs that span all directions.
     objective, L, decoder_depth, clock
         Of the network, as for `dlnflow.identify`: several, or nothing, where they are not known.
-    **options
-        More for `dlnflow.identify`: ``eps``, ``noise``, ``sigma``, ``one_eps``.
+    eps, noise, sigma, one_eps
+        As for `dlnflow.identify`; one number for all modes, whose order is not known beforehand.
 
     Returns
     -------
@@ -189,8 +203,13 @@ def recover(
     Raises
     ------
     ValueError, TypeError
-        For a run given twice or not at all, arrays of the wrong shape, probes that do not span all
-        directions, and as `dlnflow.identify`.
+        For a run given twice or not at all, arrays of the wrong shape, an encoder that is 0 at some
+        time, probes that do not span all directions, and as `dlnflow.identify`.
+
+    Warns
+    -----
+    UserWarning
+        As `dlnflow.identify`.
 
     Notes
     -----
@@ -225,27 +244,29 @@ def recover(
         )
     times = given_times(t)
     if outputs is not None and probes is not None:
-        matrices = encoder_from_outputs(outputs, probes, times.size)
+        matrices = encoder_from_outputs(outputs, probes, times)
     else:
         assert encoder is not None
-        matrices = given_encoder(encoder, times.size)
-    modes = modes_of(matrices)
+        matrices = given_encoder(encoder, times)
+    modes = modes_of(times, matrices)
     if not modes.w.size:
         raise ValueError("encoder must change: got the same amplitudes at all times")
-    one_eps = options.pop("one_eps", False)
     problem = Problem.of(
         times,
         modes.w,
-        options.pop("eps", None),
+        eps,
         "paper" if clock is None else clock,
         objective=("jepa", "mae") if objective is None else objective,
         L=L,
         decoder_depth=1 if decoder_depth is None else decoder_depth,
-        **options,
+        noise=noise,
+        sigma=sigma,
     )
-    solutions = problem.solutions(one_eps=one_eps)
-    order = np.argsort(-problem.result(*solutions, np.arange(len(modes.w))).lam, kind="stable")
-    return _recovery(modes, problem.result(*solutions, order), order)
+    solutions = problem.solutions(one_eps=flag("one_eps", one_eps))
+    every = problem.result(solutions, np.arange(len(modes.w)))
+    doubt_sigma([every], stacklevel=3)
+    order = np.argsort(-np.atleast_1d(every.lam), kind="stable")
+    return _recovery(modes, problem.result(solutions, order), order)
 
 
 def _recovery(modes: Modes, found: Identification, order: NDArray[np.intp]) -> Recovery:
@@ -255,7 +276,7 @@ def _recovery(modes: Modes, found: Identification, order: NDArray[np.intp]) -> R
         _closed(found.eps),
         Estimates(*map(_closed, found.stderr)),
         _closed(modes.basis[:, order]),
-        _closed(found.seen.max(axis=1) >= HALF),
+        _closed((found.seen.max(axis=1) >= HALF) & np.isfinite(found.stderr.rho)),
         modes.off_diagonal,
         modes.dropped,
         found,

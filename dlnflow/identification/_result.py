@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import chdtr, chdtrc
 
 from dlnflow import _validate
 from dlnflow.clock import Clock
 from dlnflow.identification._candidates import Candidate, Law
+from dlnflow.identification._confidence import Confidence
 from dlnflow.identification._fit import Data
 from dlnflow.identification._likelihood import Judged
 from dlnflow.identification._trajectory import Trajectory
@@ -24,6 +26,9 @@ Array = NDArray[np.float64]
 
 NAMES = ("lam", "rho", "eps")
 NEGLIGIBLE = 1e-6  # weight below which a candidate's estimates do not count
+UNLIKELY = 1e-6  # chance at which residuals contradict the noise that was given
+NOTABLE = 1.5  # by a factor beyond which it matters
+TINY = 1e-300
 UNKNOWN = "unknown"  # a clock whose unit was not given
 
 
@@ -59,6 +64,8 @@ class Identification:
     _laws: tuple[Law, ...]  # best first
     _judged: tuple[Judged, ...]
     _data: Data
+    _other: tuple[Data, tuple[Judged, ...]] | None  # under the other kind of noise
+    _told: NDArray[np.bool_]
     _single: bool
 
     @property
@@ -113,9 +120,13 @@ class Identification:
         0 for what was given, infinite for what the data do not determine. Where one candidate has
         all the evidence they are the usual ones; else its rivals' estimates count with their
         weights (Burnham and Anderson, *Model Selection and Multimodel Inference*, 2002, eq. 4.9).
+        Where `interval` reaches more than twice as far as they say, they grow with it, to infinity
+        where it has no end.
         """
         with np.errstate(invalid="ignore", over="ignore"):
-            errors = np.sqrt(self._variance) * np.exp(self._parameters)
+            errors = np.where(
+                np.isinf(self._log_errors), np.inf, self._log_errors * np.exp(self._parameters)
+            )
         return Estimates(*(self._out(column) for column in errors.T))
 
     @property
@@ -130,10 +141,25 @@ class Identification:
         return str(kinds[0]) if self._single else tuple(map(str, kinds))
 
     @property
+    def sigma_excess(self) -> Any:
+        """How many times the given ``sigma`` the residuals are, mode by mode, where they differ.
+
+        1 where they agree within chance (one time in a million) or within half as much again, and
+        where no ``sigma`` was given.
+        """
+        best, data = self._judged[0], self._data
+        left = data.t.size - best.fit.free
+        squares = best.fit.cost * (data.size / best.sigma) ** 2
+        ratio = np.sqrt(squares / left)
+        chance = np.minimum(chdtr(left, squares), chdtrc(left, squares))
+        apart = (chance < UNLIKELY) & (np.maximum(ratio, 1.0 / np.maximum(ratio, TINY)) > NOTABLE)
+        return self._out(np.where(apart & np.isinf(best.freedom), ratio, 1.0))
+
+    @property
     def time_scale(self) -> float | None:
         """Units of the paper's clock in one unit of ``t``; None unless it was fitted."""
-        scale = self._judged[0].fit.scale
-        return None if scale is None else float(np.exp(scale[0]))
+        shared = self._judged[0].fit.shared
+        return None if shared is None or shared.scale is None else float(np.exp(shared.scale[0]))
 
     def interval(self, name: str, level: float = 0.95, *, conditional: bool = False) -> Array:
         """A confidence interval, shape (2,) or (2, modes).
@@ -150,8 +176,11 @@ class Identification:
         Returns
         -------
         array
-            Quantiles of Student's t in the logarithm (normal if ``sigma`` was given), mixed over
-            the candidates.
+            From 2.5 to 97.5 % of the confidence, for 95 %, that signed roots of the profile
+            likelihood ratio give as Student's t (normal if ``sigma`` was given), mixed over the
+            candidates and both kinds of noise. It spans every branch that the data allow, from
+            negative to infinite: a mode that hardly moved may be about to rise, near its plateau
+            or falling.
 
         Raises
         ------
@@ -160,45 +189,12 @@ class Identification:
         """
         column = NAMES.index(_validate.choice("name", name, NAMES))
         share = float(_validate.single("level", _validate.fraction("level", level)))
-        weight = np.array([1.0]) if conditional else self.weight
-        ends = np.stack(
-            [
-                self._quantile(column, weight, tail)
-                for tail in (0.5 - 0.5 * share, 0.5 + 0.5 * share)
-            ]
-        )
-        with np.errstate(over="ignore"):
-            ends = np.exp(ends)
-        if name != "eps":
-            ends = np.where(self._sign < 0.0, -ends[::-1], ends)
+        ends = self._confidence.interval(column, share, conditional=conditional)
+        if column == 0:
+            ends = ends / self._unit
         if self._single:
             return ends[:, 0]
         return np.stack([self._spread(end) for end in ends])
-
-    def _quantile(self, column: int, weight: Array, tail: float) -> Array:
-        """Of a parameter's logarithm under the candidates' mixture, mode by mode, by bisection."""
-        from scipy.special import ndtr, ndtri, stdtr, stdtrit
-
-        there = np.flatnonzero(weight > NEGLIGIBLE * (1.0 - abs(2.0 * tail - 1.0)))
-        middles = np.array([self._own(int(i))[:, column] for i in there])
-        errors = np.array([self._judged[i].stderr[:, column] for i in there])
-        freedom = self._judged[0].freedom
-        normal, finite = np.isinf(freedom), np.minimum(freedom, 1e9)
-        wide = np.where(normal, ndtri(tail), stdtrit(finite, tail))
-        with np.errstate(invalid="ignore"):
-            ends = np.where(errors > 0.0, middles + wide * errors, middles)
-        low, high = ends.min(axis=0), ends.max(axis=0)
-        if there.size == 1:
-            return low
-        share = (weight[there] / weight[there].sum())[:, None]
-        for _ in range(100):
-            here = 0.5 * (low + high)
-            with np.errstate(all="ignore"):
-                away = np.where(errors > 0.0, (here - middles) / errors, np.inf * (here - middles))
-            below = np.where(normal, ndtr(away), stdtr(finite, away))
-            reached = np.sum(share * np.nan_to_num(below, nan=0.5), axis=0) >= tail
-            low, high = np.where(reached, low, here), np.where(reached, here, high)
-        return high
 
     @cached_property
     def aic(self) -> tuple[float, ...]:
@@ -207,8 +203,9 @@ class Identification:
 
     @property
     def weight(self) -> Array:
-        """Akaike weights: how the candidates share the evidence, best first."""
-        raw = np.exp(-0.5 * (np.array(self.aic) - self.aic[0]))
+        """Akaike weights, softened where times are few: how candidates share the evidence."""
+        sharp = float(self._judged[0].sharpness.mean())
+        raw = np.exp(-0.5 * sharp * (np.array(self.aic) - self.aic[0]))
         return np.asarray(raw / raw.sum())
 
     @property
@@ -244,7 +241,9 @@ class Identification:
     def to_dataframe(self) -> pd.DataFrame:
         """One row for each mode: its estimates, their errors, and how much of it was seen.
 
-        ``first_seen`` and ``last_seen``: amplitude over plateau at the first and the last time.
+        For each of lam, rho and eps: the estimate, its standard error (``lam_err``), and both ends
+        of its 95 % interval (``lam_low``, ``lam_high``). ``first_seen`` and ``last_seen``: fitted
+        amplitude over plateau at the first and the last time (`seen`).
         """
         import pandas as pd
 
@@ -254,6 +253,8 @@ class Identification:
         for name in NAMES:
             columns[name] = np.atleast_1d(getattr(self, name))
             columns[f"{name}_err"] = np.atleast_1d(getattr(errors, name))
+            ends = self.interval(name)
+            columns[f"{name}_low"], columns[f"{name}_high"] = np.atleast_2d(ends.T).T
         columns["first_seen"] = np.atleast_1d(self._out(seen[:, 0]))
         columns["last_seen"] = np.atleast_1d(self._out(seen[:, -1]))
         return pd.DataFrame(columns)
@@ -291,8 +292,12 @@ class Identification:
         times = np.atleast_1d(_validate.not_negative("t", t))
         if rank not in range(len(self._laws)):
             raise ValueError(f"rank must lie in 0..{len(self._laws) - 1}: got {rank}")
-        curves = np.exp(self._judged[rank].fit.heights(self._trajectory(rank), times))
+        curves = self._curves(times, rank)
         return curves[0] if self._single else self._spread(curves)
+
+    def _curves(self, times: Array, rank: int = 0) -> Array:
+        """Fitted amplitudes of the modes that move, shape (modes, times)."""
+        return np.exp(self._judged[rank].fit.heights(self._trajectory(rank), times))
 
     @property
     def residuals(self) -> Any:
@@ -326,24 +331,28 @@ class Identification:
         return identification(self, ax=ax)
 
     def __repr__(self) -> str:
-        sure = f"{100.0 * self.weight[0]:.3g} % of the evidence"
-        modes = len(self.w)
-        lines = [
-            f"Identification: {self.candidate}, {sure} among {len(self._laws)} mode equations",
-            f"  {modes} mode{'s' if modes > 1 else ''}, {self.t.size} times to {self.t[-1]:.4g}",
-        ]
-        for name in ("lam", "rho"):
-            values, errors = (
-                np.atleast_1d(getattr(self, name)),
-                np.atleast_1d(getattr(self.stderr, name)),
-            )
-            shown = ", ".join(
-                f"{value:.4g} ± {error:.1g}"
-                for value, error in zip(values[:4], errors, strict=False)
-            )
-            more = f", … ({values.size} in all)" if values.size > 4 else ""
-            lines.append(f"  {name} {shown}{more}")
-        return "\n".join(lines)
+        from dlnflow.identification._explain import summary
+
+        return summary(self)
+
+    @cached_property
+    def _confidence(self) -> Confidence:
+        trajectories = [self._trajectory(rank) for rank in range(len(self._laws))]
+        return Confidence(
+            trajectories, self.weight, self._data, self._judged, self._other, self._told
+        )
+
+    @cached_property
+    def _log_errors(self) -> Array:
+        """Standard errors of the logarithms, shape (modes, 3)."""
+        usual = np.sqrt(self._variance)
+        columns = [self._confidence.errors(i, usual[:, i]) for i in range(len(NAMES))]
+        return np.stack(columns, axis=1)
+
+    @property
+    def _unit(self) -> float:
+        """Units of ``lam`` as known in one of the clock."""
+        return 1.0 if self.time_scale is None else self.time_scale
 
     @property
     def _parameters(self) -> Array:
@@ -352,7 +361,9 @@ class Identification:
     def _own(self, rank: int) -> Array:
         """Logarithms of ``|lam|``, ``|rho|`` and ``eps``, ``lam`` in units of those given."""
         fit = self._judged[rank].fit
-        return fit.parameters if fit.scale is None else fit.parameters - [fit.scale[0], 0.0, 0.0]
+        if fit.shared is None or fit.shared.scale is None:
+            return fit.parameters
+        return fit.parameters - [fit.shared.scale[0], 0.0, 0.0]
 
     @property
     def _variance(self) -> Array:

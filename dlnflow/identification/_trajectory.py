@@ -5,6 +5,7 @@ A mode is three numbers, ``(log |lam|, log |rho|, log eps)``, and one sign.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,6 +20,7 @@ from dlnflow.sensitivity import log_slopes
 Array = NDArray[np.float64]
 
 SIGNS = {Branch.GROWTH: 1.0, Branch.DECAY: 1.0, Branch.SUPPRESSION: -1.0}
+EARLIEST = 1e-6  # elapsed time of a curve from infinity, where the data's line leads beyond it
 FAR = 1e3  # in elapsed time, from a point to the one that its curve is followed from
 BARELY = 1e-3  # elapsed time over the whole measurement, where the data say that it goes backward
 SIZES = {  # of the plateau, over the largest (growth, suppression) or smallest (decay) amplitude
@@ -96,7 +98,13 @@ class Trajectory:
         return self.law.first.gap * self.law.unit(self.clock)
 
     def starts(
-        self, t: Array, w: Array, branch: Branch, known: Array, relative: NDArray[np.bool_]
+        self,
+        t: Array,
+        w: Array,
+        branch: Branch,
+        known: Array,
+        relative: NDArray[np.bool_],
+        sizes: Sequence[float] | None = None,
     ) -> Array:
         """Where to begin the search, shape (guesses, modes, 3); NaN where there is no such curve.
 
@@ -112,18 +120,26 @@ class Trajectory:
             Parameters known beforehand, NaN where not.
         relative : bool array, shape (modes,)
             Whether the noise is a share of the amplitude.
+        sizes : sequence of float, optional
+            Guesses of the plateau, over the `reference` amplitude.
         """
         with np.errstate(all="ignore"):
-            return self._starts(t, w, branch, known, relative)
+            return self._starts(t, w, branch, known, relative, sizes or SIZES[branch])
 
     def _starts(
-        self, t: Array, w: Array, branch: Branch, known: Array, relative: NDArray[np.bool_]
+        self,
+        t: Array,
+        w: Array,
+        branch: Branch,
+        known: Array,
+        relative: NDArray[np.bool_],
+        sizes: Sequence[float],
     ) -> Array:
         b, curve = self.power, self.curve(branch)
         a = curve.a
         positive = w > 0.0
         height = np.log(np.where(positive, w, 1.0))
-        size = _sizes(w, positive, branch) + np.log(SIZES[branch])[:, None]
+        size = reference(w, branch) + np.log(sizes)[:, None]
         size = np.where(np.isnan(known[:, 1]), size, known[:, 1] / b)
         log_r = b * (height - size[..., None])
         side = {Branch.GROWTH: log_r < 0.0, Branch.DECAY: log_r > 0.0}
@@ -146,10 +162,10 @@ class Trajectory:
         return np.stack([log_lam, log_rho, log_eps], axis=-1)
 
 
-def _sizes(w: Array, positive: NDArray[np.bool_], branch: Branch) -> Array:
+def reference(w: Array, branch: Branch) -> Array:
     """The logarithm of the amplitude that guesses of the plateau are measured against."""
     if branch == Branch.DECAY:
-        return np.log(np.where(positive, w, np.inf).min(axis=1))
+        return np.log(np.where(w > 0.0, w, np.inf).min(axis=1))
     return np.log(w.max(axis=1))
 
 
@@ -178,6 +194,7 @@ def _fraction_at(curve: OnOneSide, branch: Branch, elapsed: Array) -> Array:
         about = np.log(np.maximum(-a * elapsed, 1e-300)) / -a
         before = np.minimum(about, 0.0) - np.log(FAR) / a
     else:
+        elapsed = np.maximum(elapsed, EARLIEST)
         head = np.log((a + 1.0) * elapsed) / -(a + 1.0)
         tail = np.log(a * elapsed) / -a
         before = np.maximum(np.maximum(head, tail), 0.0) + np.log(FAR) / (a + 1.0)
