@@ -38,8 +38,9 @@ class Observation(NamedTuple):
         Whether the claim is true here, by this number.
     inside : bool
         Whether the claim's condition is met here; True where it has none.
-    error : float
-        How far the number may be from that of another route in the same setting.
+    error : float or None
+        How far the number may be from that of another route in the same setting. None for a
+        distance from a prediction, which every route has to itself and only has to be small.
     """
 
     route: str
@@ -48,12 +49,17 @@ class Observation(NamedTuple):
     number: float
     holds: bool
     inside: bool = True
-    error: float = 0.0
+    error: float | None = 0.0
 
     @property
     def setting(self) -> tuple[str, float]:
         """What routes have in common that tell the same number."""
-        return self.series, self.x
+        return setting(self.series, self.x)
+
+
+def setting(series: str, x: float) -> tuple[str, float]:
+    """A series and a value of what is varied, to nine digits."""
+    return series, float(f"{x:.9g}")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow.claims._claim import Observations
+from dlnflow.claims._claim import Observations, setting
 from dlnflow.claims._times import SPARE, Telling, closed_form
 
 Array = NDArray[np.float64]
@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 RATE, BATCH = 0.08, 256  # of gradient descent on samples
 TRAINED_ERROR = 0.03  # of a delay: twice what six runs at this rate were off by, 0.0135 at most
 COARSE = 5e-3  # of a network that starts within a few of its solver's steps of being learned
-BESIDE = (0.8, 1.25)  # times a boundary
+BESIDE = (0.97, 1.03)  # times a boundary
 
 
 def behind(times: Array) -> float:
@@ -59,7 +59,7 @@ def boundary(seen: Observations, series: str) -> float:
 
 def told(seen: Observations, series: str, x: float) -> float:
     """The number of a setting, by the route that comes first."""
-    return next(one.number for one in seen if one.setting == (series, x))
+    return next(one.number for one in seen if one.setting == setting(series, x))
 
 
 def trained_delay(

@@ -11,15 +11,32 @@ from dlnflow.claims.routes import paper_ode, plain_network
 
 Array = NDArray[np.float64]
 
-SMALL, GAUSSIAN = 0.3, 0.02  # starts: a balanced one over the smallest plateau, a Gaussian one
+SMALL = 0.3  # a start over the smallest plateau
 LATE = 0.97  # of its plateau
-LONG, ENOUGH = 30.0, 1.5  # trained for so many times as long as the last mode takes, on samples
-SEEDS = 5
+LONG, ENOUGH = 30.0, 1.5  # trained for so many times as long as the last mode takes
 BATCH, RATES = 256, {"jepa": 0.2, "mae": 0.02}  # of the largest stable rate
 
 
 def plain(objective: str, lam: Array, rho: Array, L: int, width: int) -> Array:
-    """From a balanced, aligned start that sees random directions.
+    """From a balanced, aligned start that sees random directions."""
+    start, last = _alive(objective, lam, rho, L, width)
+    data = np.diag(lam / rho), np.diag(lam)
+    return plain_network.train(*data, start, L, objective, LONG * last).encoder
+
+
+def by_library(objective: str, lam: Array, rho: Array, L: int, width: int) -> Array:
+    """The same by the gradient flow of `dlnflow.network`."""
+    from dlnflow import network
+
+    start, last = _alive(objective, lam, rho, L, width)
+    net = network.Network(tuple(start[:L]), tuple(start[L:]))
+    data = np.diag(lam / rho), np.diag(lam)
+    t = [0.0, LONG * last]
+    return network.gradient_flow(net, *data, objective, t=t, rtol=1e-9).encoder[-1]
+
+
+def _alive(objective: str, lam: Array, rho: Array, L: int, width: int) -> tuple[list[Array], float]:
+    """A start, and when the last mode is learned from it.
 
     Of a bottleneck's layers only ``width`` units are alive; the others' weights stay 0 exactly.
     """
@@ -28,9 +45,7 @@ def plain(objective: str, lam: Array, rho: Array, L: int, width: int) -> Array:
     alive = np.diag(np.arange(d) < width).astype(float)
     first = alive @ np.linalg.qr(np.random.default_rng(0).normal(size=(d, d)))[0]
     decoder = alive if objective == "jepa" else first.T
-    start = [eps ** (1.0 / L) * one for one in (first, *[alive] * (L - 1), decoder)]
-    data = np.diag(lam / rho), np.diag(lam)
-    return plain_network.train(*data, start, L, objective, LONG * last).encoder
+    return [eps ** (1.0 / L) * one for one in (first, *[alive] * (L - 1), decoder)], last
 
 
 def sampled(objective: str, lam: Array, rho: Array, L: int) -> Array:
@@ -46,21 +61,6 @@ def sampled(objective: str, lam: Array, rho: Array, L: int) -> Array:
     settings: dict[str, Any] = {"sampler": world.sample, "batch_size": BATCH, "record": 2}
     settings |= {"lr": lr, "steps": int(ENOUGH * last / L / lr)}
     return network.gradient_descent(net, *data, objective, **settings).encoder[-1]
-
-
-def kept(objective: str, lam: Array, rho: Array, L: int) -> int:
-    """How many modes have half of their plateau in the end, from several Gaussian starts."""
-    half = 0.5 * np.array([paper_ode.plateau(objective, 1.0, one, L) for one in rho])
-    until = LONG * float(paper_ode.times(objective, lam, rho, L, GAUSSIAN).max())
-    d, count = len(lam), 0
-    for seed in range(SEEDS):
-        random = np.random.default_rng(seed)
-        scale = GAUSSIAN ** (1.0 / L) / d**0.5
-        start = [scale * random.normal(size=(d, d)) for _ in range(L + 1)]
-        data = np.diag(lam / rho), np.diag(lam)
-        made = plain_network.train(*data, start, L, objective, until)
-        count += int(np.sum(made.w[:, -1] > half))
-    return count
 
 
 def _small_start(objective: str, lam: Array, rho: Array, L: int) -> tuple[float, float]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Iterable
 from enum import StrEnum
 from itertools import combinations
 from typing import NamedTuple
@@ -20,6 +20,7 @@ class Verdict(StrEnum):
     holds = "holds"
     holds_when = "holds when"
     fails = "does not hold"
+    needless = "holds without its condition"
     disputed = "routes disagree"
     unseen = "too few routes"
 
@@ -35,33 +36,38 @@ def judge(observations: Observations) -> Judgement:
     """The verdict on a claim.
 
     Routes disagree
-        if two of them tell numbers for one setting that differ by more than both their errors.
+        if a number or its error is not finite, if two routes tell numbers for one setting that
+        differ by more than both their errors, or if they are not of one mind about the condition.
     Too few routes
-        unless at least two that share no code saw it inside its condition, and two outside, if it
-        has an outside.
+        unless each series is seen by at least two routes that share no code, inside the claim's
+        condition and, where the series goes beyond it, outside.
     Holds
-        if it is true in every observation.
+        if it is true in every observation, and has no condition.
     Holds when
         if it is true in every observation inside its condition, and in none outside.
+    Holds without its condition
+        if it is true in every observation, inside and outside.
     Does not hold
         otherwise; the first observation that the condition does not tell is the counterexample.
     """
-    apart = _apart(observations)
-    if apart:
-        return Judgement(Verdict.disputed, apart)
-    inside = [one for one in observations if one.inside]
-    outside = [one for one in observations if not one.inside]
-    for side, words in ((inside, "where the claim should hold"), (outside, "where it should not")):
-        if (side or words == "where the claim should hold") and not _enough(side):
-            return Judgement(Verdict.unseen, f"fewer than two independent routes {words}")
+    for verdict, because in (
+        (Verdict.disputed, _not_finite(observations) or _apart(observations)),
+        (Verdict.unseen, _alone(observations)),
+    ):
+        if because:
+            return Judgement(verdict, because)
     if all(one.holds for one in observations):
-        if not outside:
-            return Judgement(Verdict.holds, "")
-        return Judgement(Verdict.fails, f"its condition is not needed: {words_of(outside[0])}")
+        needless = any(not one.inside for one in observations)
+        return Judgement(Verdict.needless if needless else Verdict.holds, "")
     wrong = [one for one in observations if one.holds != one.inside]
     if not wrong:
         return Judgement(Verdict.holds_when, "")
     return Judgement(Verdict.fails, words_of(wrong[0]))
+
+
+def refuted(observations: Observations) -> bool:
+    """Whether the claim is false somewhere inside its condition."""
+    return any(one.inside and not one.holds for one in observations)
 
 
 def words_of(one: Observation) -> str:
@@ -69,8 +75,26 @@ def words_of(one: Observation) -> str:
     return f"{one.series}, {one.x:g}: {one.number:.4g} by the {one.route}"
 
 
-def _enough(observations: Iterable[Observation]) -> bool:
-    return len(independent({one.route for one in observations})) >= FEWEST_ROUTES
+def _not_finite(observations: Observations) -> str:
+    for one in observations:
+        if not (math.isfinite(one.x) and math.isfinite(one.number)):
+            return f"not a finite number: {words_of(one)}"
+        if one.error is not None and not math.isfinite(one.error):
+            return f"not a finite error: {words_of(one)}"
+    return ""
+
+
+def _alone(observations: Observations) -> str:
+    sides = defaultdict(set)
+    for one in observations:
+        sides[one.series, one.inside].add(one.route)
+    if not any(inside for _, inside in sides):
+        return "nothing was seen where the claim should hold"
+    for (series, inside), routes in sides.items():
+        if len(independent(routes)) < FEWEST_ROUTES:
+            where = "holds" if inside else "does not"
+            return f"{series}, where the condition {where}: seen by {' and '.join(sorted(routes))}"
+    return ""
 
 
 def _apart(observations: Observations) -> str:
@@ -79,6 +103,10 @@ def _apart(observations: Observations) -> str:
         settings[one.setting].append(one)
     for same in settings.values():
         for one, other in combinations(same, 2):
-            if not abs(one.number - other.number) <= one.error + other.error:
+            if one.inside != other.inside:
+                return f"whether the condition holds at {words_of(one)}"
+            if one.error is None or other.error is None:
+                continue
+            if abs(one.number - other.number) > one.error + other.error:
                 return f"{words_of(one)}, but {other.number:.4g} by the {other.route}"
     return ""

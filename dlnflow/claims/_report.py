@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -10,6 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlnflow.claims import pages
 from dlnflow.claims._claim import Claim, Effort, Noted, Observation, Observations
 from dlnflow.claims._judge import Verdict
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RECORD = "recorded.json"
+SAME, NOTHING = 0.02, 1e-9  # relative and absolute difference of numbers that are the same
 NOTHING_SAID = (Verdict.disputed, Verdict.unseen)
 
 
@@ -38,6 +41,8 @@ class Finding:
     observations : tuple of Observation
     control : Verdict
         The verdict with the claim's premise broken.
+    refuted : bool
+        Whether the claim was then false somewhere inside its condition.
     seconds : float
     """
 
@@ -48,6 +53,7 @@ class Finding:
     noted: Noted
     observations: Observations
     control: Verdict
+    refuted: bool
     seconds: float
 
     @property
@@ -57,19 +63,30 @@ class Finding:
 
     @property
     def sound(self) -> bool:
-        """Whether the verdict changes with the premise broken."""
-        return self.control != self.verdict and self.control not in NOTHING_SAID
+        """Whether the verdict changes with the premise broken, the claim being false then."""
+        changes = self.control != self.verdict and self.control not in NOTHING_SAID
+        return changes and self.refuted
 
     @property
-    def recorded(self) -> Verdict | None:
+    def recorded(self) -> str | None:
         """The verdict recorded for this version; None for a claim not recorded."""
         found = recorded().get(self.claim.name)
-        return None if found is None else Verdict(found["verdict"])
+        return None if found is None else str(found["verdict"])
+
+    @property
+    def moved(self) -> dict[str, tuple[float, float | None]]:
+        """Numbers that are not the recorded ones to 2 %: what was found, and what is recorded."""
+        before = recorded().get(self.claim.name, {}).get("numbers", {})
+        return {
+            name: (value, before.get(name))
+            for name, value in self.noted.numbers.items()
+            if not math.isclose(value, before.get(name, math.nan), rel_tol=SAME, abs_tol=NOTHING)
+        }
 
     @property
     def changed(self) -> bool:
-        """Whether the verdict is not the recorded one."""
-        return self.verdict != self.recorded
+        """Whether the verdict or one of the numbers is not the recorded one."""
+        return str(self.verdict) != self.recorded or bool(self.moved)
 
     @property
     def summary(self) -> str:
@@ -78,6 +95,11 @@ class Finding:
         if self.verdict is Verdict.holds_when:
             return f"{words} {self.noted.condition}"
         return f"{words}: {self.because}" if self.because else words
+
+    @property
+    def brief(self) -> str:
+        """The same without the condition's numbers."""
+        return pages.brief(self.summary) if self.verdict is Verdict.holds_when else self.summary
 
     def to_dict(self) -> dict[str, Any]:
         """All but the single observations, as JSON has it."""
@@ -101,7 +123,8 @@ class Finding:
         """One row per observation: route, series, x, number, holds, inside, error."""
         import pandas as pd
 
-        return pd.DataFrame(list(self.observations), columns=list(Observation._fields))
+        table = pd.DataFrame(list(self.observations), columns=list(Observation._fields))
+        return table.astype({"x": float, "number": float, "error": float})
 
     def plot(self, **options: Any) -> Any:
         """The figure; see `dlnflow.plot.claim`."""
@@ -142,12 +165,12 @@ class Report(Mapping[str, Finding]):
 
     @property
     def changed(self) -> tuple[Finding, ...]:
-        """Findings whose verdict is not the recorded one."""
+        """Findings whose verdict, or one of whose numbers, is not the recorded one."""
         return tuple(one for one in self.findings if one.changed)
 
     @property
     def unsound(self) -> tuple[Finding, ...]:
-        """Findings whose control does not change the verdict."""
+        """Findings whose control does not refute the claim."""
         return tuple(one for one in self.findings if not one.sound)
 
     def to_dataframe(self) -> pd.DataFrame:
@@ -171,14 +194,16 @@ class Report(Mapping[str, Finding]):
     def to_json(self) -> str:
         """All findings, as the record has them."""
         efforts = {str(one.effort) for one in self.findings}
-        content = {"effort": "/".join(sorted(efforts)), "claims": self.to_dicts()}
+        content = {
+            "effort": "/".join(sorted(efforts)),
+            "stopped": self.stopped,
+            "claims": self.to_dicts(),
+        }
         return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
     def to_markdown(self) -> str:
         """The whole report as a page: the table, then claim by claim."""
-        from dlnflow.claims.pages import page
-
-        return page(self.to_dicts())
+        return pages.page(self.to_dicts(), self.stopped)
 
     def to_html(self) -> str:
         """The same as one HTML file with the figures inside."""

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from dlnflow.claims._claim import Claim, Effort, Noted, Observation
-from dlnflow.claims._judge import Verdict, judge
+from dlnflow.claims._judge import Verdict, judge, refuted
 from dlnflow.claims._report import Finding, Report
 from dlnflow.network._watch import Report as Progress
 from dlnflow.network._watch import Watch
@@ -42,14 +42,18 @@ STANDS = (Verdict.holds, Verdict.holds_when)
 
 
 def run(
-    only: str | Iterable[str] | None = None, *, quick: bool = False, progress: Progress = False
+    only: str | int | Iterable[str] | None = None,
+    *,
+    quick: bool = False,
+    progress: Progress = False,
 ) -> Report:
     """Recompute the evidence for the paper's claims, and judge them.
 
     Parameters
     ----------
     only : str or several, optional
-        Numbers of claims, ``"3"`` or ``["3", "12a"]``; by default all of them.
+        Numbers of claims, ``"3"`` or ``["3", "12a"]``, ``"12"`` for all of its parts; by default
+        all of them.
     quick : bool
         Fewer settings, all in under a minute; the verdicts have to be the same.
     progress : bool or callable
@@ -100,9 +104,11 @@ def examine(claim: Claim, effort: Effort) -> Finding:
     seen = tuple(claim.observe(effort))
     verdict, because = judge(seen)
     noted = claim.note(seen) if verdict in STANDS else NOTHING
-    control = judge(broken(claim)).verdict
+    otherwise = broken(claim)
+    control = judge(otherwise).verdict
+    false = refuted(otherwise)
     seconds = time.perf_counter() - began
-    return Finding(claim, effort, verdict, because, noted, seen, control, seconds)
+    return Finding(claim, effort, verdict, because, noted, seen, control, false, seconds)
 
 
 def broken(claim: Claim, **premise: Any) -> tuple[Observation, ...]:
@@ -110,13 +116,19 @@ def broken(claim: Claim, **premise: Any) -> tuple[Observation, ...]:
     return tuple(claim.observe(Effort.quick, **(premise or claim.control.premise)))
 
 
-def _chosen(only: str | Iterable[str] | None) -> Sequence[Claim]:
+def _chosen(only: Any) -> Sequence[Claim]:
     if only is None:
         return tuple(CLAIMS.values())
-    names = [only] if isinstance(only, str) else list(only)
+    several = isinstance(only, Iterable) and not isinstance(only, str)
+    names = [str(name).strip().lower() for name in (only if several else (only,))]
     for name in names:
-        if name not in CLAIMS:
+        if not any(_called(claim, name) for claim in CLAIMS):
             raise ValueError(f"only must name claims among {', '.join(CLAIMS)}: got {name!r}")
     if not names:
         raise ValueError("only must name at least one claim: got none")
-    return tuple(claim for name, claim in CLAIMS.items() if name in names)
+    return tuple(one for name, one in CLAIMS.items() if any(_called(name, by) for by in names))
+
+
+def _called(claim: str, name: str) -> bool:
+    """Whether a claim is meant; ``"12"`` stands for 12a, 12b and 12c."""
+    return name in (claim, claim.rstrip("abc"))

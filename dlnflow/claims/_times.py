@@ -58,10 +58,10 @@ class Telling:
 
 
 TELLING = (
-    Telling("closed form", closed_form, 1e-10),
+    Telling("closed form", closed_form, 1e-13),
     Telling("derivation", derivation, 1e-8),
     Telling("quadrature", quadrature.times, 1e-12),
-    Telling("mode ODE", paper_ode.times, 1e-7),
+    Telling("mode ODE", paper_ode.times, 1e-8),
     Telling("plain network", network, 1e-5),
 )
 

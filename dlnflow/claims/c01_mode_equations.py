@@ -92,8 +92,7 @@ def _derivation(trained: str, printed: str, L: int) -> Iterator[Observation]:
 
 
 def _observation(route: str, series: str, L: int, gap: float) -> Observation:
-    """Distances are found on different times, so they only have to be small together."""
-    return Observation(route, series, L, gap, holds=gap < CLOSE, error=CLOSE + gap)
+    return Observation(route, series, L, gap, holds=gap < CLOSE, error=None)
 
 
 def note(seen: Observations) -> Noted:

@@ -98,7 +98,7 @@ def note(seen: Observations) -> Noted:
 
 CLAIM = Claim(
     name="3",
-    title="Regression coefficient before variance",
+    title="A JEPA learns by regression coefficient, not variance",
     statement="Of two features of equal covariance lam, a JEPA learns the one of larger regression "
     "coefficient rho first, though the other has the larger variance.",
     source="the paper's main claim on the implicit bias of JEPAs",

@@ -162,7 +162,7 @@ def note(seen: Observations) -> Noted:
 
 CLAIM = Claim(
     name="4",
-    title="MAE: covariance",
+    title="An MAE learns by covariance, whatever rho",
     statement="Of two features an MAE learns the one of larger covariance lam first, whatever "
     "their regression coefficients rho; what is left of rho is of relative order eps**((L-1)/L) "
     "for L > 1, with a sign that depends on the fraction of the plateau.",

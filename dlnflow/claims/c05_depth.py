@@ -142,7 +142,7 @@ def note(seen: Observations) -> Noted:
 CLAIM = Claim(
     name="5",
     title="Depth amplifies the difference",
-    statement="With every layer of the encoder the temporal gap between features of high and low "
+    statement="With every layer of the encoder the relative delay between features of high and low "
     "regression coefficient, at equal covariance, grows for a JEPA, and does not for an MAE.",
     source="the paper, on depth and the implicit bias",
     x=Axis("encoder depth L"),

@@ -183,7 +183,7 @@ def _ends(seen: Observations, series: str) -> tuple[float, float]:
 
 CLAIM = Claim(
     name="7",
-    title="Two distributions",
+    title="Both can learn in opposite order",
     statement="Of two features a JEPA learns the one of larger regression coefficient first and an "
     "MAE the other: their orders are opposite.",
     source="the paper's experiment with two distributions; the boundary is new",

@@ -29,8 +29,8 @@ RISING = RHO[::-1]
 EPS, DEPTH = 1e-2, 2
 GOOD = 0.05  # error of a critical time that still counts as predicted
 BRACKET = {"jepa": (0.06, 0.066), "mae": (0.17, 0.19)}  # angles around the boundary
-SMALL, CLOSE, FAR = (0.1, 0.3), (0.8, 1.25), (0.03, 0.6, 2.0)  # of the boundary
-OTHER = {"jepa": (0.5, 4.0), "mae": (0.5, 2.0)}  # the same where rho rises as lam falls
+SMALL, CLOSE, FAR = (0.1, 0.3), (0.97, 1.03), (0.03, 0.6, 2.0)  # of the boundary
+OTHER = {"jepa": (0.5, 2.5), "mae": (0.5, 2.5)}  # the same where rho rises as lam falls
 PROBE = 1e-3  # an angle
 ERROR = {"plain network": 1e-4, "matrix network": 3e-3, "real data": 3e-3}
 
@@ -56,10 +56,9 @@ def observe(effort: Effort, *, condition: str = "answer") -> Iterator[Observatio
             routes = both if share in CLOSE else both[:1]
             yield from _turned(objective, RHO, share, routes, condition)
         for share in OTHER[objective] if objective == "jepa" or effort is Effort.full else ():
-            routes = effort.choose(both[:1], both)
-            yield from _turned(objective, RISING, share, routes, condition)
+            yield from _turned(objective, RISING, share, both, condition)
         for lag in effort.choose((1,), (1, 4)):
-            yield _recorded(objective, lag, condition)
+            yield from _recorded(objective, lag, condition)
 
 
 @lru_cache
@@ -127,11 +126,12 @@ def _turned(
         yield _observation(route, objective, data, place, error, condition)
 
 
-def _recorded(objective: str, lag: int, condition: str) -> Observation:
+def _recorded(objective: str, lag: int, condition: str) -> Iterator[Observation]:
     given = _setting(objective, *recorded(lag))
-    error = float(np.max(np.abs(measured("real data", given) / forecast(given).times - 1.0)))
     place = _place(objective, given.sigma_xx, given.sigma_yx)
-    return _observation("real data", objective, ", EEG", place, error, condition)
+    for route in ("real data", "plain network"):
+        error = float(np.max(np.abs(measured(route, given) / forecast(given).times - 1.0)))
+        yield _observation(route, objective, ", EEG", place, error, condition)
 
 
 def note(seen: Observations) -> Noted:
@@ -161,9 +161,10 @@ def note(seen: Observations) -> Noted:
             "JEPA, rho rising": off,
             "JEPA, rho rising, commutator": tiny.commutator,
         },
-        f"the units learned before answer to a mode, when its time comes, with less than "
-        f"{jepa.answer:.2g} (JEPA) or {mae.answer:.2g} (MAE) of its plateau; found on one spectrum "
-        f"at L = {DEPTH}, eps = {EPS:g}, it tells others to about a factor of two",
+        "units that were learned before answer little to a mode when its own time comes: at L = "
+        f"{DEPTH}, eps = {EPS:g} and with rho falling as lam does, with less than "
+        f"{jepa.answer:.2g} (JEPA) or {mae.answer:.2g} (MAE) of its plateau; on other data, tried "
+        "at half and at two and a half times that, it tells to about a factor of two",
     )
 
 
@@ -184,7 +185,7 @@ def _tau(objective: str) -> float:
 
 CLAIM = Claim(
     name="10",
-    title="Covariances that commute",
+    title="The prediction bears covariances that do not commute",
     statement="Data need not be diagonalised by one basis exactly: taken on the diagonal of "
     "covariances that do not commute, the closed form predicts every critical time to 5 %.",
     source="the paper's assumption that the covariances are simultaneously diagonalisable",

@@ -29,6 +29,7 @@ DEPTHS, MORE_DEPTHS = (2, 3), (2, 3, 4)
 SCANNED = (0.01, 0.4, 0.7)  # cosines, up to where patterns can hardly be told apart
 SPARE = 2.5  # a network is trained that much longer than its last mode takes without overlap
 TIMES, RTOL = 601, 1e-8
+FURTHER = 1.25  # times a boundary
 FINE = 1e-3  # to which a boundary is found
 
 
@@ -148,7 +149,7 @@ def note(seen: Observations) -> Noted:
     depths = [L for L in MORE_DEPTHS if any(one.series == _name(L, MIDDLE) for one in seen)]
     ends = {L: largest_overlap(L, MIDDLE) for L in depths}
     apart = {L: commutator(MIDDLE, end) for L, end in ends.items()}
-    without, overlapping = (_plain("jepa", 2, MIDDLE, one) for one in (0.0, BESIDE[1] * ends[2]))
+    without, overlapping = (_plain("jepa", 2, MIDDLE, one) for one in (0.0, FURTHER * ends[2]))
     sooner, later = (overlapping[i] / without[i] - 1.0 for i in (1, 2))
     words = ", ".join(
         f"{end:.2g} at L = {L} (relative commutator {apart[L]:.2g})" for L, end in ends.items()
@@ -156,18 +157,19 @@ def note(seen: Observations) -> Noted:
     return Noted(
         "Of four features of equal lam, with generalised rho from 0.95 to 0.5, the middle two may "
         f"overlap by a cosine of {words} before a JEPA's order is another. Two that overlap keep "
-        "their order, but move apart and overtake others: at 1.25 times the first of these cosines "
+        f"their order, but move apart and overtake others: at {FURTHER} times the first cosine "
         f"one comes {-sooner:.1%} sooner, the other {later:.1%} later.",
         {f"overlap, L = {L}": ends[L] for L in DEPTHS}
         | {f"commutator, L = {L}": apart[L] for L in DEPTHS},
-        "the overlap is alike between all features or between the first and the last (seen up to "
-        f"a cosine of {max(SCANNED)}), or is below {words} where the middle two overlap",
+        "no two neighbours alone overlap much: for these rho at eps = 0.01 the cosine of the "
+        f"middle two is below {words}; overlap that is alike between all, or between the first and "
+        f"the last alone, was never too much (seen up to a cosine of {max(SCANNED)})",
     )
 
 
 CLAIM = Claim(
     name="12a",
-    title="Covariances that do not commute",
+    title="Without commuting covariances a JEPA learns by generalised rho",
     statement="Where the covariances do not commute, a JEPA learns features of equal covariance in "
     "the order of their generalised regression coefficients, the generalised eigenvalues of "
     "(Sigma_yx, Sigma_xx).",

@@ -160,7 +160,7 @@ def note(seen: Observations) -> Noted:
         {f"JEPA, top {k}, L = 6 over 5": one for k, one in jepa.items()}
         | {f"MAE, {unit}, L = 6 over 5": one for unit, one in mae.items()}
         | {f"smallest eps, MAE, L = {L}": end for L, end in ends.items()},
-        "the objective is an MAE, time is that of gradient flow, and the start is large: eps > "
+        "the objective is an MAE, time that of gradient flow, and the start large: eps > "
         f"{ends[2]:.3g} for L = 2, {ends[3]:.3g} for L = 3, {ends[4]:.3g} for L = 4. From no start "
         "for a JEPA of up to six layers, nor in steps of gradient descent at a fixed share of the "
         "rate at which the fastest mode overshoots",
@@ -169,7 +169,7 @@ def note(seen: Observations) -> Noted:
 
 CLAIM = Claim(
     name="12c",
-    title="Depth and efficiency",
+    title="A deeper encoder learns the top features sooner",
     statement="A deeper encoder learns the k features of largest rho sooner: with L layers before "
     "one of L - 1 layers, from the same initial amplitude.",
     source="left open by the paper: what depth does for the efficiency of learning",

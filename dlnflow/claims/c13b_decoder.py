@@ -118,9 +118,9 @@ def note(seen: Observations) -> Noted:
         {"delay, P = 1": one, "delay, P = 2": two, "delay, P = 5": five}
         | {f"largest eps, L = 3, P = {P}": end for P, end in ends.items()}
         | {"first P with a negative delay, L = 2, eps = 0.1": float(turn)},
-        f"the start is small, with L = 3 eps < {ends[2]:.3g} for P = 2 and < {ends[3]:.3g} for "
-        "P = 3, and the decoder not so deep that the little that is left has turned its sign: "
-        f"P < {turn} with L = {SHALLOW} and eps = {LARGE}",
+        "the start is small and the decoder not so deep that what is left changes sign: with "
+        f"L = 3 eps < {ends[2]:.3g} for P = 2 and < {ends[3]:.3g} for P = 3; P < {turn} with L = "
+        f"{SHALLOW} and eps = {LARGE}",
     )
 
 

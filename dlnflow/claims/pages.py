@@ -20,21 +20,25 @@ for the quantity judged, in many settings, and one rule ([`judge`](../dlnflow/cl
 makes the verdict:
 
 - **holds**: true in every setting tried;
-- **holds when ...**: true wherever the condition is met and nowhere else, seen on both sides by two
-  routes or more. The boundary is computed, not assumed;
+- **holds when ...**: true wherever the condition is met and nowhere else. Every series of settings
+  is seen on both sides by two routes or more. Where the boundary is a root of the closed form or of
+  one network, the others are asked a few percent below and above it;
 - **does not hold**: otherwise, with a setting that shows it.
 
-Where two routes tell a number for the same setting they have to agree, or there is no verdict. And
-every claim has a *control*: with its premise broken the verdict has to change. Times are on the
-paper's clock.
+Where two routes tell a number for the same setting they have to agree, or there is no verdict
+(distances from a prediction, which every route has to itself, only have to be small). Every claim
+has a *control*: with its premise broken it has to be false. Verdicts and numbers are compared with
+those recorded with the code. Times are on the paper's clock; a mode counts as learned at half of
+its own plateau, at time 0 if it starts above.
 
 """
 
 
-def page(findings: Iterable[Mapping[str, Any]]) -> str:
+def page(findings: Iterable[Mapping[str, Any]], stopped: str | None = None) -> str:
     """The whole report."""
     every = list(findings)
-    parts = [INTRODUCTION, table(every), "\n", routes(every)]
+    cut = f"**Stopped early: {stopped}.**\n\n" if stopped else ""
+    parts = [INTRODUCTION, cut, table(every), "\n", routes(every)]
     return "".join([*parts, *map(section, every)])
 
 
@@ -53,8 +57,14 @@ def table(findings: Iterable[Mapping[str, Any]], link: str = "", package: str = 
     lines = ["| | claim | verdict |", "|---|---|---|"]
     for one in findings:
         name = f"[{one['title']}]({link}#{anchor(one)})"
-        lines.append(f"| {one['name']} | {name} | {verdict(one, package)} |")
+        short = {**one, "condition": brief(one["condition"])}
+        lines.append(f"| {one['name']} | {name} | {verdict(short, package)} |")
     return "\n".join(lines) + "\n"
+
+
+def brief(condition: str) -> str:
+    """A condition without the numbers that follow its colon."""
+    return condition.split(": ")[0]
 
 
 def delays(findings: Iterable[Mapping[str, Any]]) -> str:

@@ -34,7 +34,10 @@ def claims(
     only: Annotated[
         str | None,
         options.option(
-            "--only", metavar="LIST", panel="Claims", help="Numbers of claims: 3,12a. All of them."
+            "--only",
+            metavar="LIST",
+            panel="Claims",
+            help="Numbers of claims: 3,12a; 12 for its parts.",
         ),
     ] = None,
     quick: Annotated[
@@ -68,6 +71,9 @@ def claims(
     from dlnflow import claims as theirs
 
     writable(out)
+    if figures is not None:
+        with writing(figures):
+            figures.mkdir(parents=True, exist_ok=True)
     named = SUFFIXES.get(out.suffix.lower()) if out else None
     chosen = form or (Document(named) if named else Document.table)
     wanted = None if only is None else [name.strip() for name in only.split(",")]
@@ -82,16 +88,25 @@ def claims(
 
 
 def _end(report: Report) -> None:
-    """Say what is not as it should be; exit 1 if anything is."""
+    """Say what is not as it should be; exit 1 if anything is, 130 after an interrupt."""
     for one in report.changed:
-        say(f"claim {one.claim.name}: {one.summary}; recorded is: {one.recorded or 'nothing'}")
+        if str(one.verdict) != one.recorded:
+            say(f"claim {one.claim.name}: {one.summary}; recorded is: {one.recorded or 'nothing'}")
+        for name, (value, before) in one.moved.items():
+            say(f"claim {one.claim.name}: {name}: {value:.6g}; recorded is: {before or 'nothing'}")
     for one in report.unsound:
-        say(f"claim {one.claim.name}: its control does not change the verdict: {one.control}")
+        say(f"claim {one.claim.name}: its control does not refute it: {one.control}")
     if report.stopped:
-        say(f"stopped early: {report.stopped}")
-    if report.changed or report.unsound or report.stopped:
+        say(f"stopped early: {report.stopped}; {counted(len(report))} examined")
+        raise typer.Exit(130)
+    if report.changed or report.unsound:
         raise typer.Exit(1)
-    say(f"{len(report)} claims, every verdict as recorded")
+    say(f"{counted(len(report))}, verdicts and numbers as recorded")
+
+
+def counted(claims: int) -> str:
+    """So many claims, in words."""
+    return f"{claims} claim{'s' if claims != 1 else ''}"
 
 
 def _written(report: Report, form: Document) -> str:
@@ -117,7 +132,7 @@ def _table(report: Report) -> str:
         table.add_row(
             one.claim.name,
             one.claim.title,
-            one.summary,
+            one.brief,
             one.noted.sentence,
             str(len(one.routes)),
             str(one.control),

@@ -7,6 +7,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
@@ -31,8 +32,9 @@ ROUTE_MARKERS = {
     "real data": "*",
 }
 UNFILLED = ("x", "+", ".")
+CLOSE = 1.3  # quotient of two settings between which a boundary is drawn
 FLOOR = 1e-16  # zeros on a logarithmic axis are drawn here
-WIDTH = 104  # characters of a title
+WIDTH = 92  # characters of a title
 
 
 def claim(finding: Finding, *, ax: Axes | None = None) -> Axes:
@@ -72,17 +74,19 @@ def claim(finding: Finding, *, ax: Axes | None = None) -> Axes:
     names = list(dict.fromkeys(one.series for one in shown))
     for index, name in enumerate(names):
         seen = [one for one in shown if one.series == name]
-        look = {"color": _colour(name, index, names), "linestyle": _line(index)}
+        look = {"color": _colour(name, names), "linestyle": _line(index)}
         _series(axes, seen, name, finding.claim.number.log, look)
         for x in _boundaries(seen, finding.claim.x.log):
             axes.axvline(x, color=look["color"], linestyle=":", linewidth=1.0, label="_boundary")
-    axes.set(xlabel=finding.claim.x.label, ylabel=finding.claim.number.label)
+    zeros = finding.claim.number.log and any(one.number <= 0.0 for one in shown)
+    note = f" (0 is drawn at {FLOOR:g})" if zeros else ""
+    axes.set(xlabel=finding.claim.x.label, ylabel=finding.claim.number.label + note)
     axes.set_xscale("log" if finding.claim.x.log else "linear")
     axes.set_yscale("log" if finding.claim.number.log else "linear")
     if all(one.x == int(one.x) for one in shown) and not finding.claim.x.log:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    heading = f"{finding.claim.name}. {finding.claim.title}: {finding.summary}"
-    axes.set_title(fill(heading, WIDTH), fontsize="small", loc="left")
+    heading = f"{finding.claim.name}. {finding.claim.title}: {finding.brief}"
+    axes.set_title(fill(heading, WIDTH), fontsize="medium", loc="left")
     _legend(axes, shown)
     return axes
 
@@ -114,17 +118,18 @@ def _series(
 
 
 def _boundaries(seen: list[Observation], log: bool) -> list[float]:
-    """Amid neighbouring settings of which one meets the condition and the other does not."""
+    """Amid close settings of which one meets the condition and the other does not."""
     settings = sorted({(one.x, one.inside) for one in seen})
+    whole = all(x == int(x) for x, _ in settings)
     return [
         float(np.sqrt(x * y)) if log else 0.5 * (x + y)
         for (x, met), (y, also) in pairwise(settings)
-        if met != also
+        if met != also and (whole or y < CLOSE * x)
     ]
 
 
-def _colour(name: str, index: int, names: list[str]) -> Any:
-    """Shades of an objective's colour for its series, the other colours in turn for the rest."""
+def _colour(name: str, names: list[str]) -> Any:
+    """Shades of an objective's colour for its series, other colours or a scale for the rest."""
     for objective, base in COLOURS.items():
         mine = [other for other in names if other.lower().startswith(objective)]
         if name in mine:
@@ -132,7 +137,10 @@ def _colour(name: str, index: int, names: list[str]) -> Any:
             own = np.array(to_rgb(base))
             light, dark = own + 0.45 * (1.0 - own), 0.5 * own
             return tuple(light + share * (dark - light))
-    return BETWEEN[index % len(BETWEEN)]
+    rest = [other for other in names if not other.lower().startswith(tuple(COLOURS))]
+    if len(rest) <= len(BETWEEN):
+        return BETWEEN[rest.index(name)]
+    return colormaps["viridis"](0.92 * rest.index(name) / (len(rest) - 1))
 
 
 def _line(index: int) -> Any:
