@@ -3,6 +3,7 @@
 import builtins
 import io
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,10 +18,18 @@ pytest.importorskip("PIL")
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory):
+def ran(tmp_path_factory):
+    """What is done, and the figures open afterwards."""
     out = tmp_path_factory.mktemp("demo") / "new" / "folder"
     paper = io.StringIO()
-    return demo.run(out, console=Console(file=paper, width=1000)), paper.getvalue(), out
+    plt.close("all")
+    result = demo.run(out, console=Console(file=paper, width=1000))
+    return (result, paper.getvalue(), out), plt.get_fignums()
+
+
+@pytest.fixture(scope="module")
+def done(ran):
+    return ran[0]
 
 
 def test_it_writes_its_figures_and_tables_where_it_is_told(done):
@@ -46,10 +55,8 @@ def test_it_takes_less_than_a_minute(done):
     assert done[0].seconds < 60.0
 
 
-def test_figures_leave_no_window_behind(done):
-    import matplotlib.pyplot as plt
-
-    assert plt.get_fignums() == []
+def test_figures_leave_no_window_behind(ran):
+    assert ran[1] == []
 
 
 def test_its_modes_are_those_of_the_photographs(done):
