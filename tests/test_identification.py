@@ -888,3 +888,13 @@ def test_what_the_data_say_nothing_of_has_endless_variance():
     shared = _Sharing.of(np.full((2, 3), np.nan), True, None)
     spread = np.diag(np.r_[np.ones(4), np.inf])
     assert np.all(np.diagonal(shared.of_rows(spread), axis1=1, axis2=2) == [1.0, 1.0, np.inf])
+
+
+def test_no_measurement_is_foretold_by_a_plateau_that_is_not_known():
+    rng = np.random.default_rng(0)
+    t = np.linspace(0.0, 25.0, 20)
+    w = dlnflow.amplitude(t, 1.0, 0.8, 3, eps=0.01, objective="mae") + 0.003 * rng.normal(size=20)
+    found = dlnflow.identify(t, w, noise="absolute", sigma=0.003, objective="mae", L=[3, 4])
+    assert found.stderr.rho > found.rho
+    assert decisive(found, 1).t <= t[-1]
+    assert "later times, in mode 0, whose rho is not known" in found.explain()

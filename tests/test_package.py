@@ -25,6 +25,7 @@ HEAVY = [
     "typer",
     "rich",
     "scipy.integrate",
+    "scipy.special",
     "scipy.optimize",
     "sklearn",
 ]

@@ -161,7 +161,7 @@ def note(seen: Observations) -> Noted:
         f"shorter window on average, up to eps = {jepa:.2g} (JEPA) and {mae:.2g} (MAE) at L "
         f"= {DEPTH}; at L = 1 up to {boundary('jepa', 1):.2g} and {boundary('mae', 1):.1e}. A "
         f"learning rate of {FAST:g} of the largest stable one adds no more than {rise:.2g} to the "
-        f"overlap; above the stable rate some mode swings about its plateau and never comes to rest.",
+        "overlap; above the stable rate some mode swings about its plateau for good.",
         {"JEPA": jepa, "MAE": mae, "rise at a large rate": rise},
         "the start is small and the learning rate stable: for these modes at L = "
         f"{DEPTH}, eps below {jepa:.2g} (JEPA) and {mae:.2g} (MAE)",

@@ -8,7 +8,6 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, fdtri, ndtri, stdtrit
 
 from dlnflow.identification._fit import PREFERENCE, Data
 from dlnflow.identification._likelihood import Judged
@@ -64,6 +63,8 @@ class Confidence:
     @cached_property
     def moved(self) -> NDArray[np.bool_]:
         """Whether a mode moved beyond its noise: whether a constant explains it much worse."""
+        from scipy.special import fdtri
+
         data, best, n = self.data, self.judged[0], self.data.t.size
         heights = np.log(np.where(data.w > 0.0, data.w, 1.0))
         curve = np.where(data.relative[:, None], heights, data.w / data.size[:, None])
@@ -111,6 +112,8 @@ class Confidence:
 
     def _other_share(self, rank: int) -> Array:
         """How much of a law's weight its fit under the other kind of noise has, for each mode."""
+        from scipy.special import expit
+
         assert self.other is not None
         data, judged = self.other
         ahead = _evidence(self.judged[rank], self.data) - _evidence(judged[rank], data)
@@ -148,6 +151,8 @@ class Confidence:
 
     def _anywhere(self, row: int, column: int, tails: Array) -> Array:
         """Of a mode that did not move: all that its sign and, for ``eps``, the first time allow."""
+        from scipy.special import ndtri
+
         data, middle = self.data, float(self.middle[row, column])
         if column == 2:
             if data.t[0] > 0.0:
@@ -170,6 +175,8 @@ class Confidence:
         Where it reaches much farther, to another optimum or along a flat floor, the error is that
         of a parabola that reaches as far; infinite where it reaches 0, infinity or the other sign.
         """
+        from scipy.special import ndtri, stdtrit
+
         reach = np.abs(self._places(column, LEVEL, False)).max(axis=0)
         tail = 0.5 + 0.5 * LEVEL
         freedom = self.judged[0].freedom

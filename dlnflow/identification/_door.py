@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtrit
 
 from dlnflow import _validate
 from dlnflow.hyperlogistic import Branch
@@ -89,6 +88,8 @@ def scatter(t: Array, w: Array) -> Array:
 
 def branches(t: Array, w: Array, rho: Array) -> tuple[tuple[Branch, ...], ...]:
     """On which branches each curve may run: by its direction, where clear, and by a known sign."""
+    from scipy.special import stdtrit
+
     third = max(1, t.size // 3)
     rise = w[:, -third:].mean(axis=1) - w[:, :third].mean(axis=1)
     error = scatter(t, w) * np.sqrt(2.0 / third)

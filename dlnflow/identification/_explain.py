@@ -137,6 +137,12 @@ class _Test(NamedTuple):
 def _decision(found: Identification, rival: int) -> str:
     test = decisive(found, rival)
     against = f"{found._laws[rival].first}"
+    if test.size < TELLING and _plateau_lost(found, rival).any():
+        return (
+            f"What would decide against {against}: later times, in "
+            f"{_modes(found, _plateau_lost(found, rival))}, whose rho is not known; so it cannot "
+            "be said how much later."
+        )
     if test.size < TELLING:
         return (
             f"No single measurement up to {AHEAD:g} times the last would decide against {against} "
@@ -151,7 +157,10 @@ def _decision(found: Identification, rival: int) -> str:
 
 
 def decisive(found: Identification, rival: int) -> _Test:
-    """The time and mode at which the best explanation and a rival differ most."""
+    """The time and mode at which the best explanation and a rival differ most.
+
+    A mode whose ``rho`` either leaves open is not foretold beyond the times measured.
+    """
     first = found.t[found.t > 0.0][0]
     times = np.unique(
         np.concatenate([[0.0], np.geomspace(0.1 * first, AHEAD * found.t[-1], 600), found.t])
@@ -160,10 +169,17 @@ def decisive(found: Identification, rival: int) -> _Test:
     one, other = map(np.exp, curves)
     away = np.where(found._data.relative[:, None], curves[0] - curves[1], one - other)
     away = np.abs(away) / found._judged[0].sigma[:, None]
-    away = np.where(np.isfinite(away), away, 0.0)
+    foretold = ~_plateau_lost(found, rival)[:, None] | (times <= found.t[-1])
+    away = np.where(np.isfinite(away) & foretold, away, 0.0)
     mode, at = np.unravel_index(int(away.argmax()), away.shape)
     place = found._places[mode]
     return _Test(place, times[at], one[mode, at], other[mode, at], float(away[mode, at]))
+
+
+def _plateau_lost(found: Identification, rival: int) -> NDArray[np.bool_]:
+    """Modes whose rho the best explanation or the rival does not tell."""
+    errors = np.array([found._judged[i].stderr[:, 1] for i in (0, rival)])
+    return np.asarray((errors > LOOSE).any(axis=0))
 
 
 def _relative_misfit(found: Identification) -> Array:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, stdtr
 
 from dlnflow.identification._valley import Valley
 
@@ -56,6 +55,8 @@ def quantiles(parts: Sequence[Part], tails: Array) -> Array:
     ratio, as Student's t; of its lower envelope, since an interval has no holes. A parabola gives
     the usual interval.
     """
+    from scipy.special import ndtr, stdtr
+
     share = np.array([one.weight for one in parts])
     freedom = np.array([one.freedom for one in parts])
     place, rise = (np.concatenate([getattr(one, x) for one in parts]) for x in ("place", "rise"))

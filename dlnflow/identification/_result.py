@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import chdtr, chdtrc
 
 from dlnflow import _validate
 from dlnflow.clock import Clock
@@ -147,6 +146,8 @@ class Identification:
         1 where they agree within chance (one time in a million) or within half as much again, and
         where no ``sigma`` was given.
         """
+        from scipy.special import chdtr, chdtrc
+
         best, data = self._judged[0], self._data
         left = data.t.size - best.fit.free
         squares = best.fit.cost * (data.size / best.sigma) ** 2
