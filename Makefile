@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint bench docs clean
+.PHONY: demo test lint claims bench docs clean
 
 demo: .venv/.demo
 	$(BIN)/dlnflow demo --out demo-output
@@ -13,6 +13,10 @@ demo: .venv/.demo
 test: .venv/.dev
 	MPLBACKEND=Agg OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
 		$(BIN)/python -m pytest -q --numprocesses=auto --dist=worksteal
+
+# exit 1 if a verdict or a number is not the recorded one
+claims: .venv/.dev
+	OMP_NUM_THREADS=1 $(BIN)/dlnflow claims
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

@@ -11,7 +11,7 @@ import typer
 
 from dlnflow.cli import _options as options
 from dlnflow.cli._refusals import library_refusals, say
-from dlnflow.cli._tables import writable, writing
+from dlnflow.cli._tables import hand_over, writable, writing
 
 if TYPE_CHECKING:
     from dlnflow.claims import Report
@@ -79,7 +79,7 @@ def claims(
     wanted = None if only is None else [name.strip() for name in only.split(",")]
     with library_refusals():
         report = theirs.run(wanted, quick=quick, progress=True)
-    _hand_over(_written(report, chosen), out)
+    hand_over(_written(report, chosen), out)
     if figures is not None:
         with writing(figures):
             made = report.save_figures(figures)
@@ -140,12 +140,3 @@ def _table(report: Report) -> str:
     text = StringIO()
     Console(file=text, width=WIDTH, highlight=False, markup=False).print(table)
     return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
-
-
-def _hand_over(text: str, out: Path | None) -> None:
-    if out is None:
-        typer.echo(text, nl=False)
-        return
-    with writing(out):
-        out.write_text(text, encoding="utf-8")
-    say(f"wrote {out}")

@@ -12,7 +12,7 @@ import typer
 from dlnflow.cli import _options as options
 from dlnflow.cli._reading import InputError, number
 from dlnflow.cli._refusals import library_refusals, say
-from dlnflow.cli._tables import Format, render, writable, writing
+from dlnflow.cli._tables import Format, hand_over, render, writable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,10 +82,10 @@ def derive(
         raise InputError("name an objective: jepa, mae, layer-2 or layer-m; or give --verify")
     derivations = list(_derivations(objectives, depth, decoder_depth, clock))
     if not verify:
-        _hand_over(_document(derivations, chosen), out)
+        hand_over(_document(derivations, chosen), out)
         return
     frame = _verified(derivations)
-    _hand_over(_table(frame, chosen), out)
+    hand_over(_table(frame, chosen), out)
     failed = frame[frame["holds"] != True]  # noqa: E712  (None, undecided, is not True either)
     say(f"{len(frame) - len(failed)} of {len(frame)} steps hold")
     if len(failed):
@@ -158,12 +158,3 @@ def _text_block(title: Any, rows: pd.DataFrame) -> str:
     text = StringIO()
     Console(file=text, width=140, highlight=False, markup=False).print(table)
     return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
-
-
-def _hand_over(text: str, out: Path | None) -> None:
-    if out is None:
-        typer.echo(text, nl=False)
-        return
-    with writing(out):
-        out.write_text(text, encoding="utf-8")
-    say(f"wrote {out}")

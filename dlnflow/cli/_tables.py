@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from dlnflow.cli._reading import InputError, is_number
+from dlnflow.cli._refusals import say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,6 +93,23 @@ def write(frame: pd.DataFrame, form: Format, out: Path | None) -> None:
         return
     with writing(out), out.open("w", encoding="utf-8", newline="") as file:
         file.write(render(frame, form))
+
+
+def hand_over(text: str, out: Path | None) -> None:
+    """Write a document to a file, and say so, or to standard output.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    if out is None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return
+    with writing(out):
+        out.write_text(text, encoding="utf-8")
+    say(f"wrote {out}")
 
 
 def render(frame: pd.DataFrame, form: Format) -> str:
