@@ -54,12 +54,12 @@ def document(report: Report) -> str:
 def _row(one: Finding) -> str:
     found = one.to_dict()
     link = f'<a href="#{anchor(found)}">{escape(one.claim.title)}</a>'
-    cells = (escape(one.claim.name), link, _verdict(one), escape(one.noted.sentence))
+    cells = (escape(one.claim.name), link, _verdict(one, one.brief), escape(one.noted.sentence))
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>\n"
 
 
-def _verdict(one: Finding) -> str:
-    words = f'<span class="verdict">{escape(one.summary)}</span>'
+def _verdict(one: Finding, text: str) -> str:
+    words = f'<span class="verdict">{escape(text)}</span>'
     if one.changed:
         words += f' <span class="changed">(recorded: {escape(str(one.recorded))})</span>'
     return words
@@ -85,7 +85,7 @@ def _section(one: Finding) -> str:
         f'<h2 id="{anchor(found)}">{escape(heading(found))}</h2>\n'
         f"<blockquote><p>{escape(one.claim.statement)}</p></blockquote>\n"
         f'<p class="source">{escape(one.claim.source)}</p>\n'
-        f"<p>{_verdict(one)}. {escape(one.noted.sentence)}</p>\n"
+        f"<p>{_verdict(one, one.summary)}. {escape(one.noted.sentence)}</p>\n"
         f'<p><img alt="{escape(one.claim.title)}" src="data:image/png;base64,{_figure(one)}"></p>\n'
         f"<table>{numbers}</table>\n"
         f"<p>{len(one.observations)} observations by {escape(listed(one.routes))}; computed by "

@@ -147,7 +147,8 @@ CLAIM = Claim(
     title="Both reach similar representations",
     statement="Trained on the same data, a JEPA and an MAE come to the same representation: the "
     "same principal directions, ranked alike, with the same effective rank, to 5 %.",
-    source="the paper's abstract: a linear setting in which both learn similar representations",
+    source="the paper's abstract, a linear setting in which both learn similar representations; "
+    "what similar means is spelled out here",
     x=Axis("encoder depth L"),
     number=Axis("JEPA over MAE, or their agreement (1: alike)"),
     observe=observe,

@@ -31,6 +31,7 @@ GOOD = 0.05  # error of a critical time that still counts as predicted
 BRACKET = {"jepa": (0.06, 0.066), "mae": (0.17, 0.19)}  # angles around the boundary
 SMALL, CLOSE, FAR = (0.1, 0.3), (0.97, 1.03), (0.03, 0.6, 2.0)  # of the boundary
 OTHER = {"jepa": (0.5, 2.5), "mae": (0.5, 2.5)}  # the same where rho rises as lam falls
+BEYOND = 1.25  # times the boundary, where the order of learning is told
 PROBE = 1e-3  # an angle
 ERROR = {"plain network": 1e-4, "matrix network": 3e-3, "real data": 3e-3}
 
@@ -145,9 +146,9 @@ def note(seen: Observations) -> Noted:
     return Noted(
         f"Where rho falls as lam does the error grows as the commutator to the power "
         f"{powers[0]:.1f} (JEPA) and {powers[1]:.1f} (MAE) and passes 5 % at {jepa.commutator:.2g} "
-        f"and {mae.commutator:.2g}, just beyond which the order of learning has Kendall's tau "
-        f"{taus[0]:.2g} and {taus[1]:.2g} with the predicted one. Where rho rises as lam falls, a "
-        f"JEPA is off by {off:.1%} at a commutator of {tiny.commutator:.0e}; on an "
+        f"and {mae.commutator:.2g}; at {BEYOND} times the boundary the order of learning has "
+        f"Kendall's tau {taus[0]:.2g} and {taus[1]:.2g} with the predicted one. Where rho rises as "
+        f"lam falls, a JEPA is off by {off:.1%} at a commutator of {tiny.commutator:.0e}; on an "
         f"electroencephalogram of {commutator(*recorded(1)):.2g} by {recording:.0%}.",
         {
             "JEPA": jepa.answer,
@@ -179,7 +180,7 @@ def _power(series: str, seen: Observations) -> float:
 def _tau(objective: str) -> float:
     from scipy.stats import kendalltau
 
-    angle = _angle(objective, RHO, CLOSE[1])
+    angle = _angle(objective, RHO, BEYOND)
     return float(kendalltau(*_run("plain network", objective, RHO, angle))[0])
 
 

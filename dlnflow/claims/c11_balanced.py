@@ -27,10 +27,8 @@ DECODER, ENCODER = "decoder", "encoder layers"
 SCALES = {DECODER: (0.0, 0.0, -1.0), ENCODER: (1.0, -1.0, 0.0)}  # logarithms, layer by layer
 AROUND = {DECODER: (0.05, 0.2), ENCODER: (0.2, 0.5)}  # sizes of it, on both sides of the boundary
 CLOSE, FURTHER = (0.97, 1.03), (0.03, 0.1, 0.4, 2.0)  # of the size at the boundary
-WAIT, PATIENCE = (
-    1.5,
-    6.0,
-)  # how many times as long as predicted networks, Gaussian ones, are trained
+WAIT = 1.5  # how many times as long as predicted networks are trained
+PATIENCE = 6.0  # the same from Gaussian weights
 GAUSSIAN = (1e-1, 1e-2, 1e-3, 1e-4)  # scales of starts
 ERROR = {"plain network": 2e-4, "matrix network": 3e-3}
 

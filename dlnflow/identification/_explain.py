@@ -348,10 +348,10 @@ def _undetermined(found: Identification) -> Iterator[str]:
         loose &= ~lost
         if loose.any():
             one = found.weight[0] > SURE or (own[loose, column] > LOOSE).any()
-            why = "no candidate one" if one else "each candidate its own"
+            why = "no candidate tells it" if one else "each candidate has its own"
             yield (
                 f"{name} is known to a factor of {np.exp(doubt[loose, column].max()):.2g} only in "
-                f"{_modes(found, loose)}: {why} value."
+                f"{_modes(found, loose)}: {why}."
             )
 
 
