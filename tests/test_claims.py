@@ -100,12 +100,17 @@ def test_routes_have_to_agree_within_their_errors(apart, verdict):
 
 
 @pytest.mark.parametrize("which", ["x", "number", "error"])
-@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("holds", [True, False])
 def test_what_is_no_finite_number_supports_nothing(which, value, holds):
     good = (seen("quadrature", True), seen("mode ODE", True))
     bad = seen("closed form", holds, inside=holds, **{"x": 9.0, which: value})
     assert judge((*good, bad)).verdict is Verdict.disputed
+
+
+def test_an_error_is_not_negative():
+    pair = (seen("quadrature", True, error=-1.0), seen("mode ODE", True, error=2.0))
+    assert judge(pair).verdict is Verdict.disputed
 
 
 def test_a_series_seen_by_one_route_alone_is_not_seen_enough():
@@ -244,8 +249,8 @@ CITED = [
     ("-0.0545", "5", "MAE, eps = 1e-3, L = 1"),
     ("-0.0036", "5", "MAE, eps = 1e-3, L = 3"),
     ("+0.0002", "5", "MAE, eps = 1e-3, L = 6"),
-    ("0.016", "9", "JEPA"),
-    ("0.0021", "9", "MAE"),
+    ("0.016", "9", "largest eps, JEPA, L = 2"),
+    ("0.0021", "9", "largest eps, MAE, L = 2"),
 ]
 
 
@@ -408,6 +413,8 @@ def test_a_number_that_moves_counts_as_changed(monkeypatch):
     assert found.changed
     del numbers[name]
     assert found.moved == {name: (value, None)}
+    numbers |= {name: value, "no longer found": 1.0}
+    assert found.moved == {"no longer found": (None, 1.0)}
 
 
 def test_a_number_stands_for_all_parts_of_a_claim():
@@ -491,7 +498,7 @@ def test_an_interrupted_command_says_what_it_has(monkeypatch):
     [
         (("--only", "14"), "only must name claims among 1, 2,"),
         (("--out", "nowhere/report.md"), "there is no directory nowhere"),
-        (("--figures", "pyproject.toml"), "pyproject.toml: cannot be written"),
+        (("--figures", "pyproject.toml"), "pyproject.toml: cannot be written: it is a file"),
         (("--format", "pdf"), "pdf"),
     ],
 )

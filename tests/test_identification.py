@@ -320,7 +320,7 @@ def test_a_wild_point_is_pointed_out():
     assert "wild" not in dlnflow.identify(T, w, L=[2, 3]).explain()
     w[20] *= 1.5
     said = dlnflow.identify(T, w, L=[2, 3]).explain()
-    assert f"1 point lies far off the others' scatter, as in mode 0 at t = {T[20]:.4g}" in said
+    assert f"1 point lies far off the others' scatter, in mode 0 at t = {T[20]:.4g}" in said
 
 
 def test_a_finite_learning_rate_is_named_and_its_size_judged():

@@ -120,6 +120,8 @@ class Claim:
         The code that computes it.
     drawn : callable
         Which observations the figure shows; by default all.
+    level : float, optional
+        Of the number, at which the claim turns, for the figure.
     """
 
     name: str
@@ -133,6 +135,7 @@ class Claim:
     control: Control
     module: str
     drawn: Callable[[Observation], bool] = every
+    level: float | None = None
 
     def __repr__(self) -> str:
         return f"Claim {self.name}: {self.title}"

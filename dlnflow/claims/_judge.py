@@ -36,7 +36,7 @@ def judge(observations: Observations) -> Judgement:
     """The verdict on a claim.
 
     Routes disagree
-        if a number or its error is not finite, if two routes tell numbers for one setting that
+        if a number is not finite or its error none, if two routes tell numbers for one setting that
         differ by more than both their errors, or if they are not of one mind about the condition.
     Too few routes
         unless each series is seen by at least two routes that share no code, inside the claim's
@@ -79,8 +79,8 @@ def _not_finite(observations: Observations) -> str:
     for one in observations:
         if not (math.isfinite(one.x) and math.isfinite(one.number)):
             return f"not a finite number: {words_of(one)}"
-        if one.error is not None and not math.isfinite(one.error):
-            return f"not a finite error: {words_of(one)}"
+        if one.error is not None and not 0.0 <= one.error < math.inf:
+            return f"not an error: {one.error:g} of {words_of(one)}"
     return ""
 
 

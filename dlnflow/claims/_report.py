@@ -74,14 +74,17 @@ class Finding:
         return None if found is None else str(found["verdict"])
 
     @property
-    def moved(self) -> dict[str, tuple[float, float | None]]:
-        """Numbers that are not the recorded ones to 2 %: what was found, and what is recorded."""
+    def moved(self) -> dict[str, tuple[float | None, float | None]]:
+        """Numbers that are not the recorded ones to 2 %: what was found, and what is recorded.
+
+        None where there is no such number.
+        """
         before = recorded().get(self.claim.name, {}).get("numbers", {})
-        return {
-            name: (value, before.get(name))
-            for name, value in self.noted.numbers.items()
-            if not math.isclose(value, before.get(name, math.nan), rel_tol=SAME, abs_tol=NOTHING)
+        pairs = {
+            name: (self.noted.numbers.get(name), before.get(name))
+            for name in {**before, **self.noted.numbers}
         }
+        return {name: pair for name, pair in pairs.items() if not _same(*pair)}
 
     @property
     def changed(self) -> bool:
@@ -134,6 +137,12 @@ class Finding:
 
     def __repr__(self) -> str:
         return f"{self.claim}: {self.summary}"
+
+
+def _same(found: float | None, before: float | None) -> bool:
+    if found is None or before is None:
+        return False
+    return math.isclose(found, before, rel_tol=SAME, abs_tol=NOTHING)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -119,9 +119,10 @@ def note(seen: Observations) -> Noted:
     off = max(abs(one - 1.0) for one in jepa)
     return Noted(
         "What the JEPA's formula leaves out is log(1/eps) / (lam rho**(2L-1)) and a constant: at "
-        f"eps = {STARTS[-1]:g} its growth is that to {off:.1g}; what the MAE's leaves out stops "
+        f"eps = {STARTS[-1]:g} it grows at that rate to {off:.1g}; what the MAE's leaves out stops "
         f"growing ({max(map(abs, mae)):.1g} / lam). At lam = {LAM}, rho = {RHO} published times "
-        f"are within 1 % for eps below {first:.2g} (JEPA, L = 1), {third:.2g} (JEPA, L = 3) and "
+        f"are within 1 % (by the closed form) for eps below {first:.2g} (JEPA, L = 1), "
+        f"{third:.2g} (JEPA, L = 3) and "
         f"{other:.2g} (MAE, L = 3).",
         good,
     )

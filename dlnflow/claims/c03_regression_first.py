@@ -108,4 +108,5 @@ CLAIM = Claim(
     note=note,
     control=Control("an MAE in place of the JEPA", {"objective": "mae"}),
     module=__name__,
+    level=0.0,
 )

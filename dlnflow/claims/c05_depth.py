@@ -136,7 +136,8 @@ def note(seen: Observations) -> Noted:
         f"and {told(seen, mae, 6):.2g} for an MAE, whose delay changes its sign near L = {turn} "
         f"and is {told(seen, mae, NOT_DEEPER):.2g} at L = {NOT_DEEPER}.",
         numbers,
-        "the start stays well below the lower plateau rho**L: for a JEPA with rho = 0.5 up to L = "
+        "a JEPA's start stays well below the lower plateau rho**L, and an MAE is not so deep that "
+        "its delay has changed its sign: for a JEPA with rho = 0.5 up to L = "
         f"{ends[1e-2]}, {ends[1e-3]} and {ends[1e-6]} at eps = 1e-2, 1e-3 and 1e-6 (a layer more, "
         f"and it starts at {min(starts):.2g} to {max(starts):.2g} of it); for an MAE up to "
         f"L = {turn} at eps = 1e-3, from where a small delay of the other sign grows",
@@ -150,7 +151,7 @@ CLAIM = Claim(
     "regression coefficient, at equal covariance, grows for a JEPA, and does not for an MAE.",
     source="the paper, on depth and the implicit bias",
     x=Axis("encoder depth L"),
-    number=Axis("delay of rho = 0.5 behind rho = 1"),
+    number=Axis("delay of rho = 0.5 behind rho = 1 (-1: starts learned)"),
     observe=observe,
     note=note,
     control=Control(

@@ -166,8 +166,9 @@ def note(seen: Observations) -> Noted:
             f"opposition at lam_2/lam_1 = {SAME:.2g}": same,
             f"opposition at lam_2/lam_1 = {OPPOSITE:.3g}": opposite,
         },
-        "lam_2/lam_1 lies between the quotients of the modes' critical times at equal lam, the "
-        f"MAE's and the JEPA's: {low:.3f} and {high:.2f} for rho = 0.95, 0.6, L = 5, eps = 1e-2",
+        "lam_2/lam_1 lies between the quotients t*(rho_2)/t*(rho_1) at equal lam, the MAE's below "
+        "and "
+        f"the JEPA's above: {low:.3f} and {high:.2f} for rho = 0.95, 0.6, L = 5, eps = 1e-2",
     )
 
 
@@ -193,4 +194,5 @@ CLAIM = Claim(
     note=note,
     control=Control("one encoder layer, in the window of the depths named", {"layers": 1}),
     module=__name__,
+    level=0.0,
 )

@@ -22,7 +22,7 @@ MODES, FEW = 8, 4
 LOWEST = 0.3  # rho falls evenly from 1 to that
 LARGEST = 4.0  # lam rises evenly from 1 to that: by lam the modes would rank the other way round
 ALIKE = 0.95  # agreement, or ratio, from which representations are alike
-SPREADS = (0.8, 1.25)  # of spectra, over that where effective ranks stop being alike
+SPREADS = (0.97, 1.03)  # of spectra, over that where effective ranks stop being alike
 SMALL = 0.3  # a start over the smallest plateau
 ENOUGH = 1.5  # trained for so many times as long as the last mode takes to 0.9 of its plateau
 ROUTES = ("closed form", "mode ODE", "plain network")
@@ -131,10 +131,10 @@ def note(seen: Observations) -> Noted:
         f"effective rank is {ranks[1]:.2f} of an MAE's at L = 1, {ranks[3]:.2f} at L = 3 and "
         f"{ranks[6]:.2f} at L = 6.",
         {
-            "effective rank, L = 1": ranks[1],
-            "effective rank, L = 3": ranks[3],
-            "smallest rho, L = 1": edges[1],
-            "smallest rho, L = 3": edges[3],
+            "effective rank, JEPA over MAE, L = 1": ranks[1],
+            "effective rank, JEPA over MAE, L = 3": ranks[3],
+            "smallest rho with like effective ranks, L = 1": edges[1],
+            "smallest rho with like effective ranks, L = 3": edges[3],
         },
         "similar means directions and ranking, not sizes: of 8 modes with rho evenly from 1 "
         f"effective ranks too are alike where the smallest exceeds {edges[1]:.2f} at L = 1, "
@@ -159,4 +159,5 @@ CLAIM = Claim(
         {"width": 2},
     ),
     module=__name__,
+    level=ALIKE,
 )

@@ -143,9 +143,9 @@ def note(seen: Observations) -> Noted:
         f"{mae.imbalance:.2g}; one among encoder layers alone costs its square (power "
         f"{jepa_encoder.power:.1f} and {mae_encoder.power:.1f}), 5 % at "
         f"{jepa_encoder.imbalance:.2g} and {mae_encoder.imbalance:.2g}. From Gaussian weights, "
-        f"whose imbalance is about 1, the worst time is off by {least:.0%} or more.",
-        {name: edge.imbalance for name, edge in edges.items()}
-        | {f"{name}, power": edge.power for name, edge in edges.items()},
+        f"whose imbalance is about 1, the worst time is off by {100 * (least):.0f} % or more.",
+        {f"imbalance at 5 %, {name}": edge.imbalance for name, edge in edges.items()}
+        | {f"power of the imbalance, {name}": edge.power for name, edge in edges.items()},
         "the layers are nearly in balance: at L = 2 and eps = 0.01 the imbalance of decoder and "
         f"encoder is below {jepa.imbalance:.2g} (JEPA) or {mae.imbalance:.2g} (MAE), that of "
         f"encoder layers alone below {jepa_encoder.imbalance:.2g} or {mae_encoder.imbalance:.2g}; "
@@ -157,7 +157,8 @@ CLAIM = Claim(
     name="11",
     title="The prediction bears a start out of balance",
     statement="The start need not be balanced exactly: from layers that are not, or from Gaussian "
-    "weights, the closed form predicts every critical time to 5 % from the encoder's amplitudes.",
+    "weights, the closed form predicts every critical time to 5 % from the encoder's amplitudes. "
+    "(Imbalance: the largest |W_{a+1}^T W_{a+1} - W_a W_a^T| over the largest |W_a W_a^T|.)",
     source="the paper's assumption of a balanced orthogonal initialisation",
     x=Axis("imbalance of the layers at the start", log=True),
     number=Axis("largest relative error of a critical time", log=True),
@@ -167,4 +168,5 @@ CLAIM = Claim(
         "layers balanced but not aligned: the output turned by a radian", {"turned": 1.0}
     ),
     module=__name__,
+    level=GOOD,
 )

@@ -20,9 +20,16 @@ Times = tuple[float, ...]
 RHO = np.array([0.95, 0.8, 0.65, 0.5])  # generalised; lam = 1
 EPS = 1e-2
 MIDDLE, OUTER, EVEN = "the middle two overlap", "the outer two overlap", "all overlap alike"
+SINGLE = {  # of which two alone overlap
+    MIDDLE: (1, 2),
+    OUTER: (0, 3),
+    "the first two overlap": (0, 1),
+    "the last two overlap": (2, 3),
+    "the first and third overlap": (0, 2),
+    "the second and fourth overlap": (1, 3),
+}
 PAIRS: Mapping[str, tuple[tuple[int, int], ...]] = {
-    MIDDLE: ((1, 2),),
-    OUTER: ((0, 3),),
+    **{name: (pair,) for name, pair in SINGLE.items()},
     EVEN: tuple(combinations(range(4), 2)),
 }
 DEPTHS, MORE_DEPTHS = (2, 3), (2, 3, 4)
@@ -158,12 +165,13 @@ def note(seen: Observations) -> Noted:
         "Of four features of equal lam, with generalised rho from 0.95 to 0.5, the middle two may "
         f"overlap by a cosine of {words} before a JEPA's order is another. Two that overlap keep "
         f"their order, but move apart and overtake others: at {FURTHER} times the first cosine "
-        f"one comes {-sooner:.1%} sooner, the other {later:.1%} later.",
+        f"one comes {100 * (-sooner):.1f} % sooner, the other {100 * (later):.1f} % later.",
         {f"overlap, L = {L}": ends[L] for L in DEPTHS}
         | {f"commutator, L = {L}": apart[L] for L in DEPTHS},
-        "no two neighbours alone overlap much: for these rho at eps = 0.01 the cosine of the "
-        f"middle two is below {words}; overlap that is alike between all, or between the first and "
-        f"the last alone, was never too much (seen up to a cosine of {max(SCANNED)})",
+        "no two features alone overlap much, the first and the last apart: for these rho at eps = "
+        f"0.01 the cosine of the middle two is below {words}, that of other pairs below a limit of "
+        "its own; overlap that is alike between all, or between the first and the last alone, was "
+        f"never too much (seen up to a cosine of {max(SCANNED)})",
     )
 
 

@@ -117,7 +117,7 @@ def note(seen: Observations) -> Noted:
         "the mode of small rho starts well below its plateau: with L = 3 the step to layer 1 "
         f"raises the delay for eps < {ends[0]:.3g}, that to 2 for eps < {ends[1]:.3g}, that to 3 "
         f"for eps < {ends[2]:.3g}. At L = {DEEP} the step to layer 1 also needs eps > {least:.1g}, "
-        "below which both delays are beyond notice",
+        "below which both delays are about 1e-10, and their order turns",
     )
 
 

@@ -109,4 +109,5 @@ CLAIM = Claim(
     note=note,
     control=Control("the MAE's rate kappa for every objective", {"rate": "mae"}),
     module=__name__,
+    level=SAME,
 )

@@ -20,9 +20,9 @@ for the quantity judged, in many settings, and one rule ([`judge`](../dlnflow/cl
 makes the verdict:
 
 - **holds**: true in every setting tried;
-- **holds when ...**: true wherever the condition is met and nowhere else. Every series of settings
-  is seen on both sides by two routes or more. Where the boundary is a root of the closed form or of
-  one network, the others are asked a few percent below and above it;
+- **holds when ...**: true wherever the condition is met and nowhere else. On whichever side of the
+  condition a series of settings lies, two routes or more see it there. Where the boundary is a root
+  of the closed form or of one network, the others are asked a few percent below and above it;
 - **does not hold**: otherwise, with a setting that shows it.
 
 Where two routes tell a number for the same setting they have to agree, or there is no verdict
@@ -113,7 +113,7 @@ def routes(findings: Iterable[Mapping[str, Any]]) -> str:
     for name in ROUTES:
         if name in taken:
             families.setdefault(ROUTES[name].family, []).append(name)
-    alike = [" and ".join(names) for names in families.values() if len(names) > 1]
+    alike = [listed(names) for names in families.values() if len(names) > 1]
     if alike:
         lines += ["", f"Routes that share code, and count as one: {'; '.join(alike)}."]
     return "\n".join(lines) + "\n\n"

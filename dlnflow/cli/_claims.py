@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dlnflow.cli import _options as options
+from dlnflow.cli._reading import InputError
 from dlnflow.cli._refusals import library_refusals, say
 from dlnflow.cli._tables import hand_over, writable, writing
 
@@ -63,7 +64,9 @@ def claims(
         options.option("--out", "-o", metavar="FILE", panel="Output", help="Where to write."),
     ] = None,
 ) -> None:
-    """The paper, claim by claim: recomputed, judged; exit 1 if a verdict is not as recorded.
+    """The paper, claim by claim: recomputed and judged.
+
+    Exit code 1 if a verdict or a number is not as recorded, or a control does not refute.
 
     Each claim is put to several routes that share no code (closed form, SciPy, mpmath, computer
     algebra, networks of matrices), in many settings, and once more with its premise broken.
@@ -71,9 +74,8 @@ def claims(
     from dlnflow import claims as theirs
 
     writable(out)
-    if figures is not None:
-        with writing(figures):
-            figures.mkdir(parents=True, exist_ok=True)
+    if figures is not None and figures.exists() and not figures.is_dir():
+        raise InputError(f"{figures}: cannot be written: it is a file, not a folder")
     named = SUFFIXES.get(out.suffix.lower()) if out else None
     chosen = form or (Document(named) if named else Document.table)
     wanted = None if only is None else [name.strip() for name in only.split(",")]
@@ -93,7 +95,7 @@ def _end(report: Report) -> None:
         if str(one.verdict) != one.recorded:
             say(f"claim {one.claim.name}: {one.summary}; recorded is: {one.recorded or 'nothing'}")
         for name, (value, before) in one.moved.items():
-            say(f"claim {one.claim.name}: {name}: {value:.6g}; recorded is: {before or 'nothing'}")
+            say(f"claim {one.claim.name}: {name}: {_told(value)}; recorded is: {_told(before)}")
     for one in report.unsound:
         say(f"claim {one.claim.name}: its control does not refute it: {one.control}")
     if report.stopped:
@@ -102,6 +104,10 @@ def _end(report: Report) -> None:
     if report.changed or report.unsound:
         raise typer.Exit(1)
     say(f"{counted(len(report))}, verdicts and numbers as recorded")
+
+
+def _told(number: float | None) -> str:
+    return "nothing" if number is None else f"{number:.6g}"
 
 
 def counted(claims: int) -> str:

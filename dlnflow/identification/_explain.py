@@ -237,9 +237,11 @@ def _wild(found: Identification) -> Iterator[str]:
     if off.any():
         mode, at = np.unravel_index(int(np.where(off, away / usual, 0.0).argmax()), off.shape)
         count = int(off.sum())
+        points = "1 point lies" if count == 1 else f"{count} points lie"
+        worst = "in" if count == 1 else "most so in"
         yield (
-            f"{count} point{'s lie' if count > 1 else ' lies'} far off the others' scatter, as in "
-            f"mode {found._places[mode]} at t = {found.t[at]:.4g}, by "
+            f"{points} far off the others' scatter, {worst} mode {found._places[mode]} at t = "
+            f"{found.t[at]:.4g}, by "
             f"{away[mode, at] / usual[mode, 0]:.2g} of its standard deviations: a wild point can "
             "decide between candidates. Leave it out and see."
         )
@@ -350,8 +352,8 @@ def _undetermined(found: Identification) -> Iterator[str]:
             one = found.weight[0] > SURE or (own[loose, column] > LOOSE).any()
             why = "no candidate tells it" if one else "each candidate has its own"
             yield (
-                f"{name} is known to a factor of {np.exp(doubt[loose, column].max()):.2g} only in "
-                f"{_modes(found, loose)}: {why}."
+                f"In {_modes(found, loose)} {name} is known to a factor of "
+                f"{np.exp(doubt[loose, column].max()):.2g} only: {why}."
             )
 
 
@@ -366,7 +368,8 @@ def _scope(found: Identification) -> Iterator[str]:
     else:
         yield f"Times are read as {_clock(found)}."
     depths = [one.L for law in found._laws for one in law.candidates]
-    if max(depths) == found.L and len(set(depths)) > 1:
+    level = bool(np.ptp(found.ranking["delta_aic"]) < TIED)
+    if max(depths) == found.L and len(set(depths)) > 1 and not level:
         yield (
             f"L = {found.L} is the deepest that was tried: deeper ones may explain more "
             f"(L=range(1, {2 * found.L + 1}))."

@@ -51,7 +51,7 @@ def claim(finding: Finding, *, ax: Axes | None = None) -> Axes:
     -------
     matplotlib.axes.Axes
         Each series has a colour and a line through its first route; the routes have markers,
-        filled where the claim is true. A dotted line marks where a series' condition ends.
+        filled where the claim is true. A thin line marks where a series' condition ends.
 
     Raises
     ------
@@ -77,10 +77,12 @@ def claim(finding: Finding, *, ax: Axes | None = None) -> Axes:
         look = {"color": _colour(name, names), "linestyle": _line(index)}
         _series(axes, seen, name, finding.claim.number.log, look)
         for x in _boundaries(seen, finding.claim.x.log):
-            axes.axvline(x, color=look["color"], linestyle=":", linewidth=1.0, label="_boundary")
+            axes.axvline(x, color=look["color"], linewidth=0.6, alpha=0.6, label="_boundary")
     zeros = finding.claim.number.log and any(one.number <= 0.0 for one in shown)
     note = f" (0 is drawn at {FLOOR:g})" if zeros else ""
     axes.set(xlabel=finding.claim.x.label, ylabel=finding.claim.number.label + note)
+    if finding.claim.level is not None:
+        axes.axhline(finding.claim.level, color=NEUTRAL, linewidth=0.8, zorder=0, label="_level")
     axes.set_xscale("log" if finding.claim.x.log else "linear")
     axes.set_yscale("log" if finding.claim.number.log else "linear")
     if all(one.x == int(one.x) for one in shown) and not finding.claim.x.log:
@@ -159,13 +161,18 @@ def _legend(axes: Axes, shown: list[Observation]) -> None:
     ]
     meaning = []
     if not all(one.holds for one in shown):
-        look: dict[str, Any] = {"color": NEUTRAL, "marker": "o", "linestyle": "none"}
+        look: dict[str, Any] = {
+            "color": NEUTRAL,
+            "marker": "h",
+            "markersize": 10,
+            "linestyle": "none",
+        }
         meaning = [
-            Line2D([], [], **look, label="claim true"),
-            Line2D([], [], **look, markerfacecolor="white", label="claim false"),
+            Line2D([], [], **look, label="filled: claim true"),
+            Line2D([], [], **look, markerfacecolor="white", label="open: claim false"),
         ]
     if any(line.get_label() == "_boundary" for line in axes.get_lines()):
-        meaning.append(Line2D([], [], color=NEUTRAL, linestyle=":", label="condition ends"))
+        meaning.append(Line2D([], [], color=NEUTRAL, linewidth=0.6, label="condition ends"))
     axes.legend(
         handles=[*lines, *routes, *meaning],
         fontsize="small",
