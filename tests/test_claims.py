@@ -16,7 +16,7 @@ import pytest
 from dlnflow import claims
 from dlnflow.claims import _report, _run, pages, routes
 from dlnflow.claims._claim import Effort, Observation
-from dlnflow.claims._judge import Verdict, judge
+from dlnflow.claims._judge import Verdict, judge, refuted
 
 ROOT = Path(claims.__file__).parent.parent.parent
 STANDS = (Verdict.holds, Verdict.holds_when)
@@ -69,6 +69,13 @@ def test_a_condition_that_nothing_needs_is_said_to_be_needless():
         for inside in (True, False)
     ]
     assert judge(tuple(every)).verdict is Verdict.needless
+
+
+def test_only_falsehood_inside_its_condition_refutes_a_claim():
+    true, false = seen("quadrature", True), seen("mode ODE", False)
+    assert refuted((true, false))
+    assert not refuted((true, seen("mode ODE", False, inside=False)))
+    assert not refuted((true, seen("mode ODE", True, inside=False)))
 
 
 def test_routes_that_share_code_count_as_one():
@@ -355,6 +362,23 @@ def test_a_figure_draws_every_observation(report):
     assert sorted(markers) == sorted((one.x, one.number) for one in shown)
 
 
+def test_a_marker_is_filled_where_the_claim_is_true_and_open_where_it_is_not(report):
+    true = {(one.x, one.number): one.holds for one in report["7"].observations}
+    assert set(true.values()) == {True, False}
+    for line in report["7"].plot().get_lines():
+        if line.get_linestyle() == "None" and line.get_marker() == "^":
+            for x, y in line.get_xydata():
+                assert (line.get_markerfacecolor() != "white") is true[x, y]
+
+
+def test_a_logarithmic_axis_shows_zeros_at_its_foot(report):
+    axes = report["1"].plot()
+    assert 0.0 in [one.number for one in report["1"].observations]
+    heights = np.concatenate([line.get_ydata() for line in axes.get_lines()])
+    assert heights.min() > 0.0
+    assert "0 is drawn at" in axes.get_ylabel()
+
+
 def test_a_figure_of_nothing_is_refused():
     from dlnflow import plot
 
@@ -373,6 +397,14 @@ def test_an_interrupt_keeps_what_was_found():
     report = claims.run(["1", "7"], quick=True, progress=progress)
     assert list(report) == ["1"]
     assert report.stopped == "interrupted"
+
+
+def test_an_interrupt_before_anything_was_found_is_an_interrupt():
+    def progress(share, text):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        claims.run("1", quick=True, progress=progress)
 
 
 def test_progress_names_the_claim_at_work():
