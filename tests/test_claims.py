@@ -186,6 +186,21 @@ def test_the_printed_equation_is_the_derived_one():
         assert np.allclose([printed(one) for one in w], derived(w, 1.3, 0.6), rtol=1e-12, atol=0.0)
 
 
+@pytest.mark.parametrize("objective", ["jepa", "mae"])
+@pytest.mark.parametrize("L", [1, 2, 4])
+def test_the_linear_response_grows_as_units_switch(objective, L):
+    """Written with a source for claim 10, and without one in `dlnflow.network`: they agree."""
+    from dlnflow.claims._answers import linear_response
+    from dlnflow.network import switching_rate
+
+    lam, rho = np.array([1.2, 0.9, 0.7]), np.array([0.6, 0.95, 0.8])
+    rates = switching_rate(lam, rho, L, objective=objective)
+    assert (rates > 0.0).any()
+    for i, j in np.argwhere(~np.eye(3, dtype=bool)):
+        motion, _ = linear_response(objective, lam, rho, L, i, j)
+        assert max(0.0, np.linalg.eigvalsh(motion).max()) == pytest.approx(rates[i, j], rel=1e-12)
+
+
 # --- every claim ----------------------------------------------------------------------------------
 
 

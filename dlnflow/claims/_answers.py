@@ -52,19 +52,27 @@ def _share(
     """``delta`` after the wait."""
     from scipy.linalg import expm
 
-    lam, rho, s = data.lam, data.rho, data.variance
-    if objective == "jepa":
-        pace = rho[j] ** (2 * L - 1)
-        motion = np.array([[pace * s[i] * (rho[i] - rho[j])]])
-        source = pace * ties[j, [i]]
-    else:
-        whole, without = rho[j] ** (L / (L + 1)), rho[j] ** ((L - 1) / (L + 1))
-        across = without * lam[i]
-        motion = np.array([[-s[i] * whole**2, across], [across, -s[j] * whole**2]])
-        source = without * np.array([ties[j, i], ties[i, j]])
+    motion, gain = linear_response(objective, data.lam, data.rho, L, i, j)
+    source = gain * (ties[j, [i]] if objective == "jepa" else np.array([ties[j, i], ties[i, j]]))
     size = len(source)
     if np.max(np.linalg.eigvalsh(motion)) * wait > LARGEST:
         return float(np.exp(LARGEST))
     joint = np.zeros((size + 1, size + 1))
     joint[:size, :size], joint[:size, size] = motion, source
     return float(expm(wait * joint)[0, size])
+
+
+def linear_response(
+    objective: str, lam: Array, rho: Array, L: int, i: int, j: int
+) -> tuple[Array, float]:
+    """How the weights of unit ``j`` on mode ``i`` move each other, and what a tie gives them.
+
+    Without a tie the first of them grows at `dlnflow.network.switching_rate`.
+    """
+    s = lam / rho
+    if objective == "jepa":
+        pace = float(rho[j] ** (2 * L - 1))
+        return np.array([[pace * s[i] * (rho[i] - rho[j])]]), pace
+    whole, without = rho[j] ** (L / (L + 1)), float(rho[j] ** ((L - 1) / (L + 1)))
+    across = without * lam[i]
+    return np.array([[-s[i] * whole**2, across], [across, -s[j] * whole**2]]), without

@@ -35,6 +35,17 @@ class Judgement(NamedTuple):
 def judge(observations: Observations) -> Judgement:
     """The verdict on a claim.
 
+    Parameters
+    ----------
+    observations : tuple of Observation
+
+    Returns
+    -------
+    Judgement
+        The verdict and what decided it, ``""`` where nothing single did.
+
+    Notes
+    -----
     Routes disagree
         if a number is not finite or its error none, if two routes tell numbers for one setting that
         differ by more than both their errors, or if they are not of one mind about the condition.
@@ -49,6 +60,15 @@ def judge(observations: Observations) -> Judgement:
         if it is true in every observation, inside and outside.
     Does not hold
         otherwise; the first observation that the condition does not tell is the counterexample.
+
+    Examples
+    --------
+    >>> from dlnflow.claims import Observation, judge
+    >>> seen = [Observation(route, "JEPA", 3.0, 0.17, True) for route in ("mode ODE", "quadrature")]
+    >>> judge(tuple(seen)).verdict
+    <Verdict.holds: 'holds'>
+    >>> judge((*seen, Observation("closed form", "JEPA", 3.0, 0.27, True))).because
+    'JEPA, 3: 0.17 by the mode ODE, but 0.27 by the closed form'
     """
     for verdict, because in (
         (Verdict.disputed, _not_finite(observations) or _apart(observations)),

@@ -260,7 +260,19 @@ class Report(Mapping[str, Finding]):
 
 @cache
 def recorded() -> Mapping[str, Mapping[str, Any]]:
-    """What a full run found when this version was made, by claim."""
+    """What a full run found when this version was made, by claim.
+
+    Returns
+    -------
+    mapping
+        From a claim's number to what `Finding.to_dict` said; empty where there is no record.
+
+    Examples
+    --------
+    >>> from dlnflow import claims
+    >>> round(claims.recorded()["5"]["numbers"]["JEPA, eps = 1e-3, L = 3"], 3)
+    0.173
+    """
     file = files("dlnflow.claims") / RECORD
     if not file.is_file():
         return {}

@@ -112,7 +112,24 @@ def examine(claim: Claim, effort: Effort) -> Finding:
 
 
 def broken(claim: Claim, **premise: Any) -> tuple[Observation, ...]:
-    """What is observed quickly with the premise broken: the control's, or another."""
+    """What is observed quickly with the premise broken.
+
+    Parameters
+    ----------
+    claim : Claim
+    **premise
+        Arguments of its ``observe``; by default those of its control.
+
+    Returns
+    -------
+    tuple of Observation
+
+    Examples
+    --------
+    >>> from dlnflow import claims
+    >>> claims.judge(claims.broken(claims.CLAIMS["1"], objective="mae")).verdict
+    <Verdict.fails: 'does not hold'>
+    """
     return tuple(claim.observe(Effort.quick, **(premise or claim.control.premise)))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -50,11 +50,12 @@ def network(
     return plain_network.times(objective, lam, rho, L, eps, until=horizon, **options)
 
 
-class Telling:
+class Telling(NamedTuple):
     """A route that tells critical times, and how far they may be off, relatively."""
 
-    def __init__(self, route: str, times: Callable[..., Array], error: float) -> None:
-        self.route, self.times, self.error = route, times, error
+    route: str
+    times: Callable[..., Array]
+    error: float
 
 
 TELLING = (

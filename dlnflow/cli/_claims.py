@@ -94,6 +94,7 @@ def _end(report: Report) -> None:
     for one in report.changed:
         if str(one.verdict) != one.recorded:
             say(f"claim {one.claim.name}: {one.summary}; recorded is: {one.recorded or 'nothing'}")
+            continue
         for name, (value, before) in one.moved.items():
             say(f"claim {one.claim.name}: {name}: {_told(value)}; recorded is: {_told(before)}")
     for one in report.unsound:

@@ -108,7 +108,6 @@ class Fit:
         Of the parameters, for residuals of unit variance.
     free : array, shape (rows,)
         Number of parameters fitted; a share of those that rows have in common.
-    converged : bool array, shape (rows,)
     shared : Shared or None
         What the rows have in common, where they have.
     """
@@ -118,7 +117,6 @@ class Fit:
     cost: Array
     covariance: Array
     free: Array
-    converged: NDArray[np.bool_]
     shared: Shared | None = None
 
     @property
@@ -134,7 +132,6 @@ class Fit:
             self.cost[chosen],
             self.covariance[chosen],
             self.free[chosen],
-            self.converged[chosen],
             None if self.shared is None else self.shared.rows(chosen),
         )
 
@@ -235,7 +232,6 @@ def _best(
         cost,
         inverse(np.where(there[:, None, None], found.normal[best], 0.0), free),
         free.sum(axis=1).astype(np.float64),
-        there & found.converged[best],
     )
 
 

@@ -28,12 +28,11 @@ TINY = 1e-300
 
 
 class Solution(NamedTuple):
-    """Parameters, their cost (sum of squares), the matrix ``J^T J`` there, and convergence."""
+    """Parameters, their cost (sum of squares), and the matrix ``J^T J`` there."""
 
     parameters: Array
     cost: Array
     normal: Array
-    converged: NDArray[np.bool_]
 
 
 def least_squares(
@@ -77,8 +76,7 @@ def _minimise(
     everything = np.arange(count)
     cost, normal, slope = _linearised(*model(best, everything), free)
     damping, growth = np.full(count, DAMPING), np.full(count, 2.0)
-    converged = ~(cost > floor)
-    active = everything[~converged & np.isfinite(cost)]
+    active = everything[(cost > floor) & np.isfinite(cost)]
     for _ in range(most):
         if not active.size:
             break
@@ -101,9 +99,8 @@ def _minimise(
         damping[lost] *= growth[lost]
         growth[lost] *= 2.0
         stuck = damping[active] > GIVE_UP
-        converged[active[settled | stuck]] = True
         active = active[~(settled | stuck)]
-    return Solution(best, cost, normal, converged)
+    return Solution(best, cost, normal)
 
 
 def _linearised(

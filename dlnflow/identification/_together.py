@@ -93,7 +93,6 @@ def _search(trajectory: Trajectory, data: Data, each: Fit, sharing: _Sharing, no
         cost,
         sharing.of_rows(covariance) / (noise**2)[:, None, None],
         np.full(rows, start.shape[1] / rows),
-        np.full(rows, bool(found.converged[0])),
         Shared(sharing.scale(found.parameters[0], covariance), *told),
     )
 

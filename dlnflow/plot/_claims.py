@@ -135,7 +135,7 @@ def _colour(name: str, names: list[str]) -> Any:
     for objective, base in COLOURS.items():
         mine = [other for other in names if other.lower().startswith(objective)]
         if name in mine:
-            share = mine.index(name) / max(1, len(mine) - 1) if len(mine) > 1 else 0.5
+            share = mine.index(name) / (len(mine) - 1) if len(mine) > 1 else 0.5
             own = np.array(to_rgb(base))
             light, dark = own + 0.45 * (1.0 - own), 0.5 * own
             return tuple(light + share * (dark - light))
