@@ -79,7 +79,7 @@ def claim(finding: Finding, *, ax: Axes | None = None) -> Axes:
         for x in _boundaries(seen, finding.claim.x.log):
             axes.axvline(x, color=look["color"], linewidth=0.6, alpha=0.6, label="_boundary")
     zeros = finding.claim.number.log and any(one.number <= 0.0 for one in shown)
-    note = f" (0 is drawn at {FLOOR:g})" if zeros else ""
+    note = f"\n(0 is drawn at {FLOOR:g})" if zeros else ""
     axes.set(xlabel=finding.claim.x.label, ylabel=finding.claim.number.label + note)
     if finding.claim.level is not None:
         axes.axhline(finding.claim.level, color=NEUTRAL, linewidth=0.8, zorder=0, label="_level")
