@@ -1,10 +1,11 @@
 # Two commands do everything from a fresh clone: `make demo` and `make test`.
 
 PYTHON ?= python3
+LOWEST_PYTHON ?= python3.11
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint claims bench docs clean
+.PHONY: demo test fuzz test-lowest lint claims bench docs clean
 
 demo: .venv/.demo
 	$(BIN)/dlnflow demo --out demo-output
@@ -13,6 +14,16 @@ demo: .venv/.demo
 test: .venv/.dev
 	MPLBACKEND=Agg OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
 		$(BIN)/python -m pytest -q --numprocesses=auto --dist=worksteal
+
+# the lowest supported versions, of Python too, in an environment of their own
+test-lowest: .venv-lowest/.test
+	MPLBACKEND=Agg OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
+		.venv-lowest/bin/python -m pytest -q --numprocesses=auto --dist=worksteal
+
+# ten minutes of random calls of every public function
+fuzz: .venv/.dev
+	MPLBACKEND=Agg OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
+		$(BIN)/python -m pytest -q -m slow tests/test_fuzz.py
 
 # exit 1 if a verdict or a number is not the recorded one
 claims: .venv/.dev
@@ -32,7 +43,7 @@ docs: .venv/.dev
 	$(BIN)/python examples/claims_page.py
 
 clean:
-	rm -rf .venv demo-output
+	rm -rf .venv .venv-lowest demo-output
 
 .venv/.demo: pyproject.toml constraints.txt | .venv
 	$(PIP) --editable '.[photos]'
@@ -41,6 +52,13 @@ clean:
 .venv/.dev: pyproject.toml constraints.txt | .venv
 	$(PIP) --editable '.[dev]'
 	touch $@ .venv/.demo
+
+.venv-lowest/.test: pyproject.toml constraints-lowest.txt
+	$(LOWEST_PYTHON) -m venv .venv-lowest
+	echo '*' > .venv-lowest/.gitignore
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints-lowest.txt --editable '.[test]'
+	touch $@
 
 .venv:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "dlnflow needs Python 3.11 or newer")'

@@ -1,6 +1,6 @@
 """``python -m dlnflow``."""
 
-from dlnflow.cli import main
+from dlnflow_command import main
 
 if __name__ == "__main__":
     main()

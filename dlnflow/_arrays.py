@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import lzma
 import math
 import pickle
+import struct
+import tokenize
 import warnings
 import zipfile
 import zlib
@@ -24,10 +28,18 @@ DAMAGE = (
     EOFError,
     NotImplementedError,
     RuntimeError,
+    SyntaxError,
+    TypeError,
+    LookupError,
+    OverflowError,
     pickle.UnpicklingError,
+    lzma.LZMAError,
+    struct.error,
+    tokenize.TokenError,
     zipfile.BadZipFile,
     zlib.error,
 )
+IN_DAMAGE = (None, errno.EINVAL)  # numbers of OSError: bad data for bz2, and a place before a file
 
 
 class MappedArray(Table):
@@ -97,7 +109,8 @@ class CompressedArray(Table):
             UserWarning,
             stacklevel=2,
         )
-        array = np.lib.format.read_array(stream, allow_pickle=False)
+        with _quietly():
+            array = np.lib.format.read_array(stream, allow_pickle=False)
         for start in range(0, len(array), rows):
             block = array[start : start + rows]
             yield block.reshape(len(block), self.width)
@@ -107,8 +120,14 @@ def npy(path: Path) -> Table:
     """The array of a ``.npy`` file."""
     if _begins(path, b"PK\x03\x04"):
         raise FileError(f"{path}: holds several arrays, as an .npz does: name it so")
-    with _damage(f"{path}: cannot be read: not a NumPy file of numbers, or cut short"):
+    with _damage(f"{path}: cannot be read: not a NumPy file of numbers, or cut short"), _quietly():
         array = np.load(path, mmap_mode="r", allow_pickle=False)
+    more = path.stat().st_size - array.offset - array.nbytes
+    if more:
+        raise FileError(
+            f"{path}: cannot be read: its array of shape {array.shape} ends {more} bytes before "
+            "the file does: damaged, or several arrays in one file"
+        )
     return MappedArray(path, str(path), array)
 
 
@@ -130,7 +149,7 @@ def npz(path: Path, name: str) -> Table:
     """
     found = members(path)
     if name not in found:
-        listed = ", ".join(found) or "none"
+        listed = ", ".join(one if one.isprintable() else repr(one) for one in found) or "none"
         raise FileError(f"{path}: array {name!r} is missing (found: {listed})")
     label = f"{path}: array {name!r}"
     with (
@@ -138,15 +157,15 @@ def npz(path: Path, name: str) -> Table:
         zipfile.ZipFile(path) as archive,
     ):
         entry = archive.getinfo(f"{name}.npy")
-        if entry.compress_type != zipfile.ZIP_STORED:
-            return CompressedArray(path, name)
         with archive.open(entry) as stream:
             shape, fortran, dtype = _header(stream)
             flat_width(label, shape, dtype)
             begins = stream.tell()
+            if entry.file_size != begins + math.prod(shape) * dtype.itemsize:
+                raise ValueError(entry.file_size)
+            if entry.compress_type != zipfile.ZIP_STORED:
+                return CompressedArray(path, name)
             _compare_checksum(stream)
-        if entry.file_size != begins + math.prod(shape) * dtype.itemsize:
-            raise ValueError(entry.file_size)
         offset = _data_offset(path, entry) + begins
         order: Any = "F" if fortran else "C"
         array = np.memmap(path, dtype, "r", offset, shape, order)
@@ -182,7 +201,8 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     }
     if version not in readers:
         raise ValueError(version)
-    return readers[version](stream)
+    with _quietly():
+        return readers[version](stream)
 
 
 @contextmanager
@@ -194,3 +214,15 @@ def _damage(message: str) -> Iterator[None]:
         raise
     except DAMAGE:
         raise FileError(message) from None
+    except OSError as error:
+        if error.errno not in IN_DAMAGE:
+            raise
+        raise FileError(message) from None
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without the warnings of Python's parser and NumPy's over what a header holds."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from dlnflow._rows import FileError, Rows, Table, opened
+from dlnflow._validate import BLANK, number_in_text
 
 OTHER_SEPARATOR = re.compile(r"[;\t]")
 ENCODING = "utf-8-sig"  # spreadsheets begin their CSV with a byte order mark, which this drops
@@ -33,7 +34,7 @@ class CsvTable(Table):
         if other:
             raise FileError(f"{path}: commas must separate the columns: got {other[0]!r}")
         self.cells = len(first)
-        self.header = not any(_is_number(cell) for cell in first)
+        self.header = not any(_like_a_number(cell) for cell in first)
         every = tuple(cell.strip() for cell in first) if self.header else None
         self.names = every if columns is None else tuple(columns)
         self.places = list(range(self.cells))
@@ -144,7 +145,8 @@ def _decoding(path: Path) -> Iterator[None]:
         raise FileError(f"{path}: cannot be read as CSV: {error}") from None
 
 
-def _is_number(cell: str) -> bool:
+def _like_a_number(cell: str) -> bool:
+    """Whether a cell of the first line is data, a spelling that is refused later included."""
     try:
         float(cell)
     except ValueError:
@@ -154,12 +156,14 @@ def _is_number(cell: str) -> bool:
 
 def _fault(cell: str) -> str:
     """What keeps a cell from being a finite number; empty if nothing does."""
-    if not cell.strip():
+    if not cell.strip(BLANK):
         return "a number is missing"
-    if not _is_number(cell):
+    try:
+        value = number_in_text(cell)
+    except ValueError as error:
         hint = "; commas must separate the columns" * bool(OTHER_SEPARATOR.search(cell.strip()))
-        return f"{cell.strip()!r} is not a number{hint}"
-    return "" if math.isfinite(float(cell)) else f"must be finite: got {cell.strip()}"
+        return f"{error}{hint}"
+    return "" if math.isfinite(value) else f"must be finite: got {cell.strip()}"
 
 
 class ParquetTable(Table):

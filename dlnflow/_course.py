@@ -25,6 +25,7 @@ from dlnflow.objective import Objective, as_objective, order_from, plateau_ampli
 Array = NDArray[np.float64]
 
 HIGHEST_ORDER = 1000.0  # up to which the tables of the master curve have been measured
+FEWEST_DIGITS = 1e-290  # a power below it may have lost digits
 
 
 @dataclass(frozen=True)
@@ -61,21 +62,36 @@ class Modes:
             eps=self.eps,
             variance=self.variance,
         )
-        shape = np.broadcast_shapes(*(field.shape for field in _fields(self)))
+        shape = np.broadcast_shapes(*(field.shape for field in self.fields))
         with np.errstate(all="ignore"):
             if np.prod(shape, dtype=int) > BLOCK:
-                result = blockwise(lambda t, *some: block(t, view(Modes(*some))), t, *_fields(self))
+                result = blockwise(lambda t, *some: block(t, view(Modes(*some))), t, *self.fields)
             else:
-                ready = view(Modes(*map(np.atleast_1d, _fields(self))))
+                ready = view(Modes(*map(np.atleast_1d, self.fields)))
                 again = type(ready)
                 result = blockwise(lambda t, *some: block(t, again(*some)), t, *_fields(ready))
         return _finished(result, np.broadcast_shapes(t.shape, shape))
 
+    @property
+    def fields(self) -> list[Array]:
+        """The arrays, in order."""
+        return _fields(self)
+
     def columns(self) -> tuple[Array, ...]:
         """What the mode equation is made of: lam, variance, eps, L, gap, inertia, unit."""
         noise = self.rho == 0.0
-        variance = np.where(noise, self.variance, self.lam / np.where(noise, 1.0, self.rho))
+        with np.errstate(over="ignore", under="ignore"):
+            variance = np.where(noise, self.variance, self.lam / np.where(noise, 1.0, self.rho))
+        if variance.max() == np.inf or not variance.all():
+            raise ValueError(
+                "lam and rho must keep the variance lam / rho within the range of floats: "
+                f"got |lam| in {_range(self.lam)}, |rho| in {_range(self.rho)}"
+            )
         return self.lam, variance, self.eps, self.L, self.gap, self.inertia, self.unit
+
+
+def _range(array: Array) -> str:
+    return f"{np.abs(array).min():g} .. {np.abs(array).max():g}"
 
 
 def _finished(result: Array, shape: tuple[int, ...]) -> Any:
@@ -125,10 +141,16 @@ class Launch(Course):
 def pace(modes: Modes) -> Pace:
     """The modes as the master curve sees them."""
     scale = modes.gap * modes.unit
-    rate = scale * rational_power(modes.eps, modes.inertia, modes.L) * np.abs(modes.lam)
+    rate = scale * _times_power(np.abs(modes.lam), modes.eps, modes.inertia, modes.L)
     if not modes.rho.all():
-        slowing = rational_power(modes.eps, modes.inertia + modes.gap, modes.L)
-        rate = np.where(modes.rho == 0.0, scale * slowing * modes.variance, rate)
+        slowing = _times_power(modes.variance, modes.eps, modes.inertia + modes.gap, modes.L)
+        rate = np.where(modes.rho == 0.0, scale * slowing, rate)
+    if rate.max() == np.inf:
+        raise ValueError(
+            "eps, lam and the depths must keep the rate lam eps**((N - 2 + m) / L) of a mode, or "
+            "variance eps**((2 N - 2) / L) of pure noise, within the range of floats: "
+            f"got eps up to {modes.eps.max():g}"
+        )
     return Pace(
         eps=modes.eps,
         rho=modes.rho,
@@ -138,6 +160,25 @@ def pace(modes: Modes) -> Pace:
         log_r0=modes.gap / modes.L * np.log(modes.eps) - np.log(np.abs(modes.rho)),
         rate=rate,
     )
+
+
+def _times_power(factor: Array, base: Array, numerator: Array, denominator: Array) -> Array:
+    """``factor base**(numerator / denominator)``, right also where the power alone is no float."""
+    power = rational_power(base, numerator, denominator)
+    if power.min() >= FEWEST_DIGITS and power.max() < np.inf:
+        return power * factor
+    root = rational_power(base, numerator, 2.0 * denominator)
+    ordinary = (power >= FEWEST_DIGITS) & (power < np.inf)
+    return np.where(ordinary, power * factor, root * factor * root)
+
+
+def log_pace(modes: Modes) -> Pace:
+    """`pace` with the logarithm of the rate as its rate, also where that is no float."""
+    noise = modes.rho == 0.0
+    size = np.where(noise, modes.variance, np.abs(modes.lam))
+    power = np.where(noise, modes.inertia + modes.gap, modes.inertia) / modes.L
+    log_rate = np.log(modes.gap * modes.unit) + np.log(size) + power * np.log(modes.eps)
+    return dataclasses.replace(pace(modes), rate=log_rate)
 
 
 def course(modes: Modes) -> Course:
@@ -153,7 +194,11 @@ def course(modes: Modes) -> Course:
 def launch(modes: Modes) -> Launch:
     """`course`, ready for `amplitude`."""
     here = course(modes)
-    return Launch(**vars(here), start=by_curve(here.order, here.branch, "start", here.log_r0))
+    return Launch(**vars(here), start=by_curve(here.order, here.branch, _start, here.log_r0))
+
+
+def _start(curve: MasterCurve, log_r0: Array) -> Array:
+    return curve.start(log_r0)
 
 
 def _fields(record: Any) -> list[Array]:
@@ -175,6 +220,7 @@ def prepare(
     eps_ = _validate.positive("eps", eps)
     depth = _validate.depth("L", L)
     chosen = as_objective(objective)
+    _validate.together(L=depth, decoder_depth=_validate.depth("decoder_depth", decoder_depth))
     unit = np.asarray(network_time(clock, depth), dtype=np.float64)
     gap = np.asarray(chosen.gap(depth, decoder_depth), dtype=np.float64)
     inertia = np.asarray(chosen.inertia(depth, decoder_depth), dtype=np.float64)
@@ -199,20 +245,26 @@ def prepare(
     )
 
 
-def by_curve(order: Array, branch: Array, method: str, *operands: Array) -> Array:
-    """A method of `MasterCurve` where every mode has its own order and branch."""
+def by_curve(
+    order: Array, branch: Array, ask: Callable[..., Any], *operands: Array, stacked: int = 0
+) -> Array:
+    """``ask(curve, *operands)`` where every mode has its own order and branch.
+
+    The result has the operands' shape, behind one axis more if the answer is ``stacked``.
+    """
     orders, branches = _distinct(order), _distinct(branch)
     if len(orders) == len(branches) == 1:
-        return getattr(_curve(orders[0], branches[0]), method)(*operands)
+        answer = ask(_curve(orders[0], branches[0]), *operands)
+        return np.stack(answer) if stacked else answer
     shapes = (array.shape for array in (order, branch, *operands))
-    result = np.empty(np.broadcast_shapes(*shapes))
+    result = np.empty((stacked,) * bool(stacked) + np.broadcast_shapes(*shapes))
     for one_order in orders:
         for one_branch in branches:
             here = (order == one_order) & (branch == one_branch)
             if here.any():
-                chosen, take = _selection(here, result.shape)
-                curve = _curve(one_order, one_branch)
-                result[chosen] = getattr(curve, method)(*map(take, operands))
+                chosen, take = _selection(here, result.shape[bool(stacked) :])
+                where = (slice(None), chosen) if stacked else chosen
+                result[where] = ask(_curve(one_order, one_branch), *map(take, operands))
     return result
 
 

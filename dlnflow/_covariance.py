@@ -124,10 +124,13 @@ def described(value: Any) -> str:
     """A value in a few words, however large it is."""
     if isinstance(value, np.ndarray):
         return f"an array of dtype {value.dtype}, shape {value.shape}"
-    text = repr(value)
+    kind = type(value).__name__
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to print integers of many thousand digits
+        return f"a {kind} too long to print"
     if len(text) <= SHOWN and "\n" not in text:
         return text
-    kind = type(value).__name__
     return f"a {kind} of length {len(value)}" if hasattr(value, "__len__") else f"a {kind}"
 
 

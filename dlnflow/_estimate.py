@@ -37,7 +37,15 @@ def intensity(shrinkage: Any, context: Array) -> float:
                 "shrinkage='ledoit-wolf' needs scikit-learn: pip install 'dlnflow[shrinkage]', or "
                 "give a number in [0, 1]"
             ) from None
-        return float(ledoit_wolf_shrinkage(context, assume_centered=True))
+        # its fourth powers overflow or underflow long before squares do, and it knows no unit
+        _, exponent = np.frexp(np.abs(context).max())
+        found = float(ledoit_wolf_shrinkage(np.ldexp(context, -exponent), assume_centered=True))
+        if found < 1.0:
+            return found
+        raise ValueError(
+            "shrinkage must lie in [0, 1), where 1 leaves no data: got 1 from 'ledoit-wolf', which "
+            "cannot tell x from uncorrelated features of one variance; give a number, or None"
+        )
     if isinstance(shrinkage, str):
         raise ValueError(
             f"shrinkage must be None, 'ledoit-wolf' or a number in [0, 1): got {shrinkage!r}"

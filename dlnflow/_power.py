@@ -18,10 +18,10 @@ def rational_power(base: Array, numerator: Array, denominator: Array) -> Array:
     quotient = numerator / denominator
     high = np.round(quotient * GRAIN) / GRAIN
     rest = (numerator - high * denominator - (quotient - high) * denominator) / denominator
-    # Contiguous operands of one shape take one code path in NumPy, whatever they were broadcast
-    # from: the same numbers give the same power to the last digit.
+    # Copies, so that they take one code path in NumPy, whatever they were broadcast from: the same
+    # numbers give the same power to the last digit.
     base, quotient = np.broadcast_arrays(base, quotient)
-    power = np.power(np.ascontiguousarray(base), np.ascontiguousarray(quotient)).reshape(base.shape)
+    power = np.power(np.array(base, order="C"), np.array(quotient, order="C"))
     if not rest.any():
         return power
     return power * (1.0 + rest * np.log(np.where(base > 0.0, base, 1.0)))

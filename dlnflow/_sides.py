@@ -38,6 +38,9 @@ class Side(Protocol):
     def distance(self, log_r: Array) -> Array:
         """``1 - q``."""
 
+    def log_distance(self, log_r: Array) -> Array:
+        """``log|1 - q|``."""
+
 
 class Growth:
     """``q`` between 0 and 1; ``z`` is the logit."""
@@ -52,6 +55,9 @@ class Growth:
 
     def distance(self, log_r: Array) -> Array:
         return -np.expm1(log_r)
+
+    def log_distance(self, log_r: Array) -> Array:
+        return np.log(-np.expm1(log_r))
 
 
 class Decay:
@@ -72,6 +78,9 @@ class Decay:
     def distance(self, log_r: Array) -> Array:
         return -np.expm1(log_r)
 
+    def log_distance(self, log_r: Array) -> Array:
+        return log_r + np.log(-np.expm1(-log_r))
+
     def log_rz(self, z: Array) -> Array:
         """``log(r z)``, regular at ``z = 0``."""
         return -np.log(-np.expm1(-z) / z)
@@ -90,6 +99,9 @@ class Suppression:
 
     def distance(self, log_r: Array) -> Array:
         return 1.0 + np.exp(log_r)
+
+    def log_distance(self, log_r: Array) -> Array:
+        return np.logaddexp(0.0, log_r)
 
     def log_rz(self, z: Array) -> Array:
         """``log(r z)``, regular at ``z = 0``."""

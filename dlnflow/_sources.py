@@ -250,7 +250,7 @@ def _numbered(path: Path, header: Sequence[str], prefix: str) -> dict[int, str]:
     """Columns called by the prefix and a number, by number."""
     columns: dict[int, str] = {}
     for name in header:
-        match = re.fullmatch(re.escape(prefix) + r"[ _.\-]?(\d+)", name)
+        match = re.fullmatch(re.escape(prefix) + r"[ _.\-]?([0-9]+)", name)
         if match is None:
             continue
         number = int(match[1])

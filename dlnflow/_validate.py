@@ -5,6 +5,8 @@ Each check names the argument, the value and what is allowed, and returns the ar
 
 from __future__ import annotations
 
+import re
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,47 @@ IntArray = NDArray[np.int64]
 AGREEMENT = (
     1e-2  # between variance and lam / rho, so that rounded tables pass and wrong units do not
 )
+BLANK = " \t\r\n"  # what may stand around a number in a text
+NUMBER = re.compile(
+    r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?|nan)", re.ASCII | re.IGNORECASE
+)
+SHOWN = 60  # characters of a number in a message
+
+# ``float`` takes all of these, some with a warning
+NOT_REAL = (
+    str,
+    bytes,
+    bytearray,
+    bool,
+    np.bool_,
+    complex,
+    np.complexfloating,
+    np.datetime64,
+    np.timedelta64,
+    np.ndarray,
+)
+
+
+def number_in_text(text: str) -> float:
+    """The number that a text holds in plain ASCII digits, ``inf`` and ``nan`` included.
+
+    ``float`` alone also reads ``1_000`` and the digits of other scripts, which in a file or a
+    command are more likely mistakes.
+
+    Raises
+    ------
+    ValueError
+        For every other text.
+
+    Examples
+    --------
+    >>> number_in_text(" 1e3 "), number_in_text("-inf")
+    (1000.0, -inf)
+    """
+    plain = text.strip(BLANK)
+    if not NUMBER.fullmatch(plain):
+        raise ValueError(f"{plain!r} is not a number")
+    return float(plain)
 
 
 def real(name: str, value: ArrayLike) -> Array:
@@ -30,28 +73,87 @@ def numbers(name: str, value: ArrayLike) -> Array:
     """Real numbers as a float array, whatever their values."""
     if value is None:
         raise TypeError(f"{name} must hold real numbers: got None")
+    if _has_mask(value):
+        raise ValueError(f"{name} must have no masked entries: got {_shown(value)}")
+    array = _array(name, value)
+    if array.dtype.kind not in "iufO":
+        raise TypeError(f"{name} must hold real numbers: got {_shown(value)}")
+    if array.dtype.kind != "O" and array.dtype.itemsize <= 8:
+        return np.asarray(array, dtype=np.float64)
     try:
-        array = np.asarray(value)
+        # whoever asks next says that the result must be finite, and so does this
+        with np.errstate(over="ignore", under="ignore"):
+            double = _doubles(array)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must hold real numbers: got {_shown(value)}") from None
+    beyond = np.isinf(double) & np.asarray(array != double, dtype=bool)
+    if beyond.any():
+        raise ValueError(
+            f"{name} must be finite in double precision: got {_shown(array[beyond][0])}"
+        )
+    return double
+
+
+def _array(name: str, value: ArrayLike) -> NDArray[Any]:
+    try:
+        return np.asarray(value)
     except ValueError:
-        raise ValueError(f"{name} must be a rectangular array of numbers: got {value!r}") from None
-    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
-        raise ValueError(f"{name} must have no masked entries: got {value!r}")
-    if array.dtype.kind == "O":
-        try:
-            if any(isinstance(one, str | bytes | bool) for one in array.flat):
-                raise TypeError
-            array = array.astype(np.float64)
-        except (TypeError, ValueError, OverflowError):
-            raise TypeError(f"{name} must hold real numbers: got {value!r}") from None
-    if array.dtype.kind not in "iuf":
-        raise TypeError(f"{name} must hold real numbers: got {value!r}")
-    return np.asarray(array, dtype=np.float64)
+        raise ValueError(
+            f"{name} must be a rectangular array of numbers: got {_shown(value)}"
+        ) from None
+
+
+def _has_mask(value: Any) -> bool:
+    """Whether an entry is masked, in lists too: there NumPy drops the mask, or warns of NaN."""
+    if isinstance(value, list | tuple):
+        return any(map(_has_mask, value))
+    return isinstance(value, np.ma.MaskedArray) and bool(np.ma.is_masked(value))
+
+
+def _doubles(array: NDArray[Any]) -> Array:
+    if array.dtype.kind != "O":
+        return array.astype(np.float64)
+    return np.array([_double(one) for one in array.flat], dtype=np.float64).reshape(array.shape)
+
+
+def _double(one: Any) -> float:
+    """A number of any type, infinite if it is too large."""
+    if isinstance(one, NOT_REAL):
+        raise TypeError
+    try:
+        return float(one)
+    except OverflowError:
+        return float("inf") if one > 0 else float("-inf")
+
+
+def _large_enough(name: str, value: ArrayLike, array: Array) -> None:
+    """Refuse what is not 0 but rounds to it in double precision, and would be called 0."""
+    if array.all():
+        return
+    given = np.asarray(value)
+    lost = (array == 0.0) & np.asarray(given != 0, dtype=bool)
+    if lost.any():
+        raise ValueError(
+            f"{name} must not be too small for double precision: got {_shown(given[lost][0])}"
+        )
+
+
+def _shown(value: Any) -> str:
+    """A value for a message; Python refuses to print integers of many thousand digits."""
+    try:
+        text = str(value) if isinstance(value, np.floating) else repr(value)
+    except ValueError:
+        return f"a value of type {type(value).__name__}, too long to print"
+    if isinstance(value, Number) and len(text) > SHOWN:
+        return f"{text[:20]}... ({len(text)} characters)"
+    return text
 
 
 def positive(name: str, value: ArrayLike) -> Array:
     """Finite numbers above zero, at least one."""
     array = _some(name, numbers(name, value))
     if not _within(array, 0.0, np.inf):
+        _large_enough(name, value, array)
         _refuse(name, array, (array > 0.0) & (array < np.inf), "must be positive and finite")
     return array
 
@@ -68,6 +170,7 @@ def not_negative(name: str, value: ArrayLike, *, infinite: bool = False) -> Arra
 def fraction(name: str, value: ArrayLike) -> Array:
     """Numbers strictly between 0 and 1."""
     array = numbers(name, value)
+    _large_enough(name, value, array)
     _refuse(name, array, (array > 0.0) & (array < 1.0), "must lie in (0, 1)")
     return array
 
@@ -84,9 +187,11 @@ def modes(
     lam: ArrayLike, rho: ArrayLike, variance: ArrayLike | None
 ) -> tuple[Array, Array, Array | None]:
     """``lam`` and ``rho`` of one sign, and the variance where both are zero."""
+    given = {"lam": lam, "rho": rho}
     lam, rho = real("lam", lam), real("rho", rho)
     for name, array in (("lam", lam), ("rho", rho)):
         _some(name, array, "mode")
+        _large_enough(name, given[name], array)
     together(lam=lam, rho=rho)
     if _within(lam, 0.0, np.inf) and _within(rho, 0.0, np.inf):
         return lam, rho, None if variance is None else _variance(lam, rho, variance)
@@ -108,11 +213,14 @@ def modes(
 
 def _variance(lam: Array, rho: Array, variance: ArrayLike) -> Array:
     array = numbers("variance", variance)
+    _large_enough("variance", variance, array)
     together(lam=lam, rho=rho, variance=array)
     shape = np.broadcast_shapes(lam.shape, rho.shape)
-    implied = np.divide(lam, rho, out=np.zeros(shape), where=rho != 0)
+    with np.errstate(over="ignore"):
+        implied = np.divide(lam, rho, out=np.zeros(shape), where=rho != 0)
     array = positive("variance", np.where(np.isnan(array) & (implied > 0.0), implied, array))
-    apart = (implied != 0.0) & (np.abs(array - implied) > AGREEMENT * implied)
+    apart = (implied != 0.0) & ~(np.abs(array - implied) <= AGREEMENT * implied)
+    apart |= implied == np.inf
     if apart.any():
         raise ValueError(
             "variance must agree with lam / rho where rho is not 0: "

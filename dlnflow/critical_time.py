@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow import _validate
-from dlnflow._course import Pace, by_curve, pace, prepare
+from dlnflow._course import Pace, by_curve, log_pace, pace, prepare
 from dlnflow.clock import Clock
-from dlnflow.hyperlogistic import Branch
+from dlnflow.hyperlogistic import Branch, elapsed
 from dlnflow.integrate import ModeEquation
 from dlnflow.objective import Objective, as_objective, as_objectives
 from dlnflow.published import critical_time_published, published
@@ -96,15 +96,53 @@ def critical_time(
 
 
 def _critical_block(p: Array, modes: Pace) -> Array:
-    log_r1 = modes.gap / modes.L * np.log(p)
-    # A mode that starts above the fraction is taken to start at it: no time passes.
-    log_r0 = np.minimum(modes.log_r0, log_r1)
-    growth = np.full((1,) * log_r0.ndim, float(Branch.GROWTH))
-    scaled = by_curve(modes.order, growth, "elapsed", log_r0, log_r1, log_r1 - log_r0)
+    scaled = _scaled(p, modes)
     time = scaled / modes.rate
     if not modes.rate.all():
         time = np.where(scaled > 0.0, time, 0.0)
     return time if (modes.rho > 0.0).all() else np.where(modes.rho > 0.0, time, np.inf)
+
+
+def _log_critical_block(p: Array, modes: Pace) -> Array:
+    """With the logarithm of the rate in its place."""
+    return np.where(modes.rho > 0.0, np.log(_scaled(p, modes)) - modes.rate, np.inf)
+
+
+def _scaled(p: Array, modes: Pace) -> Array:
+    """The critical time on the master curve."""
+    log_r1 = modes.gap / modes.L * np.log(p)
+    # A mode that starts above the fraction is taken to start at it: no time passes.
+    log_r0 = np.minimum(modes.log_r0, log_r1)
+    growth = np.full((1,) * log_r0.ndim, float(Branch.GROWTH))
+    return by_curve(modes.order, growth, elapsed, log_r0, log_r1, log_r1 - log_r0)
+
+
+def log_critical_time(
+    lam: ArrayLike,
+    rho: ArrayLike,
+    L: ArrayLike,
+    *,
+    eps: ArrayLike = 1e-3,
+    objective: str | Objective = "jepa",
+    p: ArrayLike = 0.5,
+    decoder_depth: ArrayLike = 1,
+    clock: Clock = "paper",
+    variance: ArrayLike | None = None,
+) -> Any:
+    """The logarithm of `critical_time`, which tells modes apart where the times are no floats.
+
+    Parameters and errors as for `critical_time`; minus infinity where that is 0, infinite only for
+    a mode that is never learned.
+
+    Examples
+    --------
+    >>> modes = {"lam": [1.0, 1.0], "rho": [1.0, 0.5], "L": 40, "eps": 1e-200}
+    >>> critical_time(**modes).tolist(), log_critical_time(**modes).round(4).tolist()
+    ([inf, inf], [905.1757, 905.1761])
+    """
+    fraction = _validate.fraction("p", p)
+    modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, variance)
+    return modes.over(_log_critical_block, log_pace, t=fraction, name="p")
 
 
 def critical_time_measured(

@@ -113,9 +113,10 @@ def _pad(times: Array, count: int) -> Array:
 
 
 def _describe(t: Array, modes: dict[str, Any]) -> str:
-    share = amplitude(t, **modes) / np.maximum(_rest(modes), np.finfo(np.float64).tiny)
-    learned = (share[..., 0] < LOW) & (share[..., -1] > HIGH)
-    inside = np.sum((share > LOW) & (share < HIGH), axis=-1)[learned]
+    w, rest = amplitude(t, **modes), _rest(modes)
+    low, high = w < LOW * rest, w > HIGH * rest
+    learned = low[..., 0] & high[..., -1]
+    inside = np.sum(~low & ~high, axis=-1)[learned]
     text = f"{t.size} times from 0 to {t[-1]:.4g}"
     if not inside.size:
         return f"{text} (no mode rises from below {LOW} of its plateau)"

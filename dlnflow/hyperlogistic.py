@@ -47,7 +47,8 @@ Array = NDArray[np.float64]
 
 LOWEST_ORDER = 1.1  # but for 1 itself; a network has 1 or at least 4/3
 LARGEST_EXPONENT = 700.0  # exp of it is finite
-TINY, LARGEST = float(np.finfo(np.float64).tiny), float(np.finfo(np.float64).max)
+LARGEST = float(np.finfo(np.float64).max)
+NEAR_ONE = 37.0  # exp(-37) is below the rounding of 1
 CLOSE = 0.25  # in log(r**a): nearer than that the difference of H would lose digits
 GAUSS = leggauss(8)  # exact to rounding over such a distance, also next to the singularity z = 0
 
@@ -77,12 +78,24 @@ class MasterCurve(ABC):
         """``log(q / q0)`` at the scaled time ``x >= 0``."""
 
     @abstractmethod
+    def position(self, x: Array, log_r0: Array, start: Array) -> Array:
+        """``log|q|`` and ``log|1 - q|`` at the scaled time ``x``, stacked.
+
+        Each keeps its accuracy where the other runs into a fixed point, 1 or 0.
+        """
+
+    @abstractmethod
     def elapsed(self, log_r0: Array, log_r1: Array, log_ratio: Array) -> Array:
         """Scaled time from ``log_r0`` to ``log_r1``, which must lie ahead on the branch.
 
         ``log_ratio`` is ``log_r1 - log_r0``, apart because a caller often knows it better than the
         difference of the two tells: close points then keep their relative accuracy.
         """
+
+
+def elapsed(curve: MasterCurve, log_r0: Array, log_r1: Array, log_ratio: Array) -> Array:
+    """`MasterCurve.elapsed`, as a function."""
+    return curve.elapsed(log_r0, log_r1, log_ratio)
 
 
 @lru_cache(maxsize=1024)
@@ -154,20 +167,26 @@ class OnOneSide(MasterCurve):
         close = (np.abs(log_ratio) < CLOSE / max(self.a, 1.0)) & (log_ratio != 0.0)
         if close.any():
             here = np.nonzero(np.broadcast_to(close, time.shape))
-            ends = (np.broadcast_to(end, time.shape)[here] for end in (log_r0, log_ratio))
-            rise, near = self._between_close_points(*ends)
-            time[here] = np.where(rise < 1.0, near, time[here])
+            begins, ratio = (np.broadcast_to(end, time.shape)[here] for end in (log_r0, log_ratio))
+            rise = -np.log1p(np.expm1(-ratio) / self.side.distance(begins))
+            near = self.time_of_rise(begins, rise)
+            time[here] = np.where(np.abs(rise) < 1.0, near, time[here])
         return np.maximum(time, 0.0, out=time)
 
-    def _between_close_points(self, log_r0: Array, log_ratio: Array) -> tuple[Array, Array]:
-        """Distance in ``z``, and the time by quadrature: the difference of ``H`` would cancel."""
-        distance = self.side.distance(log_r0)
-        rise = -np.log1p(np.expm1(-log_ratio) / distance)
+    def time_of_rise(self, log_r0: Array, rise: Array) -> Array:
+        """Scaled time in which ``log|q / (1 - q)|`` changes by ``rise``, at most about 1.
+
+        A quadrature: the difference of ``H`` would cancel. Arguments with one axis.
+        """
         nodes, weights = GAUSS
         falls = np.expm1(-0.5 * (nodes + 1.0) * rise[:, None])
-        integrand = np.exp(self.a * np.log1p(distance[:, None] * falls))
-        time = np.abs(rise) * (integrand @ (0.5 * weights))
-        return np.abs(rise), time
+        integrand = np.exp(self.a * np.log1p(self.side.distance(log_r0)[:, None] * falls))
+        # a sum and no product, whose rounding would depend on the number of rows
+        return np.abs(rise) * np.sum(integrand * (0.5 * weights), axis=-1)
+
+    def log_ratio(self, log_r0: Array, rise: Array) -> Array:
+        """``log(q / q0)`` once ``log|q / (1 - q)|`` has changed by ``rise``."""
+        return -np.log1p(self.side.distance(log_r0) * np.expm1(-rise))
 
 
 @dataclass(frozen=True)
@@ -181,6 +200,9 @@ class PowerLaw(MasterCurve):
 
     def log_growth(self, x: Array, log_r0: Array, start: Array) -> Array:
         return np.log1p(self.order * x) / -self.order
+
+    def position(self, x: Array, log_r0: Array, start: Array) -> Array:
+        raise NotImplementedError("pure noise has no fixed point to be measured from")
 
     def elapsed(self, log_r0: Array, log_r1: Array, log_ratio: Array) -> Array:
         return np.expm1(-self.order * log_ratio) / self.order
@@ -199,6 +221,13 @@ class Logistic(OnOneSide):
             return -np.log1p(-np.exp(log_r0 - start) * np.expm1(-x))
         return -(x + np.log1p(-np.exp(log_r0) * np.expm1(-x)))
 
+    def position(self, x: Array, log_r0: Array, start: Array) -> Array:
+        z = start + x
+        log_r = self.side.log_r(z)
+        if isinstance(self.side, Suppression):
+            return np.stack([log_r, self.side.log_distance(log_r)])
+        return np.stack([log_r, np.where(z > NEAR_ONE, -z, self.side.log_distance(log_r))])
+
 
 @dataclass(frozen=True)
 class GrowthCurve(OnOneSide):
@@ -212,22 +241,35 @@ class GrowthCurve(OnOneSide):
     table: SoftTable
 
     def log_growth(self, x: Array, log_r0: Array, start: Array) -> Array:
-        a = self.a
-        scale = -a * log_r0
-        m = start + x
-        g = np.log(np.maximum(-m, TINY))
-        g += scale
-        np.maximum(g, 0.0, out=g)
-        m *= np.exp(np.minimum(scale, LARGEST_EXPONENT))
-        np.clip(m, -1.0, LARGEST_EXPONENT, out=m)
-        m += 1.0
-        log_q = self.table(m - g)
-        np.negative(m, out=m)
-        log_q *= np.exp(m, out=m)
-        g /= a
+        log_q, p, g = self._parts(x, log_r0, start)
+        np.negative(p, out=p)
+        log_q *= np.exp(p, out=p)
         log_q -= g
         log_q -= log_r0
         return log_q
+
+    def position(self, x: Array, log_r0: Array, start: Array) -> Array:
+        value, p, g = self._parts(x, log_r0, start)
+        return _near_the_fixed_point(self.side, value, p, value * np.exp(-p) - g)
+
+    def _parts(self, x: Array, log_r0: Array, start: Array) -> tuple[Array, Array, Array]:
+        """``P``, ``p`` and ``g / a``."""
+        scale = -self.a * log_r0
+        p = start + x
+        g = np.negative(p)
+        np.maximum(g, 0.0, out=g)
+        with np.errstate(divide="ignore"):
+            np.log(g, out=g)  # minus infinity once T is positive
+        g += scale
+        np.maximum(g, 0.0, out=g)
+        p *= np.exp(np.minimum(scale, LARGEST_EXPONENT))
+        np.maximum(p, -1.0, out=p)
+        p += 1.0
+        value = np.minimum(p, LARGEST_EXPONENT)
+        value -= g
+        value = self.table(value)
+        g /= self.a
+        return value, p, g
 
 
 @dataclass(frozen=True)
@@ -237,21 +279,25 @@ class DecayCurve(OnOneSide):
     table: SoftTable
 
     def log_growth(self, x: Array, log_r0: Array, start: Array) -> Array:
-        a = self.a
+        value, p, g = self._parts(x, log_r0, start)
+        value *= np.exp(-p)
+        value -= g
+        value -= log_r0
+        return value
+
+    def position(self, x: Array, log_r0: Array, start: Array) -> Array:
+        value, p, g = self._parts(x, log_r0, start)
+        return _near_the_fixed_point(self.side, value, p, value * np.exp(-p) - g)
+
+    def _parts(self, x: Array, log_r0: Array, start: Array) -> tuple[Array, Array, Array]:
+        """``P``, ``p`` and ``g / (a + 1)``, with ``g = log T`` below the knee and 0 above."""
         g = np.log(start + x)
-        g -= a * log_r0
-        p = np.maximum(g, 0.0)
-        np.minimum(p, LARGEST_EXPONENT, out=p)
-        np.expm1(p, out=p)
-        np.minimum(p, LARGEST_EXPONENT, out=p)
+        g -= self.a * log_r0
+        p = np.expm1(np.clip(g, 0.0, LARGEST_EXPONENT))
         np.minimum(g, 0.0, out=g)
-        log_q = self.table(p + g)
-        np.negative(p, out=p)
-        log_q *= np.exp(p, out=p)
-        g /= a + 1.0
-        log_q -= g
-        log_q -= log_r0
-        return log_q
+        value = self.table(np.minimum(p, LARGEST_EXPONENT) + g)
+        g /= self.a + 1.0
+        return value, p, g
 
 
 @dataclass(frozen=True)
@@ -265,3 +311,14 @@ class SuppressionCurve(OnOneSide):
         d = np.log(np.minimum(start + x, LARGEST)) - a * log_r0
         lines = np.maximum(-d, 0.0) / (a + 1.0) - np.maximum(d, 0.0) / a
         return self.table(d) + lines - log_r0
+
+    def position(self, x: Array, log_r0: Array, start: Array) -> Array:
+        log_r = self.log_growth(x, log_r0, start) + log_r0
+        return np.stack([log_r, self.side.log_distance(log_r)])
+
+
+def _near_the_fixed_point(side: AnySide, value: Array, p: Array, log_r: Array) -> Array:
+    """``log|q|`` and ``log|1 - q|``, where ``log|q| = value exp(-p)`` above the knee."""
+    with np.errstate(divide="ignore"):
+        near, far = np.log(np.abs(value)) - p, side.log_distance(log_r)
+    return np.stack([log_r, np.where(p > NEAR_ONE, near, far)])

@@ -7,8 +7,8 @@ Of the theory it uses the equation alone,
 and nothing of its solution. Two changes of variable keep small ``eps`` harmless. The state is
 ``y = log(w / eps)``. And the independent variable is not time, in which a transition can be
 narrower than the spacing of floats, but a parameter ``sigma`` that runs at the speed of the two
-terms together, so that ``|dy/dsigma| <= 1`` everywhere; time is integrated beside ``y``, in units
-of its initial scale.
+terms together, so that ``|dy/dsigma| <= 1`` everywhere; beside ``y`` runs ``log(1 + time)``, in
+units of its initial scale, which a suppressed mode can outlast by any power of ten.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-RTOL, ATOL = (3e-14, 1e-12), 1e-13  # of y, which is itself a logarithm, and of time
+RTOL, ATOL = 3e-14, 1e-13  # both variables are logarithms
 TRIAL_STEP_LIMIT = 600.0  # of an exponent; the solver tries steps far past the solution
 FINER, NEWTON_STEPS = 8, 5  # points a solver step, and refinements, to find when a time is reached
 AT_REST = 1e-11  # distance in y from the fixed point: what the tolerances still tell from zero
@@ -52,8 +52,8 @@ class ModeEquation:
 
     def amplitude(self, t: Array) -> Array:
         """``wbar`` at finite times ``t >= 0``, in any order."""
-        result = self._solve(until_time=float(t.max()))
-        wanted = t / self._time_scale()
+        wanted = self._log_time(t)
+        result = self._solve(until_log_time=float(wanted.max()))
         y = np.full(t.shape, result.y[0, -1])
         inside = wanted < result.y[1, -1]
         if inside.any():
@@ -72,7 +72,7 @@ class ModeEquation:
         for _ in range(NEWTON_STEPS):
             y, time = result.sol(sigma)
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-                step = (wanted - time) / self._motion(y)[1]
+                step = (wanted - time) / self._motion(y, time)[1]
             sigma = np.clip(sigma + np.where(np.isfinite(step), step, 0.0), low, high)
         return sigma
 
@@ -83,14 +83,23 @@ class ModeEquation:
         result = self._solve(until_y=float(np.log1p((w - self.eps) / self.eps)))
         if result.t_events[0].size == 0:
             return float("inf")
+        log_time = float(result.y_events[0][0, 1])
         with np.errstate(over="ignore"):
-            return float(result.y_events[0][0, 1] * self._time_scale())
+            if log_time < 1.0:
+                return float(np.expm1(log_time) * np.exp(self._log_scale))
+            return float(np.exp(log_time + np.log(-np.expm1(-log_time)) + self._log_scale))
 
-    def _time_scale(self) -> float:
-        """The time, on the clock, that the start takes for one unit of ``sigma``."""
-        with np.errstate(over="ignore"):
-            slowness = np.exp(-self.inertia / self.L * np.log(self.eps))
-            return float(slowness / (self.L * self._size(0.0) * self.unit))
+    def _log_time(self, t: Array) -> Array:
+        """``log(1 + t / scale)``."""
+        with np.errstate(divide="ignore", over="ignore"):
+            near = np.log1p(np.exp(np.log(t) - self._log_scale))
+            return np.where(near < np.inf, near, np.log(t) - self._log_scale)
+
+    @property
+    def _log_scale(self) -> float:
+        """Of the time, on the clock, that the start takes for one unit of ``sigma``."""
+        slowness = -self.inertia / self.L * np.log(self.eps)
+        return float(slowness - np.log(self.L) - np.log(self._size(0.0)) - np.log(self.unit))
 
     def _drag(self, y: Any) -> Any:
         return self.variance * _bounded_exp(self.gap / self.L * (np.log(self.eps) + y))
@@ -99,28 +108,26 @@ class ModeEquation:
         """Both terms of the equation together, without their common power of ``u``."""
         return abs(self.lam) + self._drag(y)
 
-    def _motion(self, y: Any) -> tuple[Any, Any]:
-        """``dy/dsigma`` and ``dtime/dsigma``, time in units of its scale at the start."""
+    def _motion(self, y: Any, log_time: Any) -> tuple[Any, Any]:
+        """``dy/dsigma`` and ``dlog(1 + time)/dsigma``."""
         total = self._size(y)
-        pace = _bounded_exp(-self.inertia / self.L * y) * self._size(0.0) / total
+        pace = _bounded_exp(-self.inertia / self.L * y - log_time) * self._size(0.0) / total
         return (self.lam - self._drag(y)) / total, pace
 
-    def _solve(self, until_time: float = np.inf, until_y: float = np.inf) -> Any:
+    def _solve(self, until_log_time: float = np.inf, until_y: float = np.inf) -> Any:
         from scipy.integrate import solve_ivp
 
-        last = until_time / self._time_scale()
-
         def motion(_: float, state: Array) -> Array:
-            return np.array(self._motion(state[0]))
+            return np.array(self._motion(*state))
 
         def target(_: float, state: Array) -> float:
             return float(state[0]) - until_y
 
         def time_is_up(_: float, state: Array) -> float:
-            return float(state[1]) - last
+            return float(state[1]) - until_log_time
 
         def at_rest(_: float, state: Array) -> float:
-            return abs(self._motion(state[0])[0]) * self.L / self.gap - AT_REST
+            return abs(self._motion(*state)[0]) * self.L / self.gap - AT_REST
 
         result = solve_ivp(
             motion,

@@ -12,7 +12,7 @@ from dlnflow._blocks import blockwise
 from dlnflow._course import Course, Launch, by_curve, course, launch, prepare
 from dlnflow._power import rational_power
 from dlnflow.clock import Clock
-from dlnflow.hyperlogistic import Branch
+from dlnflow.hyperlogistic import Branch, MasterCurve, elapsed
 from dlnflow.objective import Objective, as_objective
 
 Array = NDArray[np.float64]
@@ -224,7 +224,6 @@ def plateau(
     >>> float(dlnflow.plateau(0.5, 3)), round(float(dlnflow.plateau(0.5, 3, objective="mae")), 4)
     (0.125, 0.5946)
     """
-    _validate.together(rho=rho, L=L, decoder_depth=decoder_depth)
     return as_objective(objective).plateau(rho, L, decoder_depth)
 
 
@@ -272,15 +271,34 @@ def velocity(
     """
     modes = prepare(lam, rho, L, 1.0, objective, decoder_depth, clock, variance)
     amplitudes = _validate.not_negative("w", w)
-    _validate.together(w=amplitudes, lam=modes.lam, rho=modes.rho, L=modes.gap)
-    with np.errstate(over="ignore"):
+    _validate.together(
+        w=amplitudes, lam=modes.lam, rho=modes.rho, L=modes.gap, variance=modes.variance
+    )
+    with np.errstate(all="ignore"):
         return blockwise(_velocity_block, amplitudes, *modes.columns())[()]
 
 
 def _log_growth(t: Array, modes: Launch) -> Array:
     """``log(q(t) / q0)``."""
-    operands = t * modes.rate, modes.log_r0, modes.start
-    return by_curve(modes.order, modes.branch, "log_growth", *operands)
+    operands = scaled_time(t, modes), modes.log_r0, modes.start
+    return by_curve(modes.order, modes.branch, _growth, *operands)
+
+
+def _growth(curve: MasterCurve, *operands: Array) -> Array:
+    return curve.log_growth(*operands)
+
+
+def scaled_time(t: Array, modes: Launch) -> Array:
+    """The master curve's time. Where it is no float a growing mode has come to rest."""
+    x = t * modes.rate
+    if t.size and t.max() * modes.rate.max() == np.inf:
+        beyond = (x == np.inf) & (t < np.inf) & (modes.branch != Branch.GROWTH)
+        if beyond.any():
+            raise ValueError(
+                "t must keep t times the rate lam eps**((N - 2 + m) / L) of a falling mode within "
+                f"the range of floats: got t = {np.broadcast_to(t, x.shape)[beyond].max():g}"
+            )
+    return x
 
 
 def amplitude_block(t: Array, modes: Launch) -> Array:
@@ -289,22 +307,28 @@ def amplitude_block(t: Array, modes: Launch) -> Array:
     w *= modes.L / modes.gap
     np.exp(w, out=w)
     w *= modes.eps
-    # In finite time the plateau is approached and never reached, from either side.
-    rest = modes.rest
-    falls = modes.eps > rest
-    lowest = np.where(falls, np.minimum(rest / NEXT_BELOW, modes.eps), modes.eps)
-    highest = np.where(falls, modes.eps, np.maximum(rest * NEXT_BELOW, modes.eps))
-    np.maximum(w, lowest, out=w)
-    np.minimum(w, highest, out=w)
-    return _at_the_ends(t, w, modes.eps, rest)
+    return _at_the_ends(t, _between(w, modes.eps, modes.rest), modes.eps, modes.rest)
 
 
 def _learned_block(t: Array, modes: Launch) -> Array:
     sign = np.where(modes.rho == 0.0, np.inf, np.sign(modes.rho))
-    q = sign * np.exp(_log_growth(t, modes) + np.where(modes.rho == 0.0, 0.0, modes.log_r0))
-    at_rest = np.where(modes.rho > 0.0, 1.0, np.where(modes.rho < 0.0, -0.0, np.inf))
-    at_zero = np.where(modes.rho == 0.0, np.inf, np.sign(modes.rho) * np.exp(modes.log_r0))
-    return _at_the_ends(t, np.where(modes.rho == 0.0, np.inf, q), at_zero, at_rest)
+    size = np.exp(_log_growth(t, modes) + np.where(modes.rho == 0.0, 0.0, modes.log_r0))
+    at_zero = np.exp(modes.log_r0)
+    at_rest = np.where(modes.rho > 0.0, 1.0, 0.0)
+    size = _between(size, at_zero, at_rest)
+    at_zero, at_rest, size = (
+        np.where(modes.rho == 0.0, np.inf, sign * one) for one in (at_zero, at_rest, size)
+    )
+    return _at_the_ends(t, size, at_zero, at_rest)
+
+
+def _between(value: Array, at_zero: Array, at_rest: Array) -> Array:
+    """In finite time the fixed point is approached and never reached, from either side."""
+    falls = at_zero > at_rest
+    lowest = np.where(falls, np.minimum(at_rest / NEXT_BELOW, at_zero), at_zero)
+    highest = np.where(falls, at_zero, np.maximum(at_rest * NEXT_BELOW, at_zero))
+    np.maximum(value, lowest, out=value)
+    return np.minimum(value, highest, out=value)
 
 
 def _at_the_ends(t: Array, value: Array, at_zero: Array, at_rest: Array) -> Array:
@@ -331,7 +355,7 @@ def _hitting_block(w: Array, modes: Course) -> Array:
     )
     ahead &= ((modes.branch != Branch.DECAY) | (log_r1 > 0.0)) & (w > 0.0)
     operands = modes.log_r0, log_r1, log_ratio
-    time = by_curve(modes.order, modes.branch, "elapsed", *operands) / modes.rate
+    time = by_curve(modes.order, modes.branch, elapsed, *operands) / modes.rate
     return np.where(w == modes.eps, 0.0, np.where(ahead, time, np.inf))
 
 
@@ -345,5 +369,14 @@ def _velocity_block(
     inertia: Array,
     unit: Array,
 ) -> Array:
-    push = lam - variance * rational_power(w, gap, L)
-    return unit * L * w * rational_power(w, inertia, L) * push
+    damping = variance * rational_power(w, gap, L)
+    if not np.isfinite(damping).all():
+        by_logs = np.exp(np.log(variance) + gap / L * np.log(w))
+        damping = np.where(np.isfinite(damping), damping, by_logs)
+    push = lam - damping
+    speed = unit * L * w * rational_power(w, inertia, L) * push
+    if np.isfinite(speed).all():
+        return speed
+    # a factor may be no float though the product is one
+    log_speed = np.log(unit * L) + (1.0 + inertia / L) * np.log(w) + np.log(np.abs(push))
+    return np.where(np.isfinite(speed), speed, np.sign(push) * np.exp(log_speed))

@@ -102,11 +102,11 @@ class Objective:
 
     def gap(self, L: ArrayLike, decoder_depth: ArrayLike = 1) -> Any:
         """``k = N - m``: the number of layers between the target and the prediction."""
-        return _validate.depth("L", L)[()] + _decoder(decoder_depth) - self.layer(L)
+        return _layers(L, decoder_depth) - self.layer(L)
 
     def inertia(self, L: ArrayLike, decoder_depth: ArrayLike = 1) -> Any:
         """``N - 2 + m``: a small mode grows at the relative rate ``lam u**(N - 2 + m)``."""
-        return _validate.depth("L", L)[()] + _decoder(decoder_depth) - 2 + self.layer(L)
+        return _layers(L, decoder_depth) - 2 + self.layer(L)
 
     def order(self, L: ArrayLike, decoder_depth: ArrayLike = 1) -> Any:
         """``c = 2 (N - 1) / k``, the order of the master curve, written ``1 + (N - 2 + m) / k``."""
@@ -138,7 +138,12 @@ class Objective:
         """
         rho, depth = _validate.real("rho", rho), _validate.depth("L", L)
         gap = np.asarray(self.gap(L, decoder_depth))
-        return plateau_amplitude(rho, depth.astype(np.float64), gap.astype(np.float64))[()]
+        shape = _validate.together(rho=rho, L=depth, decoder_depth=gap)
+        # one axis at least, in which NumPy's powers round as in many
+        rest = plateau_amplitude(
+            np.atleast_1d(rho), depth.astype(np.float64), gap.astype(np.float64)
+        )
+        return rest.reshape(shape)[()]
 
 
 def order_from(inertia: Any, gap: Any) -> Any:
@@ -152,8 +157,12 @@ def plateau_amplitude(rho: Array, L: Array, gap: Array) -> Array:
         return rational_power(np.maximum(rho, 0.0), L, gap)
 
 
-def _decoder(decoder_depth: ArrayLike) -> Any:
-    return _validate.depth("decoder_depth", decoder_depth)[()]
+def _layers(L: ArrayLike, decoder_depth: ArrayLike) -> Any:
+    """``N = L + P``."""
+    encoder = _validate.depth("L", L)
+    decoder = _validate.depth("decoder_depth", decoder_depth)
+    _validate.together(L=encoder, decoder_depth=decoder)
+    return encoder[()] + decoder[()]
 
 
 JEPA = Objective(target_layer=None)

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlnflow import _validate
 from dlnflow._course import Modes, pace, prepare
+from dlnflow._power import rational_power
 from dlnflow.clock import Clock
 from dlnflow.objective import JEPA, MAE, Objective, as_objective, order_from
 
@@ -67,11 +68,11 @@ def critical_time_published(
     >>> float(paper), float(dlnflow.critical_time(1.0, 0.5, 1).round(2))
     (1000.0, 1008.43)
     """
-    modes = _door(lam, rho, L, eps, objective, decoder_depth, clock, variance)
+    modes, shape = _door(lam, rho, L, eps, objective, decoder_depth, clock, variance)
     formula = _published_jepa if as_objective(objective) == JEPA else _published_mae
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+    with np.errstate(all="ignore"):
         times = np.where(modes.rho > 0.0, formula(modes) / (modes.L * modes.unit), np.inf)
-    return _spread(times, modes, decoder_depth)
+    return _spread(times, shape)
 
 
 def published(objective: str | Objective, decoder_depth: ArrayLike = 1) -> bool:
@@ -84,14 +85,18 @@ def _published_jepa(modes: Modes) -> Array:
     total = np.zeros(np.broadcast_shapes(modes.rho.shape, modes.L.shape, modes.eps.shape))
     for n in range(1, 2 * int(modes.L.max())):
         exponent = 2 * modes.L - n - 1
-        term = modes.L / (n * np.abs(modes.rho) ** exponent * modes.eps ** (n / modes.L))
-        total += np.where(exponent >= 0, term, 0.0)
+        of_rho = rational_power(np.abs(modes.rho), exponent, np.ones(1))
+        power = of_rho * rational_power(modes.eps, np.array([float(n)]), modes.L)
+        if not (power.min() > 0.0 and power.max() < np.inf):  # one factor alone may be no float
+            log_power = exponent * np.log(np.abs(modes.rho)) + n / modes.L * np.log(modes.eps)
+            power = np.where((power > 0.0) & (power < np.inf), power, np.exp(log_power))
+        total += np.where(exponent >= 0, modes.L / (n * power), 0.0)
     return total / np.abs(modes.lam)
 
 
 def _published_mae(modes: Modes) -> Array:
     excess = np.maximum(modes.L - 1, 1)
-    deep = modes.L / (excess * modes.eps ** (excess / modes.L))
+    deep = modes.L / (excess * rational_power(modes.eps, excess, modes.L))
     return np.where(modes.L > 1, deep, np.log(1.0 / modes.eps)) / np.abs(modes.lam)
 
 
@@ -120,8 +125,9 @@ def critical_time_remainder(
     -------
     float or array
         The broadcast shape of all arguments. The formula's own value also where the mode starts
-        above the fraction, and its exact critical time is 0; 0 for ``rho <= 0``, where both times
-        are infinite.
+        above the fraction, and its exact critical time is 0; above the plateau its principal value;
+        minus infinity for ``eps`` at the plateau itself. 0 for ``rho <= 0``, where both times are
+        infinite.
 
     Raises
     ------
@@ -147,41 +153,52 @@ def critical_time_remainder(
     269.273253
     """
     fraction = _validate.fraction("p", p)
-    modes = _door(lam, rho, L, eps, objective, decoder_depth, clock, variance)
-    _validate.together(p=fraction, lam=modes.lam, rho=modes.rho, L=modes.L, eps=modes.eps)
+    modes, shape = _door(lam, rho, L, eps, objective, decoder_depth, clock, variance, fraction)
     formula = _remainder_jepa if as_objective(objective) == JEPA else _remainder_mae
     with np.errstate(all="ignore"):
-        kappa = as_objective(objective).rate(modes.lam, modes.rho, modes.L) * modes.unit
-        log_q0 = pace(modes).log_r0
-        q_p = fraction ** (modes.gap / modes.L)
-        left_out = formula(modes, q_p, log_q0) / kappa
-    return _spread(np.where(modes.rho > 0.0, left_out, 0.0), modes, decoder_depth)
+        log_qp = modes.gap / modes.L * np.log(np.atleast_1d(fraction))
+        left_out = formula(modes, log_qp, pace(modes).log_r0) / modes.unit
+    return _spread(np.where(modes.rho > 0.0, left_out, 0.0), shape)
 
 
-def _spread(times: Array, modes: Modes, decoder_depth: ArrayLike) -> Any:
+def _spread(times: Array, shape: tuple[int, ...]) -> Any:
     """In the shape of all arguments, those included that do not enter the formula."""
-    rest = modes.lam.shape, modes.variance.shape, np.shape(decoder_depth)
-    return np.broadcast_to(times, np.broadcast_shapes(times.shape, *rest)).copy()[()]
+    return np.broadcast_to(times, shape or (1,)).reshape(shape).copy()[()]
 
 
-def _remainder_jepa(modes: Modes, q_p: Array, log_q0: Array) -> Array:
-    powers = np.zeros(np.broadcast_shapes(q_p.shape, modes.L.shape))
+def _log_kappa(modes: Modes) -> Array:
+    excess = modes.inertia / modes.gap * np.log(np.abs(modes.rho))
+    return np.log(modes.gap * np.abs(modes.lam)) + excess
+
+
+def _remainder_jepa(modes: Modes, log_qp: Array, log_q0: Array) -> Array:
+    log_largest = -(2 * modes.L - 1) * log_qp  # of the powers: split off, it may be no float
+    powers = np.zeros(log_largest.shape)
     for n in range(1, 2 * int(modes.L.max())):
-        powers += np.where(n < 2 * modes.L, q_p**-n / n, 0.0)
+        powers += np.where(n < 2 * modes.L, np.exp(-n * log_qp - log_largest) / n, 0.0)
+    logit_qp = log_qp - np.log(-np.expm1(log_qp))
     logit_q0 = log_q0 - np.log(np.abs(np.expm1(log_q0)))
-    return np.log(q_p / (1.0 - q_p)) - powers - logit_q0
+    total = (logit_qp - logit_q0) * np.exp(-log_largest) - powers
+    return total * np.exp(log_largest - _log_kappa(modes))
 
 
-def _remainder_mae(modes: Modes, q_p: Array, log_q0: Array) -> Array:
+def _remainder_mae(modes: Modes, log_qp: Array, log_q0: Array) -> Array:
     from scipy.special import hyp2f1
 
-    q0 = np.exp(log_q0)
-    b = 2.0 - order_from(modes.inertia, modes.gap)
+    q_p, q0 = np.exp(log_qp), np.exp(log_q0)
+    order = order_from(modes.inertia, modes.gap)
+    b = 2.0 - order
     first = np.where(modes.L > 1, b - 1.0, 1.0)
     to_plateau = q_p**first / first * hyp2f1(1.0, first, b, q_p)
-    from_start = q0**b / b * hyp2f1(1.0, b, b + 1.0, q0)
-    logistic = np.log(q_p / (1.0 - q_p)) + np.log(modes.rho) + np.log1p(-q0)
-    return np.where(modes.L > 1, to_plateau - from_start, logistic)
+    from_start = q0**b / b * hyp2f1(1.0, b, b + 1.0, np.minimum(q0, 1.0))
+    # above the plateau the principal value, by the integral from infinity
+    beyond = q0**-order / order * hyp2f1(1.0, order, order + 1.0, np.minimum(1.0 / q0, 1.0))
+    from_start = np.where(
+        q0 > 1.0, beyond + np.pi / np.tan(np.pi * first) - q0**first / first, from_start
+    )
+    logit_qp = log_qp - np.log(-np.expm1(log_qp))
+    logistic = logit_qp + np.log(modes.rho) + np.log(np.abs(np.expm1(log_q0)))
+    return np.where(modes.L > 1, to_plateau - from_start, logistic) / np.exp(_log_kappa(modes))
 
 
 def _door(
@@ -193,10 +210,22 @@ def _door(
     decoder_depth: ArrayLike,
     clock: Clock,
     variance: ArrayLike | None,
-) -> Modes:
+    p: Array | None = None,
+) -> tuple[Modes, tuple[int, ...]]:
+    """Modes with one axis at least, and the shape of all arguments together."""
     if not published(objective, decoder_depth):
         raise ValueError(
             "objective must be 'jepa' or 'mae' and decoder_depth 1, for which the paper publishes "
             f"a formula: got {objective!r} with decoder_depth = {decoder_depth!r}"
         )
-    return prepare(lam, rho, L, eps, objective, decoder_depth, clock, variance)
+    modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, variance)
+    shape = _validate.together(
+        p=p,
+        lam=modes.lam,
+        rho=modes.rho,
+        L=modes.L,
+        eps=modes.eps,
+        variance=modes.variance,
+        decoder_depth=decoder_depth,
+    )
+    return Modes(*map(np.atleast_1d, modes.fields)), shape

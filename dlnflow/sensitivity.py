@@ -1,13 +1,13 @@
 """How the amplitude moves with what it depends on: exact derivatives of the closed form.
 
-The mode equation has two scaling symmetries: ``lam`` only sets the pace, and ``rho`` only the pace
-and the size. With ``g = w' / w``, ``b = k / L`` and ``alpha = (N - 2 + m) / L`` they give
+With ``b = k / L``, ``a = c - 1`` and the scaled time ``x``, ``log q`` answers to the logarithms of
+time, start and fixed point as `dlnflow._response` has it, and ``w = (|q| |rho|)**(1 / b)``:
 
-    d log w / d log |lam| = t g(w)
-    d log w / d log eps   = g(w) / g(eps)
-    d log w / d log |rho| = (1 + alpha t g(w) - g(w) / g(eps)) / b
+    d log w / d log |lam| = d log w / d log t = (d log |q| / d log x) / b
+    d log w / d log eps   = d log |q| / d log |q0|
+    d log w / d log |rho| = (1 + a d log |q| / d log x - d log |q| / d log |q0|) / b
 
-on every branch, with nothing left to integrate.
+on every branch; the last line, which cancels, is the answer of ``log |q|`` to the fixed point.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow import _validate
-from dlnflow._course import launch, prepare
+from dlnflow._course import Modes, by_curve, launch, prepare
+from dlnflow._response import responses
 from dlnflow.clock import Clock
-from dlnflow.modes import amplitude_block
+from dlnflow.modes import amplitude_block, scaled_time
 from dlnflow.objective import Objective
 
 Array = NDArray[np.float64]
@@ -89,53 +90,36 @@ def sensitivities(
     time = _validate.not_negative("t", t)
     w = modes.over(amplitude_block, launch, t=time)
     with np.errstate(all="ignore"):
-        growth, *slopes = log_slopes(
-            time,
-            np.log(w),
-            np.log(np.abs(modes.lam)),
-            np.log(np.abs(modes.rho)),
-            np.log(modes.eps),
-            sign=np.sign(modes.rho),
-            pace=modes.unit * modes.L,
-            inertia=modes.inertia / modes.L,
-            power=modes.gap / modes.L,
-        )
-    if not np.isfinite(slopes).all():
+        return _partial_derivatives(w, time, modes)
+
+
+def _partial_derivatives(w: Any, time: Array, modes: Modes) -> Sensitivities:
+    rank = max(np.ndim(w), 1)
+    t, *fields = (a.reshape((1,) * (rank - a.ndim) + a.shape) for a in (time, *modes.fields))
+    aligned = Modes(*fields)
+    lam, rho, eps = aligned.lam, aligned.rho, aligned.eps
+    here = launch(aligned)
+    if not here.log_r0.all():
         raise ValueError(
             "eps must differ from the plateau, where a mode stays for ever: got eps = rho**(L / k)"
         )
-    shape = np.shape(w)
-    partial = [
-        np.broadcast_to(w * slope / base, shape)[()]
-        for slope, base in zip(slopes, (modes.lam, modes.rho, modes.eps), strict=True)
-    ]
-    by_lam, by_rho, by_eps = partial
-    return Sensitivities(w, by_lam, by_rho, by_eps, np.broadcast_to(w * growth, shape)[()])
+    x = scaled_time(t, here)
+    log_r, by_x, by_start, by_fixed_point = by_curve(
+        here.order, here.branch, responses, x, here.log_r0, stacked=4
+    )
+    b, shape = here.gap / here.L, np.shape(w)
+    log_w = np.log(eps) + (log_r - here.log_r0) / b
 
+    def partial(slope: Array, by: Array) -> Any:
+        """``w slope / by``; of the logarithms, since the product may be a float and ``w`` none."""
+        size = np.exp(log_w + np.log(np.abs(slope)) - np.log(np.abs(by)))
+        value = np.sign(slope) * np.sign(by) * size
+        return np.broadcast_to(value, shape or (1,)).reshape(shape).copy()[()]
 
-def log_slopes(
-    t: Array,
-    log_w: Array,
-    log_lam: Array,
-    log_rho: Array,
-    log_eps: Array,
-    *,
-    sign: Any,
-    pace: Any,
-    inertia: Any,
-    power: Any,
-) -> tuple[Array, Array, Array, Array]:
-    """``w' / w``, and the derivatives of ``log w`` by ``log |lam|``, ``log |rho|``, ``log eps``.
-
-    ``pace`` is ``L`` times the network time in one unit of the clock, ``inertia`` stands for
-    ``alpha`` and ``power`` for ``b``.
-    """
-
-    def relative_growth(height: Array) -> Array:
-        speed = sign * pace * np.exp(log_lam + inertia * height)
-        return speed * (1.0 - sign * np.exp(power * height - log_rho))
-
-    growth = relative_growth(log_w)
-    by_eps = growth / relative_growth(log_eps)
-    by_lam = t * growth
-    return growth, by_lam, (1.0 + inertia * by_lam - by_eps) / power, by_eps
+    return Sensitivities(
+        w,
+        lam=partial(np.where(by_x == 0.0, 0.0, x * by_x) / b, lam),
+        rho=partial(by_fixed_point / b, rho),
+        eps=partial(by_start, eps),
+        t=partial(by_x / b, 1.0 / here.rate),
+    )

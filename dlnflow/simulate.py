@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from dlnflow import _validate
 from dlnflow._course import prepare
 from dlnflow.clock import Clock, label
-from dlnflow.critical_time import critical_time
+from dlnflow.critical_time import critical_time, log_critical_time
 from dlnflow.grid import TimeGrid, given_grid, resolving_grid
 from dlnflow.integrate import ModeEquation
 from dlnflow.modes import amplitude, learned_fraction, plateau
@@ -195,7 +195,8 @@ class Trajectories:
 
     def learning_order(self, p: float = 0.5) -> NDArray[np.intp]:
         """Indices of the (flattened) modes, first learned first; never learned ones come last."""
-        return np.argsort(np.ravel(self.critical_time(p)), kind="stable")
+        times = log_critical_time(**self._settings(), p=p)
+        return np.argsort(np.ravel(times), kind="stable")
 
     def to_dataframe(self) -> pd.DataFrame:
         """One row per mode and time: objective, mode, lam, rho, L, eps, t, w, learned."""
@@ -224,8 +225,8 @@ class Trajectories:
         return {**arrays, "objective": self.objective, "clock": self.clock}
 
     def __repr__(self) -> str:
-        times = self.critical_time()
-        never, above = int(np.sum(np.isinf(times))), int(np.sum(times == 0.0))
+        times = log_critical_time(**self._settings())
+        never, above = (int(np.sum(times == at)) for at in (np.inf, -np.inf))
         note = f", {never} of them never learned" if never else ""
         note += f", {above} starting above half of their plateau" if above else ""
         return (

@@ -15,7 +15,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow import _estimate, _spectrum_text, _validate, uncertainty
-from dlnflow._covariance import centred, covariance, paired_samples, products, square
+from dlnflow._covariance import (
+    centred,
+    covariance,
+    described,
+    paired_samples,
+    products,
+    square,
+)
 from dlnflow._joint_basis import BASES, DEGENERATE, InBasis, alike_in_samples, joint_modes
 from dlnflow.critical_time import critical_time_table
 from dlnflow.objective import Objective
@@ -253,8 +260,9 @@ class Spectrum:
         ValueError, TypeError
             For samples that are missing or infinite, not in rows, of different shapes, fewer than
             two, without any variance, or so large or small that squares overflow or underflow; for
-            options out of range. With ``errors``, for fewer than two blocks, and for fewer samples
-            than two more than there are modes.
+            options out of range; for ``"ledoit-wolf"`` where it would leave no data, since ``x``
+            looks like uncorrelated features of one variance. With ``errors``, for fewer than two
+            blocks, and for fewer samples than two more than there are modes.
         ImportError
             For ``shrinkage="ledoit-wolf"`` without scikit-learn.
 
@@ -296,9 +304,10 @@ class Spectrum:
         context, target = centred(context), centred(target)
         rounding = 4.0 * d**0.5 * float(np.finfo(np.float64).eps)
         varying = np.delete(context, constant, axis=1)
+        covariances = products(context, target)
         part = _estimate.intensity(shrinkage, varying)
         spectrum = cls._of(
-            *products(context, target),
+            *covariances,
             rounding=rounding,
             basis=basis,
             n=n,
@@ -452,6 +461,11 @@ class Spectrum:
         Share of draws of ``lam`` and ``variance``: of a bootstrap its own, moved to the estimate;
         else 4000 of the normal law of ``lam`` and the logarithm of ``variance``, always the same.
 
+        Biased for few samples, since a critical time is a curved function of ``lam``. For two modes
+        that in truth are learned at once (variances 1.5 and 1, ``rho`` 0.45 and 0.61, L = 2), the
+        probability was on average 0.68 with 30 samples, 0.61 with 100, 0.56 with 300 and 0.53 with
+        1000, where 0.5 is right.
+
         Examples
         --------
         >>> import numpy as np
@@ -463,8 +477,13 @@ class Spectrum:
         >>> s.rho.round(1).tolist(), bool(s.order_probability(2, eps=0.01)[0, 1] > 0.95)
         ([0.9, 0.2], True)
         """
-        for name, value in (("L", L), ("eps", eps), ("p", p), ("decoder_depth", decoder_depth)):
-            _validate.single(name, value)
+        for name, value, check in (
+            ("L", L, _validate.depth),
+            ("eps", eps, _validate.positive),
+            ("p", p, _validate.fraction),
+            ("decoder_depth", decoder_depth, _validate.depth),
+        ):
+            _validate.single(name, check(name, value))
         return uncertainty.order_probability(
             self, self._known("order_probability"), L, eps, objective, p, decoder_depth
         )
@@ -622,13 +641,25 @@ def _samples(n: Any) -> int:
 
 
 def _features(name: str, features: Sequence[int | str], d: int, most: int) -> tuple[int | str, ...]:
-    given = tuple(features)
-    if len(given) > most or any(isinstance(one, int) and not 0 <= one < d for one in given):
-        raise ValueError(
-            f"{name} must hold at most {most} of the {d} features, by name or index from 0: "
-            f"got {given}"
-        )
-    return given
+    rule = (
+        f"{name} must hold at most {most} of the {d} features, by name or index from 0, none twice"
+    )
+    try:
+        given = None if isinstance(features, str | bytes) else tuple(features)
+    except TypeError:
+        given = None
+    if given is None or not all(map(_is_feature, given)):
+        raise TypeError(f"{rule}: got {described(features if given is None else given)}")
+    plain = tuple(one if isinstance(one, str) else int(one) for one in given)
+    places = [one for one in plain if not isinstance(one, str)]
+    inside = all(0 <= place < d for place in places)
+    if len(plain) > most or not inside or len(set(places)) < len(places):
+        raise ValueError(f"{rule}: got {described(plain)}")
+    return plain
+
+
+def _is_feature(one: Any) -> bool:
+    return isinstance(one, int | np.integer | str) and not isinstance(one, bool)
 
 
 def _warn_of_few(n: int, d: int) -> None:

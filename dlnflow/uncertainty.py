@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dlnflow.critical_time import critical_time
+from dlnflow.critical_time import log_critical_time
 from dlnflow.objective import Objective
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def order_probability(
 ) -> Array:
     """Chance that mode i is learned before mode j; see `Spectrum.order_probability`."""
     lam, variance = _likely(spectrum, errors)
-    times = critical_time(
+    times = log_critical_time(
         lam,
         lam / variance,
         L,

@@ -131,3 +131,21 @@ def test_critical_times_are_right_to_a_few_last_digits(objective, layer, L, eps)
     with mp.workdps(DIGITS):
         truth = elapsed(mp.mpf(0.5), **mode)
         assert abs(mp.mpf(float(got)) - truth) / truth < 5e-15
+
+
+@pytest.mark.parametrize(
+    ("lam", "rho", "L", "eps"),
+    [(1.0, 1e10, 20, 1e-3), (1e10, 1.0, 3, 1e-190), (1.0, 0.5, 20, 1e-14)],
+)
+def test_a_mode_from_far_below_reaches_its_plateau(lam, rho, L, eps):
+    critical = float(dlnflow.critical_time(lam, rho, L, eps=eps))
+    t = critical * np.array([0.0, 0.1, 0.5, 0.9, 0.999, 1.001, 1.1, 2.0, 10.0])
+    w = dlnflow.amplitude(t, lam, rho, L, eps=eps)
+    rest = float(dlnflow.plateau(rho, L))
+    assert (np.diff(w) >= 0.0).all()
+    assert w[4] < 0.5 * rest < w[5]
+    assert w[-3:] == pytest.approx(rest, rel=1e-12)
+    assert dlnflow.learned_fraction(t[-1], lam, rho, L, eps=eps) == pytest.approx(1.0, rel=1e-12)
+    mode = {"L": L, "P": 1, "target_layer": L, "eps": eps, "rho": rho, "lam": lam}
+    with mp.workdps(DIGITS):
+        assert all(promise_kept(float(one), when, mode) for one, when in zip(w, t, strict=True))

@@ -108,6 +108,8 @@ def test_a_mode_that_never_moves_is_told_of(tmp_path):
         ("t,y\n", "no measurements below the header"),
         ("t,y\n1,2,3\n", "line 2: 3 cells under 2 columns"),
         ("t,y\n1,two\n", "line 2, column 'y': 'two' is not a number"),
+        ("t,y\n1,1_000\n", "line 2, column 'y': '1_000' is not a number"),
+        ("mode,t,w\n0,0,1\n0,1_0,2\n", "line 3, column 't': '1_0' is not a number"),
         ("t\n1\n2\n", "no column beside 't'"),
         ("t,y\n0,1\n0,2\n", "t must rise from each time to the next: got repeated times"),
         (wide(w=-W), "w must not be negative beyond its noise"),

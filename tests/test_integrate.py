@@ -111,7 +111,7 @@ def test_what_is_integrated_is_velocity(branch, clock, monkeypatch):
         start = mode.pop("eps")
         for w in amplitudes:
             dy, dtau = handed["motion"](0.0, np.array([np.log(w / start), 0.0]))
-            slope = w * dy / (dtau * one._time_scale())
+            slope = w * dy / (dtau * np.exp(one._log_scale))
             assert slope == pytest.approx(
                 dlnflow.velocity(w, **mode, clock=clock), rel=1e-11, abs=0
             )
@@ -195,3 +195,17 @@ def test_an_integration_that_fails_says_so(monkeypatch):
     monkeypatch.setattr(scipy.integrate, "solve_ivp", gives_up)
     with pytest.raises(RuntimeError, match="step too small"):
         dlnflow.simulate(1.0, 0.5, 2, t=[0.0, 1.0], method="ode")
+
+
+@pytest.mark.parametrize("objective", ["jepa", "mae"])
+@pytest.mark.parametrize("rho", [-0.5, 0.0, 1e-3])
+def test_a_falling_mode_is_followed_to_the_end_of_the_floats(objective, rho):
+    modes = {"lam": 2.0 * rho, "rho": rho, "L": 2, "eps": 0.3, "variance": 2.0}
+    t = np.geomspace(1e-300, 1e308, 20)
+    ways = (
+        dlnflow.simulate(**modes, objective=objective, t=t, method=method)[objective].w
+        for method in ("exact", "ode")
+    )
+    exact, integrated = ways
+    assert exact[-2] > 0.0 or objective == "mae"
+    assert np.allclose(integrated, exact, rtol=1e-9, atol=0.0)

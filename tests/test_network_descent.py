@@ -295,6 +295,11 @@ def test_too_large_a_rate_is_told_with_its_step_and_what_was_recorded(objective,
     assert str(error).endswith(f"the largest stable rate is about {rate:.3g}")
     assert error.run.steps.tolist() == list(range(error.step))
     assert error.run.stopped == f"diverged at step {error.step}"
+    with pytest.raises(DivergenceError) as again:
+        descend(objective, lr=2.0 * rate, record=2, **settings)
+    assert again.value.run.steps.tolist() == [0, error.step - 1]
+    assert np.array_equal(again.value.run.encoder[-1], error.run.encoder[-1])
+    assert np.array_equal(again.value.run.t[-1:], error.run.t[-1:])
     for name in ("w", "loss", "product", "balance_defect", "off_diagonal"):
         assert np.isfinite(getattr(error.run, name)).all()
     calm = descend(objective, lr=0.9 * rate, **settings)
@@ -377,6 +382,78 @@ def test_what_was_reached_in_the_time_allowed_is_returned(monkeypatch):
             raise KeyboardInterrupt
 
     assert descend(progress=impatient).stopped == "interrupted"
+
+
+def ticking(monkeypatch):
+    """A wall clock on which every look takes a second."""
+    ticks = itertools.count()
+    fake = SimpleNamespace(perf_counter=lambda: float(next(ticks)))
+    monkeypatch.setattr("dlnflow.network._watch.time", fake)
+
+
+def same_as_asked_for(run, steps, **settings):
+    """Whether the last weights are those of a run that was asked for them."""
+    asked = descend(record=run.steps, steps=steps, **settings)
+    equal = np.array_equal(asked.t, run.t) and np.array_equal(asked.product, run.product)
+    return equal and asked.stopped is None
+
+
+def test_the_last_step_reached_is_kept_however_far_apart_the_recorded_ones_are(monkeypatch):
+    """And a billion steps need no memory before they are made."""
+    ticking(monkeypatch)
+    run = descend(steps=10**9, max_seconds=100, ema=0.5)
+    assert run.stopped == "max_seconds = 100 ran out"
+    assert run.steps.size == 2
+    assert 50 < run.steps[-1] < 101
+    assert same_as_asked_for(run, 10**9, ema=0.5)
+    late = descend(steps=10**9, record=[10**9], max_seconds=100)
+    assert late.steps.size == 1
+    assert same_as_asked_for(late, 10**9)
+
+
+def failing_after(count, error):
+    """A sampler that fails once the run has drawn so many batches."""
+    drawn = itertools.count()
+
+    def sampler(n, rng):
+        if n < 4096 and next(drawn) == count:
+            raise error
+        return gaussian_pairs(n, rng)
+
+    return sampler
+
+
+@pytest.mark.parametrize("record", [2, 400, [100]])
+def test_a_sampler_that_fails_costs_nothing_that_was_reached(record):
+    error = OSError("the disk is gone")
+    settings = {"steps": 1000, "batch_size": 8}
+    with pytest.raises(OSError, match="the disk is gone") as caught:
+        descend(record=record, sampler=failing_after(70, error), **settings)
+    assert caught.value is error
+    run = error.run
+    assert run.stopped == "OSError: the disk is gone"
+    assert run.steps[-1] == 70
+    assert same_as_asked_for(run, 1000, sampler=gaussian_pairs, batch_size=8)
+    assert any("the error's attribute run" in note for note in error.__notes__)
+
+
+def test_an_interrupt_inside_a_sampler_keeps_the_last_step():
+    sampler = failing_after(70, KeyboardInterrupt())
+    run = descend(steps=1000, record=2, sampler=sampler, batch_size=8)
+    assert run.stopped == "interrupted"
+    assert run.steps.tolist() == [0, 70]
+
+
+def test_samples_that_turn_bad_on_the_way_are_refused_with_the_run_so_far():
+    batches = itertools.count()
+
+    def sampler(n, rng):
+        x, y = gaussian_pairs(n, rng)
+        return x, y * (np.nan if n < 4096 and next(batches) == 9 else 1.0)
+
+    with pytest.raises(ValueError, match="sampler's y must be finite: got nan") as caught:
+        descend(sampler=sampler, batch_size=8)
+    assert caught.value.run.steps[-1] == 9
 
 
 X, Y = samples()

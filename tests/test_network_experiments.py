@@ -2,8 +2,10 @@
 
 import dataclasses
 import inspect
+import itertools
 import math
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -186,6 +188,64 @@ def test_an_interrupt_keeps_what_was_measured_and_says_so(run):
     assert len(made.table)
     assert np.isfinite(made.table.select_dtypes("number").to_numpy()).all()
     assert "stopped early: interrupted" in repr(made)
+
+
+@pytest.mark.parametrize(
+    ("run", "name"),
+    [
+        (
+            lambda progress: experiments.order(
+                L=2, eps=0.1, lr=0.1, batch_size=16, progress=progress
+            ),
+            "experiment",
+        ),
+        (
+            lambda progress: experiments.depth([1, 2, 3, 4, 5], eps=1e-2, progress=progress),
+            "experiment",
+        ),
+        (
+            lambda progress: experiments.initialisation(
+                np.geomspace(1e-3, 0.1, 20), progress=progress
+            ),
+            "experiment",
+        ),
+        (
+            lambda progress: validity.balance(np.geomspace(1e-3, 0.3, 40), progress=progress),
+            "map",
+        ),
+    ],
+)
+def test_an_error_on_the_way_carries_what_was_measured(run, name, monkeypatch):
+    monkeypatch.setattr("dlnflow.network._watch.time", a_second_a_look())
+    told = []
+
+    def report(share, text):
+        told.append(text)
+        if len(told) > 2:
+            raise OSError("full disk")
+
+    with pytest.raises(OSError, match="full disk") as caught:
+        run(report)
+    made = getattr(caught.value, name)
+    assert made.stopped == "OSError: full disk"
+    assert len(made.table)
+    assert "stopped early: OSError: full disk" in repr(made)
+
+
+def test_an_error_before_anything_was_measured_is_raised_as_it_is(monkeypatch):
+    def at_once(*_):
+        raise OSError("full disk")
+
+    monkeypatch.setattr(experiments, "gradient_flow", at_once)
+    with pytest.raises(OSError, match="full disk") as caught:
+        experiments.initialisation([1e-3], objective="jepa")
+    assert not hasattr(caught.value, "experiment")
+
+
+def a_second_a_look():
+    """A wall clock on which every look takes a second."""
+    ticks = itertools.count()
+    return SimpleNamespace(perf_counter=lambda: float(next(ticks)))
 
 
 def test_an_interrupt_before_anything_was_measured_is_one(monkeypatch):

@@ -13,7 +13,16 @@ from scipy.linalg import eigh
 from scipy.stats import ortho_group
 
 import dlnflow
-from dlnflow.network import Network, balanced, gaussian, gradient_descent, gradient_flow
+from dlnflow.network import (
+    Network,
+    balanced,
+    check_assumptions,
+    compare,
+    gaussian,
+    gradient_descent,
+    gradient_flow,
+    largest_stable_rate,
+)
 from dlnflow.network._network import defects
 
 EPS = 1e-2
@@ -220,8 +229,11 @@ def test_what_was_reached_in_the_time_allowed_is_returned():
     assert part.stopped == "max_seconds = 60 ran out"
     assert "stopped early: max_seconds = 60 ran out" in repr(part)
     assert 1 < part.t.size < 40
-    assert np.array_equal(part.t, full.t[: part.t.size])
-    assert np.array_equal(part.w, full.w[:, : part.t.size])
+    asked = part.t.size - 1
+    assert np.array_equal(part.t[:asked], full.t[:asked])
+    assert np.array_equal(part.w[:, :asked], full.w[:, :asked])
+    assert full.t[asked - 1] < part.t[-1] < full.t[asked]
+    assert apart(part.w, exact(part, "jepa", 2, 1)) < 1e-8
     assert np.isfinite(part.loss).all()
     assert "max_seconds" not in repr(full)
 
@@ -229,6 +241,7 @@ def test_what_was_reached_in_the_time_allowed_is_returned():
 def test_no_time_at_all_still_gives_a_run():
     run = long_run(max_seconds=1e-9)
     assert run.stopped.startswith("max_seconds = 1e-09")
+    assert 1 <= run.t.size <= 2
     assert run.w.shape == (3, run.t.size)
     assert run.w[:, 0] == pytest.approx(EPS)
 
@@ -251,6 +264,106 @@ def test_an_interrupt_leaves_a_clean_partial_run():
     assert 2 < run.t.size < 40
     assert apart(run.w, exact(run, "jepa", 2, 1)) < 1e-8
     assert np.isfinite(run.balance_defect).all()
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("method", ["DOP853", "Radau", "BDF"])
+@pytest.mark.parametrize("name", ["paper", "network"])
+def test_what_was_reached_before_the_only_time_asked_for_is_kept(method, name):
+    """Between two times, too, the last state of the integrator is there, at its own time."""
+    xx, yx, basis, *_ = rising(3)
+    net = random_bases(basis, 2, 1, 2)
+    settings = {"clock": name, "method": method, "rtol": 1e-9}
+    run = gradient_flow(net, xx, yx, t=[5000.0], max_seconds=60, **settings)
+    assert run.stopped == "max_seconds = 60 ran out"
+    assert 1.0 < run.t[-1] < 5000.0
+    assert run.w[0, -1] > 1.01 * EPS
+    again = gradient_flow(net, xx, yx, t=run.t, **settings)
+    assert again.stopped is None
+    assert run.w == pytest.approx(again.w, rel=1e-6)
+    assert run.loss == pytest.approx(again.loss, rel=1e-6)
+
+
+class ReportError(Exception):
+    """What a user's callable raises."""
+
+
+def broken_after(share_of_the_work):
+    """A progress callable that fails."""
+
+    def report(share, _):
+        if share > share_of_the_work:
+            raise ReportError("full disk")
+
+    return report
+
+
+@pytest.mark.usefixtures("clock")
+def test_an_error_on_the_way_carries_the_run_up_to_there():
+    with pytest.raises(ReportError, match="full disk") as caught:
+        long_run(progress=broken_after(0.5))
+    run = caught.value.run
+    assert run.stopped == "ReportError: full disk"
+    assert 2 < run.t.size < 40
+    assert apart(run.w, exact(run, "jepa", 2, 1)) < 1e-8
+    assert any("the error's attribute run" in note for note in caught.value.__notes__)
+
+
+@pytest.mark.usefixtures("clock")
+def test_an_error_in_the_last_report_carries_the_whole_run():
+    def report(_, text):
+        if text == "done":
+            raise ReportError("full disk")
+
+    with pytest.raises(ReportError) as caught:
+        long_run(progress=report)
+    assert caught.value.run.stopped is None
+    assert np.array_equal(caught.value.run.w, long_run().w)
+
+
+@pytest.mark.parametrize("method", ["auto", "Radau", "BDF"])
+@pytest.mark.parametrize("end", [1e12, 1e18, 1e30, 1e300])
+def test_a_flow_far_beyond_rest_ends_in_silence_and_says_where(end, method):
+    """Warnings are errors here: SciPy's Newton matrices stay regular."""
+    xx, yx, basis, _, rho = rising(2)
+    rest = dlnflow.plateau(rho, 1, objective="mae")
+    run = gradient_flow(
+        random_bases(basis, 1, 1, 0), xx, yx, "mae", [0.0, end], method=method, clock="network"
+    )
+    assert run.w[:, -1] == pytest.approx(rest, rel=1e-9)
+    if end == 1e12:
+        assert run.stopped is None
+    else:
+        assert run.stopped.startswith("double precision follows the flow no further")
+        assert 1e13 < run.t[-1] < 1e16
+    assert run.t.size == 2
+
+
+def test_a_mode_that_waits_a_billion_relaxation_times_is_not_taken_for_rest():
+    """Its velocity, 1e-18 at the start, is below what moves weights at any tolerance."""
+    lam, rho = np.array([1.0, 0.9]), np.array([0.9, 0.5])
+    net = Network([np.diag([0.5, 1e-9])], [np.diag([0.5, 1e-9])])
+    eps = np.array([[0.5], [1e-9]])
+    t = dlnflow.critical_time(0.9, 0.5, 1, eps=1e-9) * np.array([0.0, 0.5, 2.0])
+    run = gradient_flow(net, np.diag(lam / rho), np.diag(lam), t=t)
+    assert run.stopped is None
+    due = dlnflow.amplitude(t, lam[:, None], rho[:, None], 1, eps=eps)
+    assert run.w == pytest.approx(due, rel=1e-4)
+    assert due[1] == pytest.approx([1e-9, 2e-9, 0.5], rel=0.1)
+
+
+@pytest.mark.parametrize("method", ["DOP853", "Radau", "BDF", "auto"])
+def test_every_method_stops_after_so_many_steps_and_says_so(method, monkeypatch):
+    most = {"DOP853": 500, "Radau": 3 if method == "auto" else 20, "BDF": 80}
+    monkeypatch.setattr("dlnflow.network._solvers.MOST_STEPS", most)
+    xx, yx, basis, *_ = rising(2)
+    net = random_bases(basis, 1, 1, 1)
+    run = gradient_flow(net, xx, yx, t=[0.0, 1e30], method=method)
+    last = "Radau" if method == "auto" else method
+    assert run.stopped == f"{most[last]} steps of {last} did not reach the last time"
+    assert run.t[-1] > 0.1
+    monkeypatch.undo()
+    assert run.w == pytest.approx(gradient_flow(net, xx, yx, t=run.t).w, rel=1e-6)
 
 
 @pytest.mark.usefixtures("clock")
@@ -429,3 +542,53 @@ def test_modes_are_read_in_a_basis_that_exists():
     run = gradient_flow(NET, XX, YX, t=[0.0, 1.0])
     with pytest.raises(ValueError, match="basis must be one of 'data', 'generalised': got 'pca'"):
         run.amplitudes("pca")
+
+
+@pytest.mark.parametrize("objective", ["jepa", "mae"])
+@pytest.mark.parametrize("size", [1e-30, 1e-10, 1.0, 1e10])
+@pytest.mark.parametrize("eps", [1e-30, 1e-3, 30.0])
+def test_extreme_data_and_starts_are_met_in_silence_and_leave_no_gaps(objective, size, eps):
+    """Warnings are errors here, and no number is NaN."""
+    xx, yx = size * np.diag([2.0, 1.0, 0.0]), size * np.diag([1.0, 0.9, 0.0])
+    net = balanced(xx, yx, 2, eps=eps, objective=objective)
+    run = gradient_flow(net, xx, yx, objective, np.array([0.0, 1.0, 1e3, 1e12]) / size)
+    rate = largest_stable_rate(net, xx, yx, objective)
+    assert 0.0 < rate < math.inf
+    steps = gradient_descent(net, xx, yx, objective, lr=0.1 * rate, steps=50)
+    for one in (run, steps):
+        for name in ("w", "loss", "product", "balance_defect", "off_diagonal"):
+            assert np.isfinite(getattr(one, name)).all()
+        assert "Comparison" in repr(compare(one))
+    ema = 0.9 if objective == "jepa" else 0.0
+    found = check_assumptions(
+        xx, yx, network=net, objective=objective, lr=0.1 * rate, ema=ema, run=run
+    )
+    assert np.isfinite([check.measured for check in found]).all()
+
+
+def test_weights_without_a_finite_gradient_are_refused_by_name():
+    net = balanced(XX, YX, 2, eps=1e100)
+    for call in (
+        lambda: gradient_flow(net, XX, YX, t=[0.0, 1.0]),
+        lambda: gradient_descent(net, XX, YX, lr=0.1, steps=3),
+        lambda: largest_stable_rate(net, XX, YX),
+        lambda: check_assumptions(XX, YX, network=net, lr=0.1),
+    ):
+        with pytest.raises(ValueError, match=r"network must have weights whose .* up to 1e\+50"):
+            call()
+
+
+@pytest.mark.parametrize("d", [1, 13])
+def test_a_plateau_without_a_finite_gradient_is_refused_by_name(d):
+    net = balanced(np.eye(d), 1e100 * np.eye(d), 2, eps=0.1)
+    with pytest.raises(ValueError, match=r"sigma_yx must leave the .* up to 1e\+100 there"):
+        largest_stable_rate(net, np.eye(d), 1e100 * np.eye(d))
+
+
+@pytest.mark.parametrize("size", [1e-320, 1e-150])
+def test_weights_that_hardly_move_have_an_infinite_or_huge_stable_rate(size):
+    net = balanced([[1.0]], [[size]], 1, eps=0.1, objective="mae")
+    zero = Network([[[0.0]]], [[[0.0]]])
+    assert largest_stable_rate(net, [[1.0]], [[size]], "mae") > 1.0
+    found = check_assumptions([[1.0]], [[size]], network=zero, lr=0.1, ema=0.5)
+    assert np.isfinite([check.measured for check in found]).all()

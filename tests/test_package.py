@@ -297,6 +297,22 @@ def test_the_version_is_one_and_the_same():
         assert tomllib.loads(project.read_text())["project"]["version"] == version
 
 
+def test_the_lowest_supported_versions_are_those_that_are_tested():
+    constraints = ROOT.parent / "constraints-lowest.txt"
+    if not constraints.exists():
+        pytest.skip("not a checkout")
+    tested = dict(re.findall(r"^([\w-]+)==([\d.]+)\.\*$", constraints.read_text(), re.MULTILINE))
+    project = tomllib.loads((ROOT.parent / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    named = [
+        *project["dependencies"],
+        *(one for name in extras if name != "dev" for one in extras[name]),
+    ]
+    declared = dict(re.findall(r"^([\w-]+)>=([\d.]+)$", "\n".join(named), re.MULTILINE))
+    assert len(declared) > 10
+    assert tested == declared
+
+
 def test_figures_are_there_without_being_asked_for_and_cost_nothing_before():
     code = (
         "import sys, dlnflow; before = 'matplotlib' in sys.modules; dlnflow.plot.paper_panels;"

@@ -72,3 +72,22 @@ def test_clock_covariance_and_shapes_are_those_of_the_times():
 def test_refusals_name_the_argument(change, message):
     with pytest.raises(ValueError, match=message):
         dlnflow.critical_time_remainder(**{"lam": 1.0, "rho": 0.7, "L": 2, **change})
+
+
+@pytest.mark.parametrize("L", [1, 2, 3, 8])
+@pytest.mark.parametrize("eps", [0.3, 0.9, 1.5])
+def test_above_the_fraction_an_mae_s_remainder_is_the_formula_s_principal_value(L, eps):
+    with mp.workdps(40):
+        rho, c, b = mp.mpf("0.5"), mp.mpf(2 * L) / (L + 1), mp.mpf(L + 1) / L
+
+        def elapsed(q):
+            if L == 1:
+                return mp.log(abs(q / (1 - q)))
+            return mp.re(q ** (1 - c) / (1 - c) * mp.hyp2f1(1, 1 - c, 2 - c, q))
+
+        rate = (L + 1) * rho ** (c - 1) / L
+        exact = (elapsed(mp.mpf("0.5") ** b) - elapsed(mp.mpf(eps) ** b / rho)) / rate
+        paper = dlnflow.critical_time_published(1.0, 0.5, L, eps=eps, objective="mae")
+        truth = float(exact - mp.mpf(float(paper)))
+    got = dlnflow.critical_time_remainder(1.0, 0.5, L, eps=eps, objective="mae")
+    assert got == pytest.approx(truth, rel=1e-13)

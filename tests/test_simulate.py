@@ -301,3 +301,14 @@ def test_a_clock_only_scales_time(clock, longer, t, sim):
             there[name].critical_time() * longer, rel=1e-13
         )
         assert part.clock == clock
+
+
+def test_the_order_is_known_where_no_time_is_a_float():
+    sim = dlnflow.simulate(
+        [1.0, 1.0, 1.0, -1.0], [0.5, 1.0, 0.8, -0.5], 40, eps=1e-200, t=[0.0, 1.0]
+    )
+    assert np.isinf(sim["jepa"].critical_time()).all()
+    assert sim["jepa"].learning_order().tolist() == [1, 2, 0, 3]
+    assert "1 of them never learned" in repr(sim["jepa"])
+    tame = dlnflow.simulate([1.0, 1.0, 1.0], [0.5, 1.0, 0.8], 3)["jepa"]
+    assert tame.learning_order().tolist() == np.argsort(tame.critical_time()).tolist()

@@ -134,6 +134,18 @@ def test_only_what_the_paper_publishes_is_called_published():
         (("jepa", 1.5), ValueError, "L must be a positive integer: got 1.5"),
         (("jepa", [1, 2]), ValueError, "L must be a single value"),
         (("layer-4", 3), ValueError, "target_layer must lie in 0..L, here 0..3: got 4"),
+        (("jepa", 101), ValueError, "L must be at most 100, .* every depth at once.: got 101"),
+        (("jepa", 10**6), ValueError, "L must be at most 100, .*L=None derives"),
+        (
+            ("mae", 2, "paper", 10**6),
+            ValueError,
+            "decoder_depth must be at most 100, .*: got 1000000",
+        ),
+        (
+            ("layer-1000000",),
+            ValueError,
+            "objective must have a target_layer of at most 100, .*: got",
+        ),
         (("jepa", 2, "net"), ValueError, "clock must be 'paper' or 'network'.*got 'net'"),
         (("jepa", 2, dlnflow.Training(lr=1)), ValueError, "clock must be"),
         (("jepa", 2, "paper", 0), ValueError, "decoder_depth must be a positive integer: got 0"),
@@ -144,6 +156,13 @@ def test_bad_input_is_refused_by_name(arguments, error, words):
     named = dict(zip(("L", "clock", "decoder_depth"), rest, strict=False))
     with pytest.raises(error, match=words):
         symbolic.derive(objective, **named)
+
+
+def test_the_deepest_network_is_derived():
+    """At the bound; it takes about a second."""
+    d = symbolic.derive("jepa", L=100, decoder_depth=100)
+    assert d.order == sp.Rational(398, 100)
+    assert symbolic.derive("jepa", L=100).order == 200
 
 
 def test_functions_take_arrays_by_position_or_name_and_say_what_they_take():

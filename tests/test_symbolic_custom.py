@@ -176,3 +176,108 @@ GOOD = {"encoder": w, "decoder": v, "frozen": {tau: 1}}
 def test_a_loss_that_cannot_be_taken_is_refused_by_name(loss, given, error, words):
     with pytest.raises(error, match=words):
         derive_mode_ode(loss, **given)
+
+
+z = sp.Symbol("z", positive=True)
+deep = v * w
+for _ in range(3000):
+    deep = sp.sin(deep, evaluate=False)
+NO_COUNTS = [
+    *(True, False, np.True_, sp.true, "2", None, 1j, [], 2.5, np.float64(2.5), sp.Rational(1, 2)),
+    *(np.nan, np.inf, -np.inf, np.float32("inf"), sp.nan, sp.oo, sp.zoo),
+    *(0, -1, np.int64(0), np.int64(-3), -(10**5000), sp.Symbol("z"), symbolic.m, deep),
+]
+
+
+@pytest.mark.parametrize("name", ["encoder", "decoder"])
+@pytest.mark.parametrize("count", NO_COUNTS, ids=range(len(NO_COUNTS)))
+def test_what_is_no_number_of_layers_is_refused(name, count):
+    symbol = {"encoder": w, "decoder": v}[name]
+    with pytest.raises(
+        ValueError,
+        match=f"^{name} must say a positive integer number of layers: got .* for {symbol}$",
+    ):
+        derive_mode_ode(ERROR, **{**GOOD, name: {symbol: count}})
+
+
+@pytest.mark.parametrize("count", [2, np.int64(2), np.uint8(2), 2.0, np.float32(2), sp.Integer(2)])
+def test_whole_numbers_of_any_library_count_layers(count):
+    d = derive_mode_ode(ERROR, **{**GOOD, "encoder": {w: count}})
+    assert d.mode_ode == derive_mode_ode(ERROR, **{**GOOD, "encoder": {w: 2}}).mode_ode
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "words"),
+    [
+        *(
+            ({"encoder": one}, TypeError, "^encoder must hold SymPy symbols: got ")
+            for one in (True, np.True_, 2, "wv", b"w", np.array(2), sp.true, w**2, [w, None], deep)
+        ),
+        *(
+            ({"parameters": one}, TypeError, "^parameters must hold SymPy symbols: got ")
+            for one in (True, None, "b", ["b"], {2: z}, sp.false)
+        ),
+        *(
+            ({"frozen": {tau: one}}, TypeError, "^frozen must map tau to an expression: got ")
+            for one in (True, np.True_, sp.true, "w", 1j, [w], w > 1)
+        ),
+        *(
+            ({"frozen": {tau: one}}, ValueError, "^frozen's value of tau must be real and finite")
+            for one in (np.nan, np.inf, np.float64("nan"), sp.oo, sp.nan, sp.zoo, sp.I * w)
+        ),
+        *(
+            ({"frozen": {tau: one}}, ValueError, "^frozen's value of tau must be")
+            for one in (deep, w ** (10**9), 10**5000, sp.Integral(w, w), sp.Piecewise((w, w > 1)))
+        ),
+        ({"encoder": [w, w]}, ValueError, "declared once: got w again"),
+        ({"encoder": {w: symbolic.L, symbolic.u: 1}}, ValueError, "derivation's own: got u"),
+        # the index of the sums of step 9
+        (
+            {"encoder": {w: sp.Symbol("n", integer=True, positive=True)}},
+            ValueError,
+            "^encoder must not be a symbol of the derivation's own: got n",
+        ),
+        ({"clock": None}, ValueError, "^clock must be"),
+        ({"clock": ["paper"]}, ValueError, "^clock must be"),
+        ({"clock": {"paper"}}, ValueError, "^clock must be"),
+    ],
+)
+def test_an_argument_that_cannot_be_taken_is_refused_by_name(given, error, words):
+    with pytest.raises(error, match=words):
+        derive_mode_ode(ERROR, **{**GOOD, **given})
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        (deep, "small enough to print and evaluate: maximum recursion"),
+        (v * w * sp.Integer(10) ** 5000, "small enough to print and evaluate: Exceeds the limit"),
+        ((v * w) ** (10**9), r"small enough to evaluate \(.*\): got 1000000000 in it"),
+        (sp.Sum(v * w, (symbolic.L, 1, 3)), "written with numbers, symbols, sums"),
+        (v * w * sp.Piecewise((v, w > 1), (w, True)), "written with numbers, symbols, sums"),
+        (v * w * sp.Symbol("x", commutative=False), "real and finite|written with numbers"),
+        (v * w + sp.O(w), "written with numbers, symbols, sums"),
+        (v * w * sp.sqrt(-1 - lam), "real and finite"),
+        ((v * w) ** 501 - (v * w) ** 500, "an order of at most 400, .*: got 500"),
+    ],
+    ids=range(9),
+)
+def test_a_loss_beyond_what_can_be_derived_is_refused(loss, words):
+    with pytest.raises(ValueError, match=f"^loss must .*{words}"):
+        derive_mode_ode(loss, encoder=w, decoder=v)
+
+
+@pytest.mark.parametrize("name", ["encoder", "decoder"])
+@pytest.mark.parametrize("count", [101, 10**6, 10**5000], ids=["101", "10**6", "10**5000"])
+def test_a_product_too_deep_is_refused(name, count):
+    with pytest.raises(ValueError, match=f"^{name} must have at most 100 layers, .*: got"):
+        derive_mode_ode(ERROR, **{**GOOD, name: {{"encoder": w, "decoder": v}[name]: count}})
+
+
+def test_roots_of_high_powers_are_left_as_an_equation():
+    """Factors of a polynomial of degree 200 take minutes."""
+    decay = beta / 2 * (v**2 + 100 * w ** sp.Rational(2, 100))
+    loss = ERROR + decay
+    d = derive_mode_ode(loss, encoder={w: 100}, decoder=v, frozen={tau: w}, parameters=[beta])
+    assert [point.w for point in d.fixed_points] == [0]
+    assert "Further ones are the positive solutions of" in d["7"].explanation

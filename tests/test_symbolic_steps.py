@@ -196,6 +196,98 @@ def test_a_step_can_be_replaced_like_any_record(jepa):
         jepa["8"].title = "changed"
 
 
+@pytest.mark.parametrize("L", [30, 100])
+def test_the_integral_holds_in_deep_networks(L):
+    """Sums of as many powers of 1/q as twice the depth: differences of them lose digits."""
+    symbolic.derive("jepa", L)["9"].check()
+
+
+def nested(expression, levels=3000):
+    for _ in range(levels):
+        expression = sp.cos(expression, evaluate=False)
+    return expression
+
+
+k = sp.Symbol("k", integer=True, positive=True)
+rho = symbolic.rho
+NOT_EVALUATED = [
+    (nested(rho), "RecursionError: maximum recursion depth"),
+    (sp.Integer(10) ** 5000, "ValueError: Exceeds the limit"),
+    (rho ** (10**9), "1000000000 is too large to evaluate: exponents"),
+    ((1 + rho) ** (-(10**9)), "-1000000000 is too large"),
+    (rho ** (rho ** (rho ** (100 + rho))), "is too large"),
+    (rho ** (L ** (L**40)), "is too large"),
+    (sp.Sum(sp.sin(k * rho), (k, 1, 10**7)), "9999999 is too large"),
+    (sp.Product(k + rho, (k, 1, 10**7)), "9999999 is too large"),
+    (sp.factorial(10**8 * rho), "is too large"),
+    (sp.Derivative(rho**rho, (rho, 10**5), evaluate=False), "100000 is too large"),
+]
+
+
+@pytest.mark.parametrize(("claim", "reason"), NOT_EVALUATED, ids=[r for _, r in NOT_EVALUATED])
+def test_what_cannot_be_evaluated_is_undecided_with_the_reason(jepa, claim, reason):
+    fraction, order, rate, law = jepa["8"].statement
+    claimed = jepa["8"].with_statement(fraction, order, sp.Eq(rate.lhs, claim, evaluate=False), law)
+    with pytest.raises(UndecidedError) as undecided:
+        claimed.check()
+    assert reason in str(undecided.value)
+    assert undecided.value.statement is not None
+    table = dataclasses.replace(jepa, steps=(claimed, jepa["8"])).verify()
+    assert table["holds"].tolist() == [None, True]
+    assert table["how"][0].startswith("undecided: step 8, ")
+
+
+@pytest.mark.parametrize(
+    "claim", [nested(symbolic.w), symbolic.w ** (10**9)], ids=["deep", "large"]
+)
+def test_a_conjecture_that_cannot_be_evaluated_is_undecided(jepa, claim):
+    with pytest.raises(UndecidedError):
+        jepa.check_mode_ode(claim)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RecursionError("too deep"),
+        MemoryError("no memory"),
+        NotImplementedError("no such limit"),
+        sp.PolynomialError("no polynomial"),
+        AssertionError("unexpected"),
+        AttributeError("no such part"),
+        ZeroDivisionError("by zero"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_whatever_stops_a_check_leaves_the_step_undecided(jepa, error):
+    def route(statement):
+        raise error
+
+    stopped = dataclasses.replace(jepa["8"], route=route)
+    table = dataclasses.replace(jepa, steps=(stopped, jepa["8"])).verify()
+    assert table["holds"].tolist() == [None, True]
+    assert f"it cannot be checked: {type(error).__name__}: {error}" in table["how"][0]
+    with pytest.raises(UndecidedError) as undecided:
+        stopped.check()
+    assert undecided.value.__cause__ is error
+
+
+def test_a_sum_of_unknown_length_is_refused(jepa):
+    fraction, order, rate, law = jepa["8"].statement
+    unknown = sp.Eq(rate.lhs, sp.Sum(rho**k, (k, 1, sp.Symbol("N", integer=True))))
+    with pytest.raises(DerivationError, match="nothing says what N is"):
+        jepa["8"].with_statement(fraction, order, unknown, law).check()
+
+
+def test_an_integral_is_evaluated_by_quadrature(jepa):
+    """SymPy would look for a closed form for minutes."""
+    z = sp.Symbol("z", positive=True)
+    fraction, order, rate, law = jepa["8"].statement
+    wrong = sp.Eq(rate.lhs, sp.Integral(sp.sin(z**z), (z, 0, rho)), evaluate=False)
+    with pytest.raises(DerivationError, match="does not hold") as refused:
+        jepa["8"].with_statement(fraction, order, wrong, law).check()
+    assert refused.value.residual != 0
+
+
 def test_verify_reports_a_step_that_fails_and_one_that_is_undecided(jepa):
     false = jepa["8"].with_statement(sp.Eq(no.q, no.w), *jepa["8"].statement[1:])
 

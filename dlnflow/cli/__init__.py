@@ -1,5 +1,6 @@
 """The ``dlnflow`` command."""
 
-from dlnflow.cli._app import app, main
+from dlnflow.cli._app import app
+from dlnflow_command import main
 
 __all__ = ["app", "main"]

@@ -15,7 +15,7 @@ from dlnflow.cli._figures import figures
 from dlnflow.cli._identify import identify
 from dlnflow.cli._modes import modes
 from dlnflow.cli._reading import InputError, numbers
-from dlnflow.cli._refusals import OneLineErrors, library_refusals, say, working
+from dlnflow.cli._refusals import EXIT_CODES, OneLineErrors, library_refusals, say, working
 from dlnflow.cli._tables import Format, chosen_format, thinned, write, writing
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ app = typer.Typer(
     name="dlnflow",
     cls=OneLineErrors,
     help="Closed-form learning dynamics of deep linear self-supervised networks: which modes a "
-    "JEPA and an MAE learn, in what order, and when.",
+    f"JEPA and an MAE learn, in what order, and when.\n\n{EXIT_CODES}",
     epilog="Example: dlnflow table --lam 1,1 --rho 1,0.5 -L 1,3",
     invoke_without_command=True,
     add_completion=False,
@@ -93,6 +93,7 @@ def _simulate(
     out: options.Out = None,
 ) -> None:
     """Trajectories: amplitude w and learned fraction of every mode against time."""
+    form = chosen_format(form, out)
     given = options.modes(lam, rho, variance, modes)
     counting = options.clock(clock, lr, loss, outputs)
     t = None if times is None else numbers("times", times)
@@ -108,7 +109,7 @@ def _simulate(
             method=method,
         )
         frame = sim.to_dataframe()
-    if chosen_format(form, out) is Format.table:
+    if form is Format.table:
         say(repr(sim))
     series = sum(part.rho.size for part in sim.values())
     _hand_over(frame, form, out, series)
@@ -134,6 +135,7 @@ def _table(
     out: options.Out = None,
 ) -> None:
     """Critical times: measured on an integrated trajectory, exact, and as the paper has them."""
+    form = chosen_format(form, out)
     given = options.modes(lam, rho, variance, modes)
     counting = options.clock(clock, lr, loss, outputs)
     depths, starts = numbers("L", depth), numbers("eps", eps)
@@ -172,9 +174,8 @@ def _demo(
         raise InputError(str(error)) from None
 
 
-def _hand_over(frame: pd.DataFrame, form: Format | None, out: Path | None, series: int = 0) -> None:
+def _hand_over(frame: pd.DataFrame, form: Format, out: Path | None, series: int = 0) -> None:
     """Write the table; of long ``series``, a screenful if it goes to the screen, and say so."""
-    form = chosen_format(form, out)
     short = bool(series) and out is None and form is Format.table and len(frame) > SCREEN
     shown = thinned(frame, series, SCREEN) if short else frame
     write(shown, form, out)
@@ -182,8 +183,3 @@ def _hand_over(frame: pd.DataFrame, form: Format | None, out: Path | None, serie
         say(f"{len(shown)} of {len(frame)} rows, evenly spaced; --format csv has them all")
     if out is not None:
         say(f"wrote {out}: {len(frame)} rows")
-
-
-def main() -> None:
-    """Run the command line."""
-    app(prog_name="dlnflow")

@@ -11,14 +11,13 @@ import typer
 
 from dlnflow.cli import _options as options
 from dlnflow.cli._reading import InputError
-from dlnflow.cli._refusals import library_refusals, say
-from dlnflow.cli._tables import hand_over, writable, writing
+from dlnflow.cli._refusals import FINDING, library_refusals, say
+from dlnflow.cli._tables import by_suffix, hand_over, writable, writing
 
 if TYPE_CHECKING:
     from dlnflow.claims import Report
 
 WIDTH = 132  # characters of the table
-SUFFIXES = {".md": "markdown", ".json": "json", ".html": "html", ".htm": "html"}
 
 
 class Document(StrEnum):
@@ -28,6 +27,15 @@ class Document(StrEnum):
     markdown = "markdown"
     json = "json"
     html = "html"
+
+
+SUFFIXES = {
+    ".md": Document.markdown,
+    ".json": Document.json,
+    ".html": Document.html,
+    ".htm": Document.html,
+    ".txt": Document.table,
+}
 
 
 def claims(
@@ -48,7 +56,12 @@ def claims(
         ),
     ] = False,
     form: Annotated[
-        Document | None, options.option("--format", panel="Output", help="By default table.")
+        Document | None,
+        options.option(
+            "--format",
+            panel="Output",
+            help="By default what the suffix of --out says (.md, .json, .html, .txt), else table.",
+        ),
     ] = None,
     figures: Annotated[
         Path | None,
@@ -76,8 +89,7 @@ def claims(
     writable(out)
     if figures is not None and figures.exists() and not figures.is_dir():
         raise InputError(f"{figures}: cannot be written: it is a file, not a folder")
-    named = SUFFIXES.get(out.suffix.lower()) if out else None
-    chosen = form or (Document(named) if named else Document.table)
+    chosen = by_suffix(form, out, SUFFIXES, Document.table)
     wanted = None if only is None else [name.strip() for name in only.split(",")]
     with library_refusals():
         report = theirs.run(wanted, quick=quick, progress=True)
@@ -103,7 +115,7 @@ def _end(report: Report) -> None:
         say(f"stopped early: {report.stopped}; {counted(len(report))} examined")
         raise typer.Exit(130)
     if report.changed or report.unsound:
-        raise typer.Exit(1)
+        raise typer.Exit(FINDING)
     say(f"{counted(len(report))}, verdicts and numbers as recorded")
 
 

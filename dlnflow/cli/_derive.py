@@ -11,8 +11,8 @@ import typer
 
 from dlnflow.cli import _options as options
 from dlnflow.cli._reading import InputError, number
-from dlnflow.cli._refusals import library_refusals, say
-from dlnflow.cli._tables import Format, hand_over, render, writable
+from dlnflow.cli._refusals import FINDING, library_refusals, say
+from dlnflow.cli._tables import Format, by_suffix, hand_over, render, writable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +30,9 @@ class Document(StrEnum):
     text = "text"
     markdown = "markdown"
     latex = "latex"
+
+
+SUFFIXES = {".md": Document.markdown, ".tex": Document.latex, ".txt": Document.text}
 
 
 def derive(
@@ -67,7 +70,12 @@ def derive(
         ),
     ] = False,
     form: Annotated[
-        Document | None, options.option("--format", panel="Output", help="By default text.")
+        Document | None,
+        options.option(
+            "--format",
+            panel="Output",
+            help="By default what the suffix of --out says (.md, .tex, .txt), else text.",
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -76,8 +84,7 @@ def derive(
 ) -> None:
     """The derivation from the loss to the critical time, every step checked by machine."""
     writable(out)
-    suffixes = {".md": Document.markdown, ".tex": Document.latex}
-    chosen = form or (suffixes.get(out.suffix.lower()) if out else None) or Document.text
+    chosen = by_suffix(form, out, SUFFIXES, Document.text)
     if not objectives and not verify:
         raise InputError("name an objective: jepa, mae, layer-2 or layer-m; or give --verify")
     derivations = list(_derivations(objectives, depth, decoder_depth, clock))
@@ -89,7 +96,7 @@ def derive(
     failed = frame[frame["holds"] != True]  # noqa: E712  (None, undecided, is not True either)
     say(f"{len(frame) - len(failed)} of {len(frame)} steps hold")
     if len(failed):
-        raise typer.Exit(1)
+        raise typer.Exit(FINDING)
 
 
 def _derivations(

@@ -16,6 +16,28 @@ from dlnflow.cli._tables import writable, writing
 
 DPI = 200
 
+
+def drawable(out: Path | None) -> Path | None:
+    """The path, if a figure can be put there; asked before the work.
+
+    Raises
+    ------
+    InputError
+        For a suffix that names no kind of picture, and as `writable`.
+    """
+    if out is None:
+        return None
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    kinds = FigureCanvasBase.get_supported_filetypes()
+    if out.suffix.lower().lstrip(".") not in kinds:
+        known = ", ".join(f".{kind}" for kind in sorted(kinds))
+        raise InputError(
+            f"{out}: the suffix of a figure must be one of {known}: got {out.suffix or 'none'}"
+        )
+    return writable(out)
+
+
 Picture = Annotated[
     Path,
     options.option(
@@ -23,7 +45,7 @@ Picture = Annotated[
         "-o",
         metavar="FILE",
         panel="Output",
-        callback=writable,
+        callback=drawable,
         help="Where to write; the suffix says the format: .png, .pdf, .svg.",
     ),
 ]
@@ -226,12 +248,7 @@ def save(draw: Callable[[], Any], out: Path) -> None:
     matplotlib.use("agg")  # no window is shown, and there may be no display
     import matplotlib.pyplot as plt
     import numpy as np
-    from matplotlib.backend_bases import FigureCanvasBase
 
-    kinds = FigureCanvasBase.get_supported_filetypes()
-    if out.suffix.lower().lstrip(".") not in kinds:
-        known = ", ".join(f".{kind}" for kind in sorted(kinds))
-        raise InputError(f"{out}: the suffix of a figure must be one of {known}")
     with library_refusals(), working("drawing"):
         axes = draw()
     drawn = np.ravel(axes)[0].figure

@@ -10,25 +10,13 @@ import typer
 
 import dlnflow
 from dlnflow.cli import _options as options
-from dlnflow.cli._figures import save
+from dlnflow.cli._figures import drawable, save
 from dlnflow.cli._reading import InputError, numbers
 from dlnflow.cli._refusals import library_refusals, say, working
-from dlnflow.cli._tables import Format, chosen_format, writable, write
+from dlnflow.cli._tables import Format, chosen_format, write
 from dlnflow.cli._trajectories import read_trajectories
 
 SHOWN = 6  # candidates of the ranking on the screen
-
-
-def _drawable(figure: Path | None) -> Path | None:
-    """A path that a figure can be written to, refused before the work otherwise."""
-    if figure is not None:
-        from matplotlib.backend_bases import FigureCanvasBase
-
-        kinds = FigureCanvasBase.get_supported_filetypes()
-        if figure.suffix.lower().lstrip(".") not in kinds:
-            known = ", ".join(f".{kind}" for kind in sorted(kinds))
-            raise InputError(f"{figure}: the suffix of a figure must be one of {known}")
-    return writable(figure)
 
 
 def _shown(column: str) -> bool:
@@ -128,7 +116,7 @@ def identify(
             "--figure",
             metavar="FILE",
             panel="Output",
-            callback=_drawable,
+            callback=drawable,
             help="Where to draw the trajectories, the fit and the residuals.",
         ),
     ] = None,
@@ -136,6 +124,7 @@ def identify(
     out: options.Out = None,
 ) -> None:
     """Which network was trained: objective, depth, lam and rho from measured training curves."""
+    form = chosen_format(form, out)
     t, w = read_trajectories(file, run)
     known = {
         name: _known(name, text, len(w))
@@ -157,7 +146,6 @@ def identify(
     for warning in caught:
         say(f"warning: {warning.message}")
     say(found.explain())
-    form = chosen_format(form, out)
     frame = found.ranking if ranking else found.to_dataframe()
     if out is None and form is Format.table:
         frame = (

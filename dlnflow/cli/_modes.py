@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -19,6 +20,7 @@ from dlnflow.cli import _options as options
 from dlnflow.cli._reading import InputError, number, reading_samples, whole
 from dlnflow.cli._refusals import library_refusals, say, working
 from dlnflow.cli._tables import chosen_format, write
+from dlnflow.critical_time import log_critical_time
 
 if TYPE_CHECKING:
     from dlnflow.accumulate import CovarianceAccumulator, Pairs
@@ -129,6 +131,7 @@ def modes(
     """Modes of paired data; what it writes as csv, the other commands read with --modes."""
     if errors and basis is Basis.joint:
         raise InputError(f"--errors: {ONLY_BOOTSTRAP}")
+    form = chosen_format(form, out)
     network = _network(depth, eps)
     rows = None if block is None else _block(block)
     source = _source(file, pairs, lag, x, y)
@@ -143,7 +146,7 @@ def modes(
             lines = list(_orders(spectrum, *network))
         say("\n".join(lines))
     frame = spectrum.to_dataframe()
-    write(frame, chosen_format(form, out), out)
+    write(frame, form, out)
     if out is not None:
         say(f"wrote {out}: {len(frame)} rows")
 
@@ -238,7 +241,7 @@ def _orders(spectrum: Spectrum, L: float, eps: float) -> Iterator[str]:
     """What each objective learns first, and how sure that is."""
     yield f"order of learning at L = {L:g}, eps = {eps:g}, in modes of the table"
     for objective in ("jepa", "mae"):
-        times = dlnflow.critical_time(
+        times = log_critical_time(
             spectrum.lam,
             spectrum.rho,
             L,
@@ -246,8 +249,7 @@ def _orders(spectrum: Spectrum, L: float, eps: float) -> Iterator[str]:
             objective=objective,
             variance=spectrum.variance,
         )
-        ahead = (times == 0.0).sum()
-        never = (times == float("inf")).sum()
+        ahead, never = ((times == at).sum() for at in (-math.inf, math.inf))
         order = times.argsort(kind="stable")[ahead : times.size - never].tolist()
         first = order[:SHOWN]
         said = [", ".join(map(str, first)) or "none"]

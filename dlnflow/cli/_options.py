@@ -26,7 +26,7 @@ def _parser(read: Callable[[str, str], float], name: str) -> Callable[[str], flo
     """``functools.partial``, but with the ``__name__`` that older Typer wants."""
 
     def parse(text: str) -> float:
-        return read(name, text)
+        return read(name, str(text))  # Typer also parses the default, which is a number
 
     return parse
 
@@ -174,9 +174,9 @@ FormatName = Annotated[
         metavar="FORMAT",
         panel="Output",
         help="table, csv, markdown, latex or json; by default what the suffix of --out says "
-        "(.csv, .json, .md, .tex), else table. csv and json hold every digit, the others six. csv "
-        "leaves missing values empty and writes infinity as inf; json, which has no number for "
-        "either, has null and the string Infinity. latex needs no package.",
+        "(.csv, .json, .md, .tex, .txt for table), on the screen table. csv and json hold every "
+        "digit, the others six. csv leaves missing values empty and writes infinity as inf; json, "
+        "which has no number for either, has null and the string Infinity. latex needs no package.",
     ),
 ]
 Out = Annotated[

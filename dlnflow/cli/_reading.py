@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from dlnflow._validate import number_in_text
 
 
 class InputError(Exception):
@@ -59,7 +62,7 @@ def whole(name: str, text: str) -> float:
 def is_number(text: str) -> bool:
     """Whether a cell can be read as a number."""
     try:
-        float(text)
+        number_in_text(text)
     except ValueError:
         return False
     return True
@@ -67,10 +70,15 @@ def is_number(text: str) -> bool:
 
 def _number(text: str, before: str, after: str = "") -> float:
     try:
-        return float(text)
-    except ValueError:
-        found = f"{text.strip()!r} is not a number" if text.strip() else "a number is missing"
+        value = number_in_text(text)
+    except ValueError as error:
+        found = str(error) if text.strip() else "a number is missing"
         raise InputError(f"{before}{found}{after}") from None
+    if math.isinf(value) and "inf" not in text.lower():
+        raise InputError(f"{before}{text.strip()} is too large for double precision{after}")
+    if value == 0.0 and re.match(r"[^e]*[1-9]", text, re.IGNORECASE):
+        raise InputError(f"{before}{text.strip()} is too small for double precision{after}")
+    return value
 
 
 @contextmanager

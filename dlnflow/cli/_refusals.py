@@ -13,13 +13,23 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from dlnflow.cli._characters import use_plain_characters
 from dlnflow.cli._reading import InputError
+
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 a finding: a verdict or a number changed, or a step does not hold "
+    "(claims, derive --verify); 2 bad input, or an output that cannot be written; 70 an error in "
+    "dlnflow itself; 130 interrupted; 141 nobody reads the output any more."
+)
+FINDING = 1
+REFUSED = 2
+NOBODY_READS = 141  # 128 + SIGPIPE, what a shell reports of any program in that case
 
 # the library's own refusals, "eps must be positive and finite: got -1", and nobody else's
 REFUSAL = re.compile(r"\w.* must .*: got ", re.DOTALL)
 
 # why a stream cannot be written; errors of files have the file's name, or are caught by `writing`
-UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 # Typer carries its own copy of Click or depends on Click, by version; both have it here
 UsageError: Any = typer.BadParameter.__mro__[1]
@@ -30,20 +40,25 @@ class OneLineErrors(TyperGroup):
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run the command line; standard output that cannot be written to is refused, too."""
+        use_plain_characters()
         try:
             try:
                 return super().main(*args, **options)
             finally:
                 if sys.stdout is not None:
                     sys.stdout.flush()  # when the interpreter ends it would be too late
-        except OSError as error:
+        except (OSError, SystemExit) as error:
+            # Typer and Rich exit with 1 where nobody reads on, which is no finding
+            if isinstance(error, BrokenPipeError) or isinstance(error.__context__, BrokenPipeError):
+                _let_go_of(sys.stdout, sys.stderr)
+                sys.exit(NOBODY_READS)
+            if isinstance(error, SystemExit):
+                raise
             if error.filename is not None or error.errno not in UNWRITABLE:
                 raise
-            _let_go_of_output()
-            if error.errno == errno.EPIPE:  # nobody reads on, which is no mistake
-                sys.exit(1)
+            _let_go_of(sys.stdout)
             say(f"error: standard output: cannot be written: {error.strerror}")
-            sys.exit(2)
+            sys.exit(REFUSED)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the options that come before the command."""
@@ -56,10 +71,12 @@ class OneLineErrors(TyperGroup):
             return super().invoke(ctx)
 
 
-def _let_go_of_output() -> None:
-    """Send what standard output still holds nowhere, or the interpreter complains at its end."""
+def _let_go_of(*streams: Any) -> None:
+    """Send what the streams still hold nowhere, or the interpreter complains at its end."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
+    for stream in streams:
+        if stream is not None:
+            os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
 
 
@@ -70,7 +87,7 @@ def _one_line() -> Iterator[None]:
     except (InputError, UsageError) as error:
         text = error.format_message() if isinstance(error, UsageError) else str(error)
         say("error: " + " ".join(text.split()))
-        raise typer.Exit(2) from None
+        raise typer.Exit(REFUSED) from None
 
 
 @contextmanager
@@ -95,4 +112,5 @@ def working(what: str) -> Iterator[None]:
 
 def say(text: str) -> None:
     """Tell the person, on stderr."""
-    typer.echo(text, err=True)
+    if sys.stderr is not None:  # typer.echo would write UTF-8 where the encoding is ASCII
+        print(text, file=sys.stderr)

@@ -6,12 +6,12 @@ import json
 import math
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from dlnflow.cli._reading import InputError, is_number
 from dlnflow.cli._refusals import say
@@ -30,8 +30,9 @@ SYMBOLS = {  # headings of a LaTeX table
     "w": r"$\bar w$",
     "learned": "$q$",
 }
-SUFFIXES = {".csv": "csv", ".json": "json", ".md": "markdown", ".tex": "latex"}
 MISSING = "—"
+
+F = TypeVar("F", bound=StrEnum)
 
 
 class Format(StrEnum):
@@ -44,11 +45,37 @@ class Format(StrEnum):
     json = "json"
 
 
+SUFFIXES = {
+    ".csv": Format.csv,
+    ".json": Format.json,
+    ".md": Format.markdown,
+    ".tex": Format.latex,
+    ".txt": Format.table,
+}
+
+
 def chosen_format(form: Format | None, out: Path | None) -> Format:
-    """The format asked for, else the one that the file's suffix names, else ``table``."""
-    if form is not None:
-        return form
-    return Format(SUFFIXES.get(out.suffix.lower(), "table")) if out else Format.table
+    """The format asked for, else the one that the file's suffix names; on the screen ``table``."""
+    return by_suffix(form, out, SUFFIXES, Format.table)
+
+
+def by_suffix(form: F | None, out: Path | None, suffixes: Mapping[str, F], screen: F) -> F:
+    """A document's format: the one asked for, else by the file's suffix, else the ``screen``'s.
+
+    Raises
+    ------
+    InputError
+        For a file whose suffix names none, unless one is asked for.
+    """
+    if form is not None or out is None:
+        return form or screen
+    chosen = suffixes.get(out.suffix.lower())
+    if chosen is None:
+        raise InputError(
+            f"{out}: the suffix of --out must be one of {', '.join(suffixes)}, unless --format is "
+            f"given: got {out.suffix or 'none'}"
+        )
+    return chosen
 
 
 def writable(out: Path | None) -> Path | None:

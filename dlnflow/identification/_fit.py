@@ -250,8 +250,7 @@ def linearised(
     trajectory: Trajectory, data: Data, parameters: Array, rows: Indices, branch: Branch
 ) -> tuple[Array, Array]:
     """Residuals and their Jacobian; huge and 0 where the parameters leave the branch."""
-    heights = trajectory.heights(data.t, parameters, branch)
-    slopes = trajectory.slopes(data.t, heights, parameters, branch)
+    heights, slopes = trajectory.with_slopes(data.t, parameters, branch)
     size = data.size[rows, None]
     slopes *= np.where(data.relative[rows, None], 1.0, np.exp(heights) / size)[..., None]
     residuals = data.residuals(heights, rows)

@@ -12,10 +12,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from dlnflow._response import plain_responses
 from dlnflow.clock import Clock
 from dlnflow.hyperlogistic import Branch, OnOneSide, master_curve
 from dlnflow.identification._candidates import Law
-from dlnflow.sensitivity import log_slopes
 
 Array = NDArray[np.float64]
 
@@ -62,35 +62,27 @@ class Trajectory:
 
         NaN for parameters that lie on another.
         """
-        log_lam, log_rho, log_eps = parameters.T[:, :, None]
         curve = self.curve(branch)
+        scaled, log_r0 = self._scaled(t, parameters, branch)
+        growth = curve.log_growth(scaled, log_r0, curve.start(log_r0))
+        return parameters[:, 2:] + growth / self.power
+
+    def with_slopes(self, t: Array, parameters: Array, branch: Branch) -> tuple[Array, Array]:
+        """`heights`, and their derivatives by the three parameters, shape (modes, times, 3)."""
+        scaled, log_r0 = self._scaled(t, parameters, branch)
+        log_r, by_x, by_start, by_fixed_point = plain_responses(self.curve(branch), scaled, log_r0)
+        by_lam = np.where(by_x == 0.0, 0.0, scaled * by_x)
+        slopes = [by_lam / self.power, by_fixed_point / self.power, by_start]
+        return parameters[:, 2:] + (log_r - log_r0) / self.power, np.stack(slopes, axis=-1)
+
+    def _scaled(self, t: Array, parameters: Array, branch: Branch) -> tuple[Array, Array]:
+        """The master curve's time, and its start; NaN where that lies on another branch."""
+        log_lam, log_rho, log_eps = parameters.T[:, :, None]
         log_r0 = self.power * log_eps - log_rho
         beyond = {Branch.GROWTH: log_r0 >= 0.0, Branch.DECAY: log_r0 <= 0.0}.get(branch)
         if beyond is not None and beyond.any():
             log_r0 = np.where(beyond, np.nan, log_r0)
-        scaled = t * (self._rate * np.exp(log_lam + self.inertia * log_eps))
-        return log_eps + curve.log_growth(scaled, log_r0, curve.start(log_r0)) / self.power
-
-    def slopes(self, t: Array, heights: Array, parameters: Array, branch: Branch) -> Array:
-        """``d log w`` by the three parameters, shape (modes, times, 3)."""
-        log_lam, log_rho, log_eps = parameters.T[:, :, None]
-        _, *by = log_slopes(
-            t,
-            heights,
-            log_lam,
-            log_rho,
-            log_eps,
-            sign=SIGNS[branch],
-            pace=self._pace,
-            inertia=self.inertia,
-            power=self.power,
-        )
-        return np.stack(by, axis=-1)
-
-    @cached_property
-    def _pace(self) -> float:
-        """``L`` times the network time in one unit of the clock."""
-        return self.law.first.L * self.law.unit(self.clock)
+        return t * (self._rate * np.exp(log_lam + self.inertia * log_eps)), log_r0
 
     @cached_property
     def _rate(self) -> float:

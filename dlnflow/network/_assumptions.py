@@ -336,10 +336,10 @@ def _of_lag(
     settings: dict[str, Any],
     ema: float,
 ) -> Iterator[Check]:
-    if not ema:
-        return
     eps = amplitudes(network, data.spectrum.basis)
     there = (eps > 0.0) & (data.spectrum.rho > 0.0)
+    if not ema or not there.any():
+        return
     step = Training(lr=lr, loss=settings["loss"], outputs=network.widths[-1]).flow_time_per_step
     times = critical_time(
         data.spectrum.lam[there],

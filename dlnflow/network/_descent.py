@@ -46,7 +46,7 @@ class DivergenceError(ArithmeticError):
     largest_stable : float
         The rate below which full-batch descent is stable; see `largest_stable_rate`.
     run : Run
-        What was recorded before.
+        What was recorded before, and the last weights before the blow-up.
     """
 
     def __init__(self, message: str, *, step: int, largest_stable: float, run: Run) -> None:
@@ -116,7 +116,7 @@ def gradient_descent(
         As for `dlnflow.Training`.
     record : int or array of int
         How many steps to keep weights of, or which ones; step 0 is the start. Training ends with
-        the last of them.
+        the last of them. Where it ends before, the last step reached is kept as well.
     clock : {"paper", "network"} or Training
         Of ``run.t``: flow time, ``lr / (1 - momentum)`` a step (and a factor for the loss), so that
         it lies on the prediction. ``run.steps`` counts steps.
@@ -138,6 +138,8 @@ def gradient_descent(
         stable rate and the run.
     ValueError, TypeError
         For data that is none, not centred or smaller than a batch, and settings out of range.
+    Exception
+        Whatever ``sampler`` or ``progress`` raises; its attribute ``run`` is the run up to there.
 
     Notes
     -----
@@ -178,10 +180,9 @@ def gradient_descent(
     batches = source.batches(equations, _validate.generator("rng", rng))
     bound = BLOWN_UP * _scale(network, source.data, chosen)
     ending = _descend(equations, network, batches, rule, kept, bound, watch)
-    reached = kept[: len(ending.states)]
     run = Run(
-        t=closed(reached * (rule.flow_time / unit)),
-        steps=closed(reached),
+        t=closed(ending.steps * (rule.flow_time / unit)),
+        steps=closed(ending.steps),
         objective=chosen,
         clock=clock,
         start=network,
@@ -191,8 +192,9 @@ def gradient_descent(
         how=f"gradient descent, lr = {lr:g}, {source.words}, {watch.seconds:.1f} s",
         _weights=closed(ending.states),
     )
-    _raise_if_diverged(run, ending, lr, momentum, loss)
-    return run
+    if watch.error is None:
+        _raise_if_diverged(run, ending, lr, momentum, loss)
+    return watch.outcome("run", ending.steps, lambda: run)
 
 
 @dataclass(frozen=True)
@@ -212,9 +214,10 @@ class _Rule:
 
 @dataclass(frozen=True)
 class _Ending:
-    """Weights at the steps kept, and if they blew up or swing: when, and about what weights."""
+    """Weights at the steps kept and the last, and if they blew up or swing: when, about what."""
 
     states: Array
+    steps: NDArray[np.int64]
     blown_up: int | None = None
     swinging: int | None = None
     centre: Network | None = None
@@ -235,6 +238,7 @@ def _descend(
     shadow = weights  # the target encoder's weights, of which the first m layers are read
     move, swing = np.zeros_like(weights), _Swing()
     done, step, last = 0, 0, int(kept[-1])
+    blown_up = None
     with watch, np.errstate(over="ignore", invalid="ignore"):
         while True:
             if kept[done] == step:
@@ -245,18 +249,26 @@ def _descend(
             target = prefixes(equations.layers(shadow)[:m])[m] if rule.ema else None
             push = rule.step * next(batches).downhill(weights, target)
             before, move = move, rule.momentum * move + push - rule.decay * weights
-            weights = weights + move
-            step += 1
-            if not float(np.linalg.norm(weights)) < bound:
-                return _Ending(states[:done], blown_up=step)
+            moved = weights + move
+            if not float(np.linalg.norm(moved)) < bound:
+                blown_up = step + 1
+                break
+            weights, step = moved, step + 1
             swing.see(step, before, move)
             if rule.ema:
                 shadow = rule.ema * shadow + (1.0 - rule.ema) * weights
+    steps = kept[:done]
+    if not done or step > kept[done - 1]:
+        states[done] = weights
+        steps = np.append(steps, step)
+    reached = states[: steps.size], steps
+    if blown_up is not None:
+        return _Ending(*reached, blown_up=blown_up)
     if swing.goes_on(float(np.linalg.norm(weights))):
         layers = equations.layers(weights - 0.5 * move)
         centre = Network(tuple(layers[: network.L]), tuple(layers[network.L :]))
-        return _Ending(states[:done], swinging=swing.since, centre=centre)
-    return _Ending(states[:done])
+        return _Ending(*reached, swinging=swing.since, centre=centre)
+    return _Ending(*reached)
 
 
 class _Swing:

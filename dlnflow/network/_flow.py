@@ -69,11 +69,14 @@ def gradient_flow(
         True for a bar on standard error; a callable gets the share done and a line of text.
     max_seconds : float, optional
         Wall-clock limit. What was reached by then is returned, as it is on an interrupt
-        (Ctrl-C), and ``run.stopped`` says why.
+        (Ctrl-C): the times passed, and the last one reached. ``run.stopped`` says why.
 
     Returns
     -------
     Run
+        It ends early, and ``run.stopped`` says so, also after 10 million explicit or 100,000
+        implicit steps, and where an implicit method would step over 1e15 of the fastest relaxation
+        times: rates that matter on such times are below rounding.
 
     Raises
     ------
@@ -81,6 +84,8 @@ def gradient_flow(
         For covariances that are none, do not match the network or each other, a target layer that
         the encoder does not have or whose width is not that of the output, and settings out of
         range.
+    Exception
+        Whatever ``progress`` raises; its attribute ``run`` is the run up to there.
 
     Notes
     -----
@@ -118,6 +123,7 @@ def gradient_flow(
     times = _times(t, network, data, chosen, clock)
     unit = float(network_time(clock, network.L))
     rotated, equations = _in_eigenbasis(network, data, m)
+    watch = Watch(progress, max_seconds)
     done = integrate(
         equations,
         equations.flat(rotated),
@@ -125,11 +131,10 @@ def gradient_flow(
         rtol=_tolerance("rtol", rtol),
         atol=_tolerance("atol", atol),
         method=method,
-        watch=Watch(progress, max_seconds),
+        watch=watch,
     )
-    reached = len(done.states)
-    return Run(
-        t=closed_copy(times[:reached]),
+    run = Run(
+        t=closed(_on_clock(done.times, times, unit)),
         steps=None,
         objective=chosen,
         clock=clock,
@@ -143,6 +148,15 @@ def gradient_flow(
         ),
         _weights=closed(_back(done.states, equations, data, m)),
     )
+    return watch.outcome("run", done.states, lambda: run)
+
+
+def _on_clock(reached: Array, times: Array, unit: float) -> Array:
+    """The times reached, on the clock of those asked for, of which all but the last are some."""
+    asked = times[: reached.size].copy()
+    if reached[-1] != times[reached.size - 1] * unit:
+        asked[-1] = reached[-1] / unit
+    return asked
 
 
 def _tolerance(name: str, value: float | None) -> float | None:
@@ -170,6 +184,15 @@ def target_of(network: Network, data: Covariances, objective: Objective) -> int:
         raise ValueError(
             f"network must give as many outputs as the target has, {widths[m]} for a target at "
             f"{target}: got {widths[-1]}"
+        )
+    equations = Equations(tuple(layer.shape for layer in network.layers), m, data.xx, data.yx)
+    with np.errstate(over="ignore", invalid="ignore"):
+        speed = np.linalg.norm(equations.downhill(equations.flat(network.layers)))
+    if not np.isfinite(speed):
+        largest = max(float(np.abs(layer).max()) for layer in network.layers)
+        raise ValueError(
+            "network must have weights whose squared gradient is finite in double precision on "
+            f"these covariances: got weights up to {largest:.3g}"
         )
     return m
 

@@ -189,16 +189,21 @@ def map_of(
     progress: Report,
 ) -> ValidityMap:
     """The map of one assumption: ``measure`` at every value, for every objective."""
-    import pandas as pd
-
     objectives = as_objectives(objective)
     jobs = [(one, float(value)) for one in objectives for value in np.unique(list(values))]
-    rows = []
+    rows: list[dict[str, Any]] = []
     with Watch(progress, None) as watch:
         for done, (one, value) in enumerate(jobs):
             watch.goes_on(done / len(jobs), partial(str.format, "{}, {:.3g}", one.name, value))
             rows.append({"objective": one.name, **measure(value, one)})
-    watch.insist(rows)
+    return watch.outcome("map", rows, lambda: _mapped(assumption, variable, rows, watch.stopped))
+
+
+def _mapped(
+    assumption: str, variable: str, rows: list[dict[str, Any]], stopped: str | None
+) -> ValidityMap:
+    import pandas as pd
+
     table = pd.DataFrame(rows)
     exponents = {}
     for name, part in table.groupby("objective", sort=False):
@@ -207,4 +212,4 @@ def map_of(
         fits = np.unique(x[small]).size >= FEWEST
         slope = np.polyfit(np.log(x[small]), np.log(error[small]), 1)[0] if fits else None
         exponents[str(name)] = None if slope is None else float(slope)
-    return ValidityMap(assumption, variable, table, exponents, watch.stopped)
+    return ValidityMap(assumption, variable, table, exponents, stopped)

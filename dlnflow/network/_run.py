@@ -31,9 +31,10 @@ class Run:
     Attributes
     ----------
     t : array, shape (times,)
-        Time on ``clock``; fewer than asked for if the run was ``stopped``.
+        Time on ``clock``. If the run was ``stopped``: those asked for that were reached, and the
+        last time reached.
     steps : array of int, shape (times,), or None
-        Steps of gradient descent; None for gradient flow.
+        Steps of gradient descent, likewise; None for gradient flow.
     objective : Objective
     clock : str or Training
     start : Network

@@ -25,14 +25,21 @@ LOOK_EVERY = 300  # steps between two looks at whether the flow has turned stiff
 EXPLICIT_RTOL, IMPLICIT_RTOL = 1e-12, 1e-9  # at 1e-12 a method of order 5 takes 6 times the steps
 WORTH_A_SWITCH, WEIGHTS = 2500, 100  # explicit steps still to go: 2500 (1 + (weights / 100)**2)
 TINIEST = 1e-300
+MOST_STEPS = {"DOP853": 10_000_000, "Radau": 100_000, "BDF": 100_000}  # some hours, or minutes
+SAME = 1e-15  # of a time: what changing the clock may take away
+FOLLOWED = 1e15  # an implicit step times the size of the Jacobian: beyond, rounding takes over
 STABLE, POWER_STEPS = 2.0, 12  # the step times the fastest rate where stability may limit it
 
 
 @dataclass(frozen=True)
 class Integration:
-    """States at the times reached, and what it took."""
+    """States at the times reached, and what it took.
+
+    If the last time asked for was not reached, the last state comes at the end, with its own time.
+    """
 
     states: Array
+    times: Array
     methods: tuple[str, ...]
     steps: int
     evaluations: int
@@ -57,31 +64,59 @@ def integrate(
     end = float(times[-1])
     tolerances = _tolerances(start, rtol, atol)
     methods = ["DOP853" if method == "auto" else method]
-    steps = evaluations = 0
+    steps = evaluations = before = 0
     solver: Any = None
+    t, y = 0.0, start
     with watch:
         while done < times.size:
             if solver is None:
                 solver = _solver(methods[-1], equations, 0.0, start, end, tolerances)
+            watch.stopped = _limit(solver, end, steps - before)
+            if watch.stopped:
+                break
             problem = _step(solver, float(times[done]))
             steps += 1
             if solver.status == "failed":
                 watch.stopped = f"the integrator gave up: {problem}"
                 break
+            t, y = float(solver.t), solver.y
             upto = int(np.searchsorted(times, solver.t, side="right"))
             if upto > done:
                 states[done:upto] = _states(solver, times[done:upto])
                 done = upto
-            if not watch.goes_on(float(solver.t) / end, partial(_line, solver, end, steps)):
+            if not watch.goes_on(t / end, partial(_line, solver, end, steps)):
                 break
             look = method == "auto" and len(methods) == 1 and steps % LOOK_EVERY == 0
             if look and _stiff(solver, end, equations):
                 methods.append("Radau")
-                evaluations += solver.nfev
+                evaluations, before = solver.nfev, steps
                 solver = _solver("Radau", equations, solver.t, solver.y, end, tolerances)
     evaluations += 0 if solver is None else solver.nfev
-    stopped = watch.stopped if done < times.size else None
-    return Integration(states[:done], tuple(methods), steps, evaluations, watch.seconds, stopped)
+    took = tuple(methods), steps, evaluations, watch.seconds
+    if done == times.size:
+        return Integration(states, times, *took, None)
+    if done and t <= times[done - 1] * (1.0 + SAME):
+        return Integration(states[:done], times[:done], *took, watch.stopped)
+    states[done] = y
+    return Integration(states[: done + 1], np.append(times[:done], t), *took, watch.stopped)
+
+
+def _limit(solver: Any, end: float, steps: int) -> str | None:
+    """Why the flow can be followed no further, or None; ``steps`` are those of this solver."""
+    method = type(solver).__name__
+    if steps >= MOST_STEPS[method]:
+        return f"{steps} steps of {method} did not reach the last time"
+    if method == "DOP853":
+        return None
+    # The Newton matrix is the Jacobian less a multiple of 1 / step: here that is all rounding. So
+    # are rates this slow, whose modes may be waiting or not: nothing says that the flow is at rest.
+    size = float(np.linalg.norm(solver.J))
+    if min(solver.h_abs, end - solver.t) * size <= FOLLOWED:
+        return None
+    return (
+        f"double precision follows the flow no further than some {FOLLOWED:g} of its fastest "
+        "relaxation times"
+    )
 
 
 def _tolerances(

@@ -132,13 +132,16 @@ def _stable_step(network: Network, data: Covariances, objective: Objective) -> f
     decaying = rates.real > DRIFT * float(np.abs(rates).max(initial=0.0))
     if not decaying.any():
         return float("inf")
-    rates = rates[decaying]
-    return float(np.min(2.0 * rates.real / np.abs(rates) ** 2))
+    size = np.abs(rates[decaying])
+    with np.errstate(over="ignore"):  # a rate below 1e-308 bounds no step
+        return float(np.min(2.0 * (rates[decaying].real / size) / size))
 
 
 def _leading_eigenvalues(equations: Equations, weights: Array) -> NDArray[Any]:
     if equations.size <= SMALL:
-        return np.linalg.eigvals(equations.linearised(weights, np.eye(equations.size)).T)
+        with np.errstate(over="ignore", invalid="ignore"):
+            matrix = equations.linearised(weights, np.eye(equations.size)).T
+        return np.linalg.eigvals(_finite(matrix, weights))
     from scipy.sparse.linalg import LinearOperator, eigs
 
     operator = LinearOperator(
@@ -147,7 +150,18 @@ def _leading_eigenvalues(equations: Equations, weights: Array) -> NDArray[Any]:
         dtype=np.float64,
     )
     start = np.random.default_rng(0).normal(size=equations.size)
-    if not (operator @ start).any():
+    with np.errstate(over="ignore", invalid="ignore"):
+        moved = _finite(operator @ start, weights)
+    if not moved.any():
         return np.zeros(1)
     settings = {"k": LEADING, "ncv": BASIS, "v0": start, "tol": PRECISE}
     return np.asarray(eigs(operator, which="LM", return_eigenvectors=False, **settings))
+
+
+def _finite(derivative: Array, weights: Array) -> Array:
+    if not np.isfinite(derivative).all():
+        raise ValueError(
+            "sigma_yx must leave the gradient at the plateau finite in double precision: got "
+            f"weights up to {np.abs(weights).max():.3g} there"
+        )
+    return derivative

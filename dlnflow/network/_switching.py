@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow import _validate
-from dlnflow.critical_time import critical_time
+from dlnflow.critical_time import log_critical_time
 from dlnflow.objective import Objective, as_objective
 
 Array = NDArray[np.float64]
@@ -48,7 +48,7 @@ def switching_rate(
     array, shape (modes, modes)
         Row ``i``, column ``j``: exponential growth rate, per unit of network time, of mode ``i`` in
         the unit of the learned mode ``j``; 0 where it shrinks instead, where ``i = j``, and for
-        modes with ``rho <= 0``.
+        modes with ``rho <= 0``; infinite where no float holds it.
 
     Raises
     ------
@@ -67,28 +67,8 @@ def switching_rate(
     >>> network.switching_rate([1.0, 1.0], [1.0, 0.5], 1).tolist()
     [[0.0, 0.25], [0.0, 0.0]]
     """
-    covariance, coefficient, _ = _validate.modes(lam, rho, _any_variance(rho))
-    covariance, coefficient = (
-        column.ravel() for column in np.broadcast_arrays(covariance, coefficient)
-    )
-    chosen = as_objective(objective)
-    L = int(_validate.single("L", _validate.depth("L", L)))
-    P = _validate.single("decoder_depth", _validate.depth("decoder_depth", decoder_depth))
-    learnable = coefficient > 0.0
-    rest = np.where(learnable, coefficient, 1.0)
-    waiting, learned = np.s_[:, None], np.s_[None, :]
-    variance = np.where(learnable, covariance / rest, 0.0)
-    N = L + int(P)
-    if int(chosen.layer(L)):
-        power = float(chosen.inertia(L, decoder_depth)) / float(chosen.gap(L, decoder_depth))
-        rate = variance[waiting] * rest[learned] ** power * (rest[waiting] - rest[learned])
-    else:
-        drag = rest ** (2.0 * (N - 1) / N)
-        pull = covariance[waiting] * rest[learned] ** ((N - 2) / N)
-        own, other = variance[waiting] * drag[learned], variance[learned] * drag[learned]
-        rate = np.hypot(0.5 * (own - other), pull) - 0.5 * (own + other)
-    possible = learnable[waiting] & learnable[learned] & ~np.eye(rest.size, dtype=bool)
-    return np.where(possible, np.maximum(rate, 0.0), 0.0)
+    covariance, coefficient = _columns(lam, rho)
+    return _power_of_two(_log2_rate(covariance, coefficient, L, objective, decoder_depth))
 
 
 def switching_exponent(
@@ -115,12 +95,12 @@ def switching_exponent(
         The largest, over the modes learned before it, of `switching_rate` times the wait; 0 for
         modes that are never learned. Where it exceeds ``log(1 / misalignment)``, the mode is
         learned early, in another's unit, and the closed form fails for it. Rounding alone is a
-        misalignment of 1e-16, whose logarithm is -37.
+        misalignment of 1e-16, whose logarithm is -37. Infinite where no float holds it.
 
     Raises
     ------
     ValueError, TypeError
-        As for `dlnflow.critical_time`.
+        As for `dlnflow.critical_time`, and for an ``eps`` of another shape.
 
     Examples
     --------
@@ -130,16 +110,89 @@ def switching_exponent(
     [0.0, 0.0]
     [64.0, 0.0]
     """
+    covariance, coefficient = _columns(lam, rho)
+    start = _validate.positive("eps", eps)
+    if start.shape not in ((), (1,), np.broadcast_shapes(np.shape(lam), np.shape(rho))):
+        raise ValueError(
+            f"eps must have the shape of lam and rho, or be a single value: got {start.shape}"
+        )
     settings: dict[str, Any] = {"objective": objective, "decoder_depth": decoder_depth}
-    rate = switching_rate(lam, rho, L, **settings)
-    variance = _any_variance(rho)
-    times = critical_time(lam, rho, L, eps=eps, clock="network", variance=variance, **settings)
-    times = np.broadcast_to(times, rate.shape[:1])
-    finite = np.where(np.isfinite(times), times, 0.0)
-    wait = np.maximum(finite[:, None] - np.where(np.isfinite(times), times, np.inf)[None, :], 0.0)
-    return np.max(rate * wait, axis=1, initial=0.0)
+    rate = _log2_rate(covariance, coefficient, L, **settings)
+    learnable = coefficient > 0.0
+    times = np.full(coefficient.shape, np.inf)
+    if learnable.any():
+        modes = covariance[learnable], coefficient[learnable]
+        start = np.broadcast_to(start.ravel(), times.shape)[learnable]
+        times[learnable] = log_critical_time(*modes, L, eps=start, clock="network", **settings)
+    return np.max(_power_of_two(rate + _log2_wait(times)), axis=1, initial=0.0)
 
 
-def _any_variance(rho: ArrayLike) -> Array:
-    """Some variance for pure noise, which is never learned whatever it is."""
-    return np.where(_validate.real("rho", rho) == 0.0, 1.0, np.nan)
+def _columns(lam: ArrayLike, rho: ArrayLike) -> tuple[Array, Array]:
+    """Both validated, shape (modes,)."""
+    coefficient = _validate.real("rho", rho)
+    # some variance for pure noise, which is never learned whatever it is
+    variance = None if coefficient.all() else np.where(coefficient == 0.0, 1.0, np.nan)
+    flat = [one.ravel() for one in np.broadcast_arrays(*_validate.modes(lam, rho, variance)[:2])]
+    return flat[0], flat[1]
+
+
+def _log2_rate(
+    covariance: Array,
+    coefficient: Array,
+    L: int,
+    objective: str | Objective,
+    decoder_depth: int,
+) -> Array:
+    """Logarithm to base 2 of `switching_rate`, whose factors may be no floats where it is one.
+
+    For a target in the data the rate is ``lam_i U'`` times the root ``z`` of
+    ``(z + rho_j / rho_i) (z + lam_j / lam_i) = 1``, since ``U**2 = rho_j U'``.
+    """
+    chosen = as_objective(objective)
+    L = int(_validate.single("L", _validate.depth("L", L)))
+    P = int(_validate.single("decoder_depth", _validate.depth("decoder_depth", decoder_depth)))
+    learnable = coefficient > 0.0
+    rest = np.where(learnable, coefficient, 1.0)
+    log_lam, log_rho = np.log2(np.where(learnable, covariance, 1.0)), np.log2(rest)
+    waiting, learned = np.s_[:, None], np.s_[None, :]
+    if int(chosen.layer(L)):
+        power = float(chosen.inertia(L, P)) / float(chosen.gap(L, P))
+        rate = (log_lam - log_rho)[waiting] + power * log_rho[learned]
+        rate = rate + _log2(rest[waiting] - rest[learned])
+    else:
+        root = _log2_root(log_rho[learned] - log_rho[waiting], log_lam[learned] - log_lam[waiting])
+        rate = log_lam[waiting] + (L + P - 2) / (L + P) * log_rho[learned] + root
+    possible = learnable[waiting] & learnable[learned] & ~np.eye(rest.size, dtype=bool)
+    return np.where(possible, rate, -np.inf)
+
+
+def _log2_root(log_a: Array, log_b: Array) -> Array:
+    """Logarithm of the larger root of ``(z + a) (z + b) = 1``, ``-inf`` where it is not positive.
+
+    ``z = (1 - a b) / (hypot((a - b) / 2, 1) + (a + b) / 2)``, divided by the largest of ``a``,
+    ``b`` and 1.
+    """
+    largest = np.maximum(np.maximum(log_a, log_b), 0.0)
+    a, b, one = np.exp2(log_a - largest), np.exp2(log_b - largest), np.exp2(-largest)
+    above = -np.expm1(np.log(2.0) * np.minimum(log_a + log_b, 0.0))
+    return _log2(above) - largest - np.log2(np.hypot(0.5 * (a - b), one) + 0.5 * (a + b))
+
+
+def _log2_wait(times: Array) -> Array:
+    """Logarithms of the waits from logarithms of times, ``-inf`` where nothing waits."""
+    later, earlier = np.broadcast_arrays(times[:, None], times[None, :])
+    waits = (earlier < later) & np.isfinite(later)
+    share = np.zeros(waits.shape)
+    np.expm1(np.subtract(earlier, later, where=waits, out=share), where=waits, out=share)
+    wait = np.full(waits.shape, -np.inf)
+    return np.add(later / np.log(2.0), _log2(-share), where=waits, out=wait)
+
+
+def _log2(values: Array) -> Array:
+    """``-inf`` for what is not positive."""
+    return np.log2(values, where=values > 0.0, out=np.full(values.shape, -np.inf))
+
+
+def _power_of_two(exponent: Array) -> Array:
+    with np.errstate(over="ignore", under="ignore"):
+        return np.exp2(exponent)

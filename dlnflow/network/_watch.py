@@ -1,4 +1,4 @@
-"""Long work: progress shown, a time limit kept, an interrupt survived."""
+"""Long work: progress shown, a time limit kept, nothing lost to an interrupt or an error."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from dlnflow import _validate
 
 Report = bool | Callable[[float, str], None]
+Made = TypeVar("Made")
 
 
 class Stopped(Exception):
@@ -19,6 +20,9 @@ class Stopped(Exception):
 
 class Watch(AbstractContextManager["Watch"]):
     """Calls for progress, and says when to stop and why.
+
+    An interrupt or an error ends the work without leaving the ``with`` block as an exception;
+    `outcome` or `insist` raises the error afterwards, when what was reached has been put together.
 
     Parameters
     ----------
@@ -38,6 +42,7 @@ class Watch(AbstractContextManager["Watch"]):
             limit = _validate.single("max_seconds", _validate.positive("max_seconds", max_seconds))
             self.limit = float(limit)
         self.stopped: str | None = None
+        self.error: Exception | None = None
         self.every = every
         self._progress = progress
         self._bar: Any = None
@@ -88,12 +93,43 @@ class Watch(AbstractContextManager["Watch"]):
             self.stopped = "interrupted"
         elif isinstance(error, Stopped):
             self.stopped = str(error)
+        elif isinstance(error, Exception):
+            self.error, self.stopped = error, f"{type(error).__name__}: {error}"
         elif kind is None and self.stopped is None:
-            with suppress(KeyboardInterrupt):  # everything has been done
+            self._report_done()
+        return kind is KeyboardInterrupt or isinstance(error, Exception)
+
+    def _report_done(self) -> None:
+        """The last report; whatever it raises, the work is complete."""
+        try:
+            with suppress(KeyboardInterrupt):
                 self.report(1.0, "done")
-        return kind is KeyboardInterrupt or isinstance(error, Stopped)
+        except Exception as error:
+            self.error = error
 
     def insist(self, measured: Any) -> None:
-        """Stop after all, if nothing has been measured that could be returned."""
+        """Raise the error that ended the work, or stop after all if nothing has been measured."""
+        if self.error is not None:
+            raise self.error
         if not len(measured):
             raise KeyboardInterrupt if self.stopped == "interrupted" else RuntimeError(self.stopped)
+
+    def outcome(self, name: str, measured: Any, make: Callable[[], Made]) -> Made:
+        """What is made of what was measured, or, after an error, the error with that in it.
+
+        Parameters
+        ----------
+        name : str
+            The attribute of the error that carries what was made.
+        measured : sized
+            If there is nothing, there is nothing to carry or return.
+        make : callable
+        """
+        if not len(measured):
+            self.insist(measured)
+        made = make()
+        if self.error is None:
+            return made
+        vars(self.error)[name] = made
+        self.error.add_note(f"what was reached before this is kept in the error's attribute {name}")
+        raise self.error

@@ -1,7 +1,8 @@
 """The paper's three experiments, on whole networks: order, depth, initialisation.
 
 Each function trains networks and returns an `Experiment`: a table, the finding in one sentence, and
-``plot()``.
+``plot()``. An interrupt (Ctrl-C) ends it early with what was measured; any other exception on the
+way propagates with that as its attribute ``experiment``.
 """
 
 from __future__ import annotations
@@ -147,9 +148,12 @@ def order(
                     rng=random,
                 )
                 comparisons[name, objective.name] = compare(finished(run))
-    watch.insist(comparisons)
-    table = _order_table(comparisons)
-    return Experiment("order", _order_finding(comparisons), table, comparisons, watch.stopped)
+
+    def made() -> Experiment:
+        table = _order_table(comparisons)
+        return Experiment("order", _order_finding(comparisons), table, comparisons, watch.stopped)
+
+    return watch.outcome("experiment", comparisons, made)
 
 
 def depth(
@@ -216,20 +220,22 @@ def depth(
             for one in objectives:
                 share = len(comparisons) / (layers.size * len(objectives))
                 watch.goes_on(share, partial(str.format, "L = {}, {}", L, one.name))
-                made = _flow(world, L, eps, one, random)
-                comparisons[L, one.name] = made
-                place = _places(made, world)
+                compared = comparisons[L, one.name] = _flow(world, L, eps, one, random)
+                place = _places(compared, world)
                 rows.append(
                     {
                         "L": L,
                         "objective": one.name,
-                        "predicted_gap": _gap(made.predicted_time[place], first, last),
-                        "measured_gap": _gap(made.measured_time[place], first, last),
+                        "predicted_gap": _gap(compared.predicted_time[place], first, last),
+                        "measured_gap": _gap(compared.measured_time[place], first, last),
                     }
                 )
-    watch.insist(rows)
-    table = pd.DataFrame(rows)
-    return Experiment("depth", _depth_finding(table), table, comparisons, watch.stopped)
+
+    def made() -> Experiment:
+        table = pd.DataFrame(rows)
+        return Experiment("depth", _depth_finding(table), table, comparisons, watch.stopped)
+
+    return watch.outcome("experiment", rows, made)
 
 
 def initialisation(
@@ -288,8 +294,8 @@ def initialisation(
             for one in objectives:
                 share = len(comparisons) / (starts.size * len(objectives))
                 watch.goes_on(share, partial(str.format, "eps = {:.1g}, {}", start, one.name))
-                made = comparisons[start, one.name] = _flow(world, L, start, one, random)
-                predicted, measured = made.overlap
+                compared = comparisons[start, one.name] = _flow(world, L, start, one, random)
+                predicted, measured = compared.overlap
                 rows.append(
                     {
                         "eps": start,
@@ -298,10 +304,13 @@ def initialisation(
                         "measured_overlap": measured,
                     }
                 )
-    watch.insist(rows)
-    table = pd.DataFrame(rows)
-    finding = _greedy_finding(table, L)
-    return Experiment("initialisation", finding, table, comparisons, watch.stopped)
+
+    def made() -> Experiment:
+        table = pd.DataFrame(rows)
+        finding = _greedy_finding(table, L)
+        return Experiment("initialisation", finding, table, comparisons, watch.stopped)
+
+    return watch.outcome("experiment", rows, made)
 
 
 def _given_modes(name: str, modes: tuple[ArrayLike, ArrayLike]) -> tuple[Array, Array]:

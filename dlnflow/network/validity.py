@@ -1,7 +1,9 @@
 """Maps of validity: how far prediction and network part as one assumption is broken by degrees.
 
 Each function breaks one assumption, all others being met, and returns a `ValidityMap`: a table, the
-exponent with which the error grows where it has one, and ``plot()``.
+exponent with which the error grows where it has one, and ``plot()``. An interrupt (Ctrl-C) ends it
+early with what was measured; any other exception on the way propagates with that as its attribute
+``map``.
 """
 
 from __future__ import annotations

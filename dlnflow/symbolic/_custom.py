@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,7 +17,8 @@ from dlnflow.symbolic._mode_steps import fixed_point_step, law_step, mode_step
 from dlnflow.symbolic._notation import equation
 from dlnflow.symbolic._scalar import ModeLoss, powers_of
 from dlnflow.symbolic._series import Asymptotics
-from dlnflow.symbolic._setting import CLOCKS
+from dlnflow.symbolic._setting import CLOCKS, DEEPEST
+from dlnflow.symbolic._size import RULE, oversized, shown
 from dlnflow.symbolic._step import Step
 from dlnflow.symbolic._time_steps import (
     critical_time_step,
@@ -29,6 +31,9 @@ from dlnflow.symbolic._worlds import ScalarWorld, scalar_worlds, singular_values
 
 Layers = Any  # a symbol, several, or a mapping of symbols to numbers of layers
 RESERVED = (no.eps, no.p, no.q, no.c, no.kappa, no.q_0, no.q_p, no.u, no.n, no.a)
+# what a loss may be made of; SymPy's infinities are numbers too and are refused apart
+WRITTEN = (sp.Add, sp.Mul, sp.Pow, sp.Symbol, sp.Number, sp.NumberSymbol, sp.Function)
+HIGHEST_ORDER = 4 * DEEPEST  # of the theory's objectives at the deepest encoder and decoder
 TRIED = 4  # random parameter points
 HOW = "differences of the loss in every layer, with 200 digits"
 POINTS = "random parameters"
@@ -75,7 +80,9 @@ def derive_mode_ode(
     ------
     TypeError, ValueError
         For a loss that is no expression, is no sum of powers, or has symbols that are not declared;
-        and where balanced layers would not stay balanced, so that there is no single equation.
+        where balanced layers would not stay balanced, so that there is no single equation; and for
+        more than 100 layers in numbers, or a whole order above 400, since the cost grows with both:
+        a symbol such as `symbolic.L` derives every depth at once. 100 layers take about a second.
 
     Notes
     -----
@@ -109,6 +116,7 @@ def derive_mode_ode(
     L = described.depth
     speed = 1 / L if clock == "paper" else sp.Integer(1)
     law = law_of(flow, L, speed)
+    _not_too_high(law)
     velocity = _velocity(flow, L, speed)
     candidates = _candidates(described, law)
     points, rest = (
@@ -140,30 +148,33 @@ def _described(
 ) -> ModeLoss:
     """The door: every symbol declared once, every count a positive integer."""
     if not isinstance(loss, sp.Expr):
-        raise TypeError(f"loss must be a SymPy expression: got {loss!r}")
-    if loss.has(sp.nan, sp.oo, -sp.oo, sp.zoo, sp.I, sp.Derivative, sp.Integral):
-        raise ValueError(f"loss must be real and finite, with derivatives written out: got {loss}")
-    loss = sp.nsimplify(loss, rational=True)
-    if clock not in CLOCKS:
-        raise ValueError(f"clock must be 'paper' or 'network' in a derivation: got {clock!r}")
+        raise TypeError(f"loss must be a SymPy expression: got {shown(loss)}")
+    loss = _expression("loss", loss)
+    if not isinstance(clock, str) or clock not in CLOCKS:
+        raise ValueError(f"clock must be 'paper' or 'network' in a derivation: got {shown(clock)}")
     trained = {"encoder": _layers("encoder", encoder), "decoder": _layers("decoder", decoder)}
     held = _frozen(frozen)
     others = _parameters(parameters)
     declared = [*trained["encoder"], *trained["decoder"], *held, *others]
-    twice = sorted({str(one) for one in declared if declared.count(one) > 1})
-    if twice:
-        raise ValueError(f"each symbol must be declared once: got {', '.join(twice)} again")
+    _declared_once(declared)
     counts = [*trained["encoder"].values(), *trained["decoder"].values()]
+    _not_too_deep(trained)
     known = {*declared, no.lam, no.rho, *(s for count in counts for s in count.free_symbols)}
     _all_declared("loss", loss, known)
     for symbol, one in held.items():
-        _all_declared(f"the value of {symbol}", one, (known | {no.u}) - {*held})
+        _all_declared(f"frozen's value of {symbol}", one, (known | {no.u}) - {*held})
     if not trained["encoder"]:
         raise ValueError("encoder must name at least one symbol: got none")
     for symbol in (*trained["encoder"], *trained["decoder"]):
         if not loss.has(symbol):
             raise ValueError(f"loss must depend on every trained symbol: {symbol} is not in {loss}")
     return ModeLoss(loss, trained["encoder"], trained["decoder"], held)
+
+
+def _declared_once(symbols: list[Any]) -> None:
+    twice = sorted({str(one) for one in symbols if symbols.count(one) > 1})
+    if twice:
+        raise ValueError(f"each symbol must be declared once: got {', '.join(twice)} again")
 
 
 def _depths(described: ModeLoss) -> tuple[Any, ...]:
@@ -176,34 +187,88 @@ def _layers(name: str, given: Any) -> dict[Any, Any]:
         pairs = list(given.items())
     else:
         pairs = [(one, 1) for one in _several(name, given)]
-    found = {}
-    for symbol, count in pairs:
-        number_of_layers = sp.nsimplify(count) if isinstance(count, int | float) else count
-        layers = isinstance(number_of_layers, sp.Expr) and number_of_layers.is_integer
-        if not (layers and number_of_layers.is_positive):
+    _declared_once([symbol for symbol, _ in pairs])
+    return {_symbol(name, symbol): _count(name, symbol, count) for symbol, count in pairs}
+
+
+def _count(name: str, symbol: Any, count: Any) -> Any:
+    layers = _whole(count) if _is_number(count) else count
+    try:
+        counts = isinstance(layers, sp.Expr) and layers.is_integer and layers.is_positive
+    except RecursionError:  # nested deeper than Python can follow
+        counts = False
+    if not counts:
+        raise ValueError(
+            f"{name} must say a positive integer number of layers: got {shown(count)} for {symbol}"
+        )
+    for depth in layers.free_symbols:
+        _symbol(name, depth)
+    return layers
+
+
+def _whole(count: Any) -> Any:
+    """As a SymPy integer; None if it is not whole, infinite or NaN."""
+    try:
+        return sp.Integer(int(count)) if int(count) == count else None
+    except (OverflowError, ValueError):
+        return None
+
+
+def _is_number(one: Any) -> bool:
+    """Whether something is a real number of Python's, NumPy's or SymPy's; a truth value is none."""
+    return isinstance(one, numbers.Real) and not isinstance(one, bool)
+
+
+def _not_too_deep(trained: Mapping[str, Mapping[Any, Any]]) -> None:
+    for name, layers in trained.items():
+        depth = sum(int(one) for one in layers.values() if one.is_Integer)
+        if depth > DEEPEST:
             raise ValueError(
-                f"{name} must say a positive integer number of layers: got {count} for {symbol}"
+                f"{name} must have at most {DEEPEST} layers, since the cost grows with depth (a "
+                f"symbol in place of a number derives every depth at once): got {shown(depth)}"
             )
-        found[_symbol(name, symbol)] = number_of_layers
-    return found
+
+
+def _expression(name: str, one: Any) -> Any:
+    """A real, finite expression of sums, products, powers and functions, floats as fractions."""
+    try:
+        shown = str(one)
+        written = all(isinstance(node, WRITTEN) for node in sp.preorder_traversal(one))
+        large = oversized(one)
+    except (RecursionError, ValueError) as error:  # Python limits depth and digits
+        raise ValueError(f"{name} must be small enough to print and evaluate: {error}") from None
+    if one.has(sp.nan, sp.oo, -sp.oo, sp.zoo, sp.I) or one.is_real is False:
+        raise ValueError(f"{name} must be real and finite: got {shown}")
+    if not (written and one.is_commutative) or one.has(sp.Piecewise):
+        raise ValueError(
+            f"{name} must be written with numbers, symbols, sums, products, powers and functions: "
+            f"got {shown}"
+        )
+    if large is not None:
+        raise ValueError(f"{name} must be small enough to evaluate ({RULE}): got {large} in it")
+    return sp.nsimplify(one, rational=True)
 
 
 def _several(name: str, given: Any) -> list[Any]:
     if isinstance(given, sp.Symbol):
         return [given]
-    if isinstance(given, str) or not isinstance(given, Iterable):
-        raise TypeError(f"{name} must hold SymPy symbols: got {given!r}")
-    return list(given)
+    try:
+        return [given] if isinstance(given, str) else list(given)
+    except TypeError:
+        raise TypeError(f"{name} must hold SymPy symbols: got {shown(given)}") from None
 
 
 def _frozen(frozen: Any) -> dict[Any, Any]:
     if not isinstance(frozen, Mapping | None):
-        raise TypeError(f"frozen must map symbols to their values: got {frozen!r}")
+        raise TypeError(f"frozen must map symbols to their values: got {shown(frozen)}")
     found = {_symbol("frozen", key): one for key, one in dict(frozen or {}).items()}
     for symbol, one in found.items():
-        if not isinstance(one, sp.Expr | int | float):
-            raise TypeError(f"frozen must map {symbol} to an expression: got {one!r}")
-    return {symbol: sp.nsimplify(one, rational=True) for symbol, one in found.items()}
+        if not (isinstance(one, sp.Expr) or _is_number(one)):
+            raise TypeError(f"frozen must map {symbol} to an expression: got {shown(one)}")
+    return {
+        symbol: _expression(f"frozen's value of {symbol}", sp.sympify(one))
+        for symbol, one in found.items()
+    }
 
 
 def _parameters(parameters: Any) -> list[Any]:
@@ -211,14 +276,14 @@ def _parameters(parameters: Any) -> list[Any]:
     for one in found:
         if not one.is_positive:
             raise ValueError(f"parameters must be symbols declared positive: got {one}")
-        if one in RESERVED:
-            raise ValueError(f"parameters must not be a symbol of the derivation's own: got {one}")
     return found
 
 
 def _symbol(name: str, one: Any) -> Any:
     if not isinstance(one, sp.Symbol):
-        raise TypeError(f"{name} must hold SymPy symbols: got {one!r}")
+        raise TypeError(f"{name} must hold SymPy symbols: got {shown(one)}")
+    if one in RESERVED:
+        raise ValueError(f"{name} must not be a symbol of the derivation's own: got {one}")
     return one
 
 
@@ -250,6 +315,15 @@ def _common_flow(described: ModeLoss) -> Any:
     if not terms:
         raise ValueError("loss must move its layers: got one whose derivatives vanish at balance")
     return sum(one * no.u**exponent for exponent, one in terms.items())
+
+
+def _not_too_high(law: Law | None) -> None:
+    """The critical time of a whole order is a sum of as many terms."""
+    if law is not None and law.order.is_Integer and law.order > HIGHEST_ORDER:
+        raise ValueError(
+            f"loss must lead to an order of at most {HIGHEST_ORDER}, since the cost grows with the "
+            f"order: got {law.order}"
+        )
 
 
 def _velocity(flow: Any, L: Any, speed: Any) -> Any:

@@ -12,8 +12,9 @@ import sympy as sp
 from dlnflow.symbolic import _notation as no
 from dlnflow.symbolic._fixed_points import FixedPoint
 from dlnflow.symbolic._functions import numpy_function
-from dlnflow.symbolic._judge import DerivationError, UndecidedError
+from dlnflow.symbolic._judge import DerivationError, UndecidedError, undecided_if_it_fails
 from dlnflow.symbolic._law import Law
+from dlnflow.symbolic._size import refuse_oversized, shown
 from dlnflow.symbolic._step import Step
 
 if TYPE_CHECKING:
@@ -163,6 +164,8 @@ class Derivation:
         ------
         DerivationError
             With residual and counterexample, if a network moves otherwise.
+        UndecidedError
+            If SymPy cannot evaluate it.
         TypeError
             For anything but an equation or expression.
 
@@ -179,9 +182,11 @@ class Derivation:
         """
         if not isinstance(conjecture, sp.Eq | sp.Expr):
             raise TypeError(
-                f"conjecture must be a SymPy equation or expression: got {conjecture!r}"
+                f"conjecture must be a SymPy equation or expression: got {shown(conjecture)}"
             )
-        self.refute(conjecture)
+        with undecided_if_it_fails(conjecture):
+            refuse_oversized(conjecture)
+            self.refute(conjecture)
 
     def verify(self) -> pd.DataFrame:
         """Run every check.
@@ -190,8 +195,8 @@ class Derivation:
         -------
         pandas.DataFrame
             One row per step, with columns ``step``, ``holds`` (True; False with the counterexample
-            in ``how``; None where SymPy cannot decide), ``how`` (the two routes compared) and
-            ``seconds``.
+            in ``how``; None where it is undecided, with the reason there), ``how`` (the two routes
+            compared) and ``seconds``.
 
         Examples
         --------
@@ -236,7 +241,7 @@ class Derivation:
         [68678.7, 80559.9]
         """
         if name not in QUANTITIES:
-            raise ValueError(f"name must be one of {', '.join(QUANTITIES)}: got {name!r}")
+            raise ValueError(f"name must be one of {', '.join(QUANTITIES)}: got {shown(name)}")
         if name == "mode_ode":
             velocity = self.mode_ode.rhs.xreplace({no.w_of(no.t): no.w})
             return numpy_function(name, velocity, self.depths)

@@ -74,7 +74,9 @@ def derive(
     Raises
     ------
     ValueError, TypeError
-        For an unknown objective or clock, a depth below 1 or below the target's layer.
+        For an unknown objective or clock, a depth below 1 or below the target's layer; and for a
+        depth or target's layer above 100, since the cost grows with depth: None (and
+        ``"layer-m"``) derives every depth at once. At 100 it takes about a second.
 
     Notes
     -----

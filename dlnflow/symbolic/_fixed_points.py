@@ -21,6 +21,7 @@ from dlnflow.symbolic._witness import number
 from dlnflow.symbolic._worlds import GUARD, SMALL, World
 
 HIGHEST_SOLVED = 2  # degree up to which roots are written out
+HIGHEST_FACTORED = 64  # degree up to which factors are looked for, at a cost that grows fast
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ def of_powers(velocity: Any, candidates: Iterable[Model]) -> tuple[tuple[FixedPo
     if not all(exponent.is_Rational for exponent in rest):
         return tuple(found), equation(velocity, 0)
     unit = _unit([sp.Rational(exponent) for exponent in rest])
+    if max(rest) > HIGHEST_FACTORED * unit:
+        return tuple(found), equation(velocity, 0)
     y = sp.Symbol("y", positive=True)
     polynomial = sp.Poly(sum(one * y ** (e / unit) for e, one in rest.items()), y)
     if polynomial.degree() == 0:

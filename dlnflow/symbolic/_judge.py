@@ -7,7 +7,8 @@ sides are evaluated in it and compared. What algebra cannot decide is never call
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import sympy as sp
@@ -50,11 +51,34 @@ class DerivationError(Exception):
 
 
 class UndecidedError(DerivationError):
-    """SymPy cannot decide a statement; it was only seen to hold at random points."""
+    """A statement can be neither shown nor refuted; the message says why.
+
+    It was only seen to hold at random points, or SymPy cannot evaluate it.
+    """
 
 
 for _public in (DerivationError, UndecidedError):
     _public.__module__ = "dlnflow.symbolic"  # where a traceback's reader will look for it
+
+
+@contextmanager
+def undecided_if_it_fails(statement: Any) -> Iterator[None]:
+    """Whatever stops a check other than a verdict leaves the statement undecided.
+
+    Raises
+    ------
+    UndecidedError
+        From the error that stopped the check.
+    """
+    try:
+        yield
+    except DerivationError:
+        raise
+    # SymPy stops at what it cannot do with errors of no common class, recursion among them
+    except Exception as error:
+        raise UndecidedError(
+            f"it cannot be checked: {type(error).__name__}: {error}", statement=statement
+        ) from error
 
 
 def holds_in(relation: Any, models: Iterable[Model]) -> int:
@@ -102,9 +126,10 @@ def truth(relation: Any, model: Model) -> bool:
 def value(expression: Any, model: Model) -> Any:
     """An expression in a model; what the model leaves open is an error."""
     try:
-        found = sp.sympify(expression).xreplace(dict(model)).doit()
+        # integrals are left to quadrature: SymPy may look for a closed form without end
+        found = sp.sympify(expression).xreplace(dict(model)).doit(integrals=False)
         found = sp.ImmutableDenseMatrix(found) if getattr(found, "is_Matrix", False) else found
-    except (sp.ShapeError, TypeError, ValueError, NotImplementedError) as error:
+    except (sp.ShapeError, TypeError, ValueError) as error:
         raise DerivationError(
             f"{expression} cannot be evaluated: {error}", statement=expression
         ) from None

@@ -11,10 +11,14 @@ import sympy as sp
 from dlnflow import _validate
 from dlnflow.objective import Objective, as_objective
 from dlnflow.symbolic import _notation as no
+from dlnflow.symbolic._size import shown
 
 CLOCKS = ("paper", "network")
 DEPTHS_TRIED = 4  # of the concrete depths at which a step with symbolic L is tried in matrices
 ANY_LAYER = "layer-m"
+# Of encoder or decoder: `derive` takes about a second there, and ten at ten times the depth. The
+# checks take longer: their exact matrices and digits grow with a higher power of the depth
+DEEPEST = 100
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ def setting(
     depth = no.L if L is None else _depth("L", L)
     P = no.P if decoder_depth is None else _depth("decoder_depth", decoder_depth)
     if not isinstance(clock, str) or clock not in CLOCKS:
-        raise ValueError(f"clock must be 'paper' or 'network' in a derivation: got {clock!r}")
+        raise ValueError(f"clock must be 'paper' or 'network' in a derivation: got {shown(clock)}")
     if isinstance(objective, str) and objective.lower() == ANY_LAYER:
         return Setting(ANY_LAYER, depth, P, no.m, clock)
     known = as_objective(objective)
@@ -122,11 +126,25 @@ def setting(
         return Setting(known.name, depth, P, depth, clock)
     if L is not None:
         known.layer(L)
+    elif known.target_layer > DEEPEST:
+        raise ValueError(
+            f"objective must have a target_layer of at most {DEEPEST}, since the cost grows with "
+            f"depth ('layer-m' keeps it a symbol): got {known.target_layer}"
+        )
     return Setting(known.name, depth, P, sp.Integer(known.target_layer), clock)
 
 
 def _depth(name: str, value: Any) -> sp.Integer:
     if isinstance(value, sp.Integer):
         value = int(value)
-    checked = np.asarray(_validate.depth(name, value))
-    return sp.Integer(int(_validate.single(name, checked)))
+    try:
+        checked = np.asarray(_validate.depth(name, value))
+    except RecursionError:
+        raise TypeError(f"{name} must be a positive integer: got {shown(value)}") from None
+    depth = int(_validate.single(name, checked))
+    if depth > DEEPEST:
+        raise ValueError(
+            f"{name} must be at most {DEEPEST}, since the cost grows with depth ({name}=None "
+            f"derives every depth at once): got {shown(depth)}"
+        )
+    return sp.Integer(depth)

@@ -9,7 +9,8 @@ from typing import Any
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
-from dlnflow.symbolic._judge import DerivationError, UndecidedError
+from dlnflow.symbolic._judge import DerivationError, UndecidedError, undecided_if_it_fails
+from dlnflow.symbolic._size import refuse_oversized
 
 
 @dataclass(frozen=True, repr=False)
@@ -63,30 +64,29 @@ class Step:
         DerivationError
             With the residual and a numeric counterexample, if it does not hold.
         UndecidedError
-            If SymPy cannot decide it, or if it is not what was derived and yet holds wherever it
-            was tried: numbers alone make nothing true.
+            If SymPy cannot decide it, or cannot evaluate it, or if it is not what was derived and
+            yet holds wherever it was tried: numbers alone make nothing true.
         """
-        statement = self.statement
-        if not isinstance(statement, sp.Tuple):
-            statement = sp.Tuple(statement)
         try:
-            _of_the_same_kind(statement, self.derived)
-            self._try(statement)
-            if statement != self.derived:
-                raise UndecidedError("it holds wherever it was tried, but is not what was derived")
+            with undecided_if_it_fails(self.statement):
+                self._check()
         except DerivationError as error:
             if error.statement is None:
-                error.statement = statement
+                error.statement = self.statement
             error.args = (f"step {self.number}, {self.title}: {error}",)
             raise
 
-    def _try(self, statement: sp.Tuple) -> None:
-        try:
+    def _check(self) -> None:
+        statement = self.statement
+        if not isinstance(statement, sp.Tuple):
+            statement = sp.Tuple(statement)
+        _of_the_same_kind(statement, self.derived)
+        if statement == self.derived:
             self.route(statement)
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            if statement == self.derived:
-                raise
-            raise DerivationError(f"{statement} cannot be evaluated: {error}") from error
+            return
+        refuse_oversized(statement)
+        self.route(statement)
+        raise UndecidedError("it holds wherever it was tried, but is not what was derived")
 
     def with_statement(self, *relations: Any) -> Step:
         """The same step, claiming something else."""

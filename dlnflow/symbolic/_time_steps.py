@@ -114,7 +114,8 @@ def _same(form: Any, other: Any) -> bool:
 
 def _integral_models(law: Law, cases: Cases, relation: Any) -> Iterator[Model]:
     """``T_c(q)`` as quadrature from a reference point, at which it is given its own value."""
-    reference = sp.Rational(3, 10)
+    # near the end, where it is smallest: from a larger value the digits of a smaller would be lost
+    reference = sp.Rational(9, 10)
     for values in cases:
         order = value(law.order, values)
         anchor = value(relation.rhs, {**values, no.q: reference})
@@ -128,11 +129,11 @@ def _series_models(law: Law, relation: Any) -> Iterator[Model]:
     low, high = sp.Rational(1, 5), sp.Rational(3, 5)
     for depths in _depths_of(law):
         order = sp.sympify(law.order).xreplace(depths)
-        anchor = value(relation.rhs, {**depths, no.q: low})
+        anchor = value(relation.rhs, {**depths, no.q: high})  # the smaller value, for its digits
         with mpmath.workdps(45):
             c = mpmath.mpf(int(order.p)) / int(order.q)
             area = elapsed(c, mpmath.mpf(1) / 5, mpmath.mpf(3) / 5)
-        yield {**depths, no.q: high, no.elapsed(no.q): sp.N(anchor, 45) + sp.Float(area, 45)}
+        yield {**depths, no.q: low, no.elapsed(no.q): sp.N(anchor, 45) - sp.Float(area, 45)}
 
 
 def _depths_of(law: Law) -> list[dict[Any, Any]]:
