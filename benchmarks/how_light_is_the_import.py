@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from benchmarks.timing import Finding, least_seconds
+from benchmarks.timing import Finding, median_seconds
 
 HEAVY = ("sympy", "matplotlib", "pandas", "xarray", "typer", "rich")
 
@@ -15,7 +15,7 @@ def findings() -> Iterator[Finding]:
     def importing(module: str) -> object:
         return subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
 
-    bare, scipy, ours = least_seconds(
+    bare, scipy, ours = median_seconds(
         lambda: importing("sys"),
         lambda: importing("scipy.special"),
         lambda: importing("dlnflow"),

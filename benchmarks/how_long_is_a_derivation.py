@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from benchmarks.timing import Finding, least_seconds
+from benchmarks.timing import Finding, median_seconds
 
 DERIVE = "from dlnflow import symbolic; symbolic.derive('jepa', L=3)"
 VERIFIED = [(name, L) for name in ("jepa", "mae", "layer-1") for L in (None, 1, 2, 3, 4, 5)]
@@ -17,7 +17,7 @@ def findings() -> Iterator[Finding]:
     def running(code: str) -> object:
         return subprocess.run([sys.executable, "-c", code], check=True)
 
-    sympy, derive = least_seconds(
+    sympy, derive = median_seconds(
         lambda: running("import sympy"), lambda: running(DERIVE), repeats=5
     )
     yield Finding("derive('jepa', L=3) in a fresh interpreter / import sympy", derive / sympy, 4)

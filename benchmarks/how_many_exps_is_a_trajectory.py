@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 import dlnflow
-from benchmarks.timing import Finding, least_seconds
+from benchmarks.timing import Finding, median_seconds
 
 
 def findings() -> Iterator[Finding]:
@@ -22,9 +22,9 @@ def findings() -> Iterator[Finding]:
                 t = np.linspace(0.0, 1.2 * times.max(), 1000)
                 settings = {"eps": eps, "objective": objective}
                 actions.append(lambda t=t, s=settings, L=L: dlnflow.amplitude(t, lam, rho, L, **s))
-            exp, large, small = least_seconds(*actions, repeats=25)
+            exp, large, small = median_seconds(*actions, repeats=25)
             name = f"amplitude / exp, {objective} L={L}"
-            yield Finding(f"{name} eps=1e-2", large / exp, 40.0)
-            yield Finding(f"{name} eps=1e-8", small / exp, 40.0)
+            yield Finding(f"{name} eps=1e-2", large / exp, 35.0)
+            yield Finding(f"{name} eps=1e-8", small / exp, 35.0)
             ratio = max(small, large) / min(small, large)
             yield Finding(f"{name}: one eps / the other", ratio, 1.5)

@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from benchmarks.timing import Finding, least_seconds
+from benchmarks.timing import Finding, median_seconds
 from dlnflow.network._equations import Equations
 
 L, P = 4, 1
@@ -31,7 +31,7 @@ def findings() -> Iterator[Finding]:
         weights = rng.normal(size=every[0].size) / d**0.5
         counts = sorted({equations.products for equations in every})
         with threadpool_limits(1):
-            seconds = least_seconds(
+            seconds = median_seconds(
                 *(multiplying(d, count) for count in counts),
                 *(partial(equations.velocity, 0.0, weights) for equations in every),
                 repeats=repeats,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import statistics
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -23,9 +24,9 @@ class Finding(NamedTuple):
         return self.figure <= self.allowed
 
 
-def least_seconds(*actions: Callable[[], object], repeats: int) -> list[float]:
-    """The least time of each action, all of them taken in turn."""
-    best = [float("inf")] * len(actions)
+def median_seconds(*actions: Callable[[], object], repeats: int) -> list[float]:
+    """The median time of each action, all of them taken in turn."""
+    times: list[list[float]] = [[] for _ in actions]
     for action in actions:
         action()
     gc.disable()
@@ -34,7 +35,7 @@ def least_seconds(*actions: Callable[[], object], repeats: int) -> list[float]:
             for index, action in enumerate(actions):
                 start = time.perf_counter()
                 action()
-                best[index] = min(best[index], time.perf_counter() - start)
+                times[index].append(time.perf_counter() - start)
     finally:
         gc.enable()
-    return best
+    return [statistics.median(each) for each in times]

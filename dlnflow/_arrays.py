@@ -18,7 +18,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from dlnflow._rows import FileError, Rows, Table, flat_width
+from dlnflow._rows import FileError, Rows, Table, flat_width, listed
 
 PIECE = 2**20  # bytes read at once for a checksum
 LOCAL_HEADER = 30  # bytes of a zip member's own header, before its name and extra field
@@ -149,8 +149,7 @@ def npz(path: Path, name: str) -> Table:
     """
     found = members(path)
     if name not in found:
-        listed = ", ".join(one if one.isprintable() else repr(one) for one in found) or "none"
-        raise FileError(f"{path}: array {name!r} is missing (found: {listed})")
+        raise FileError(f"{path}: array {name!r} is missing (found: {listed(found)})")
     label = f"{path}: array {name!r}"
     with (
         _damage(f"{label} cannot be read: damaged, or not one of numbers"),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-BLOCK = 32768
+BLOCK = 65536
 
 
 def blockwise(function: Callable[..., Array], *operands: Array) -> Array:

@@ -56,7 +56,8 @@ class CsvTable(Table):
             "encoding": ENCODING,
             **_to_the_last_bit(),
         }
-        chunks = pd.read_csv(self.path, **options)
+        with _decoding(self.path):  # it reads ahead
+            chunks = pd.read_csv(self.path, **options)
         seen = 0
         with chunks:
             while (chunk := self._next(chunks)) is not None:

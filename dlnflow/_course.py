@@ -141,10 +141,13 @@ class Launch(Course):
 def pace(modes: Modes) -> Pace:
     """The modes as the master curve sees them."""
     scale = modes.gap * modes.unit
-    rate = scale * _times_power(np.abs(modes.lam), modes.eps, modes.inertia, modes.L)
-    if not modes.rho.all():
-        slowing = _times_power(modes.variance, modes.eps, modes.inertia + modes.gap, modes.L)
-        rate = np.where(modes.rho == 0.0, scale * slowing, rate)
+    learned = modes.rho.min() > 0.0  # all of them: no sign, no noise to look out for
+    lam, size = (one if learned else np.abs(one) for one in (modes.lam, modes.rho))
+    rate = _times_power(lam, scale, modes.eps, modes.inertia, modes.L)
+    if not learned:
+        power = modes.inertia + modes.gap
+        slowing = _times_power(modes.variance, scale, modes.eps, power, modes.L)
+        rate = np.where(modes.rho == 0.0, slowing, rate)
     if rate.max() == np.inf:
         raise ValueError(
             "eps, lam and the depths must keep the rate lam eps**((N - 2 + m) / L) of a mode, or "
@@ -157,19 +160,21 @@ def pace(modes: Modes) -> Pace:
         L=modes.L,
         gap=modes.gap,
         order=order_from(modes.inertia, modes.gap),
-        log_r0=modes.gap / modes.L * np.log(modes.eps) - np.log(np.abs(modes.rho)),
+        log_r0=modes.gap / modes.L * np.log(modes.eps) - np.log(size),
         rate=rate,
     )
 
 
-def _times_power(factor: Array, base: Array, numerator: Array, denominator: Array) -> Array:
-    """``factor base**(numerator / denominator)``, right also where the power alone is no float."""
+def _times_power(
+    factor: Array, scale: Array, base: Array, numerator: Array, denominator: Array
+) -> Array:
+    """``factor scale base**(numerator / denominator)``, also where the power alone is no float."""
     power = rational_power(base, numerator, denominator)
     if power.min() >= FEWEST_DIGITS and power.max() < np.inf:
-        return power * factor
+        return factor * (scale * power)
     root = rational_power(base, numerator, 2.0 * denominator)
     ordinary = (power >= FEWEST_DIGITS) & (power < np.inf)
-    return np.where(ordinary, power * factor, root * factor * root)
+    return np.where(ordinary, factor * (scale * power), root * (scale * factor) * root)
 
 
 def log_pace(modes: Modes) -> Pace:
@@ -185,7 +190,7 @@ def course(modes: Modes) -> Course:
     """`pace`, with the branches."""
     here = pace(modes)
     branch = np.where(here.log_r0 > 0.0, float(Branch.DECAY), float(Branch.GROWTH))
-    if not (modes.rho > 0.0).all():
+    if not modes.rho.min() > 0.0:
         below = np.where(modes.rho < 0.0, float(Branch.SUPPRESSION), float(Branch.NOISE))
         branch = np.where(modes.rho > 0.0, branch, below)
     return Course(**vars(here), branch=branch)

@@ -128,7 +128,7 @@ def described(value: Any) -> str:
     try:
         text = repr(value)
     except ValueError:  # Python refuses to print integers of many thousand digits
-        return f"a {kind} too long to print"
+        return f"a value of type {kind}, too long to print"
     if len(text) <= SHOWN and "\n" not in text:
         return text
     return f"a {kind} of length {len(value)}" if hasattr(value, "__len__") else f"a {kind}"

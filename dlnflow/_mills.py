@@ -22,7 +22,8 @@ Array = NDArray[np.float64]
 PANEL = 1.0 / 32.0
 NEGLIGIBLE = 40.0  # exp(-40) is below the rounding of 1
 NEAR_ZERO = 1.0  # decay and suppression: up to here in one quadrature from zero
-GAUSS = leggauss(16)
+GAUSS, FINE_GAUSS = leggauss(8), leggauss(16)
+STEEP = 40.0  # a, up to which 8 points a panel are exact to rounding
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,14 @@ class Mills:
     def __call__(self, z: Array) -> Array:
         if self.table is None:
             return z
-        inside = np.maximum(z, self.table.low)
-        np.minimum(inside, self.table.last, out=inside)
+        inside, last = z, self.table.last
+        if not (z.min(initial=0.0) >= self.table.low and z.max(initial=0.0) <= last):
+            inside = np.clip(z, self.table.low, last)
         value = self.table(inside)
         if not isinstance(self.side, Growth):
             value *= _factor(self.side, inside)
-        if not isinstance(self.side, Suppression) and z.max(initial=0.0) > self.table.last:
-            value += np.maximum(z - self.table.last, 0.0)
+        if inside is not z and not isinstance(self.side, Suppression):
+            value += np.maximum(z - last, 0.0)
         return value
 
 
@@ -120,7 +122,7 @@ def _advance(side: Side, a: float, start: Array, step: Array) -> tuple[Array, Ar
 
     From ``dH/dz = 1 + a H dlog(r)/dz`` follows ``dh/dz = source + a h dlog(r)/dz``.
     """
-    nodes, weights = GAUSS
+    nodes, weights = GAUSS if a <= STEEP else FINE_GAUSS
     distance = side.distance(side.log_r(start))
 
     def log_rise(dz: Array, distance: Array) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,11 @@ def exactly(rows: int, blocks: Iterator[Rows]) -> Iterator[Rows]:
         rest = joined[whole:] if whole < len(joined) else None
     if rest is not None:
         yield rest
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names found in a file, for a message of one line."""
+    return ", ".join(name if name.isprintable() else repr(name) for name in names) or "none"
 
 
 def opened(path: Path) -> Path:

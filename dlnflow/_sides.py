@@ -48,7 +48,10 @@ class Growth:
     motion = 1.0
 
     def z(self, log_r: Array) -> Array:
-        return log_r - np.log(-np.expm1(log_r))
+        rest = np.expm1(log_r)
+        np.negative(rest, out=rest)
+        np.log(rest, out=rest)
+        return np.subtract(log_r, rest, out=rest)
 
     def log_r(self, z: Array) -> Array:
         return np.minimum(z, 0.0) - np.log1p(np.exp(-np.abs(z)))

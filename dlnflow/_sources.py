@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dlnflow import _arrays, _columns
-from dlnflow._rows import FileError, Rows, Table
+from dlnflow._rows import FileError, Rows, Table, listed
 
 BATCH = 2**20  # numbers in a batch of each member: 8 MB in double precision
 
@@ -219,7 +219,7 @@ def _table(path: Path) -> Table:
     if kind == ".npz":
         names = _arrays.members(path)
         if len(names) != 1:
-            raise FileError(f"{path}: must hold one array here: got {', '.join(names) or 'none'}")
+            raise FileError(f"{path}: must hold one array here: got {listed(names)}")
         return _arrays.npz(path, names[0])
     return _columns.CsvTable(path) if kind == ".csv" else _columns.ParquetTable(path)
 
@@ -259,8 +259,9 @@ def _numbered(path: Path, header: Sequence[str], prefix: str) -> dict[int, str]:
             raise FileError(f"{path}: columns {twice} both stand for {prefix}{number}")
         columns[number] = name
     if not columns:
-        listed = ", ".join(header)
-        raise FileError(f"{path}: columns {prefix}1, {prefix}2, ... are missing (found: {listed})")
+        raise FileError(
+            f"{path}: columns {prefix}1, {prefix}2, ... are missing (found: {listed(header)})"
+        )
     return columns
 
 

@@ -188,13 +188,15 @@ def modes(
 ) -> tuple[Array, Array, Array | None]:
     """``lam`` and ``rho`` of one sign, and the variance where both are zero."""
     given = {"lam": lam, "rho": rho}
-    lam, rho = real("lam", lam), real("rho", rho)
+    lam, rho = numbers("lam", lam), numbers("rho", rho)
+    if _positive(lam) and _positive(rho):
+        together(lam=lam, rho=rho)
+        return lam, rho, None if variance is None else _variance(lam, rho, variance)
     for name, array in (("lam", lam), ("rho", rho)):
         _some(name, array, "mode")
+        _refuse(name, array, np.isfinite(array), "must be finite")
         _large_enough(name, given[name], array)
     together(lam=lam, rho=rho)
-    if _within(lam, 0.0, np.inf) and _within(rho, 0.0, np.inf):
-        return lam, rho, None if variance is None else _variance(lam, rho, variance)
     differ = np.sign(lam) != np.sign(rho)
     if differ.any():
         raise ValueError(
@@ -251,7 +253,9 @@ def together(**arrays: ArrayLike | None) -> tuple[int, ...]:
 def choice(name: str, value: Any, allowed: tuple[str, ...]) -> str:
     """One of a few words."""
     if not isinstance(value, str) or value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}: got {value!r}")
+        raise ValueError(
+            f"{name} must be one of {', '.join(map(repr, allowed))}: got {_shown(value)}"
+        )
     return str(value)
 
 
@@ -261,7 +265,7 @@ def generator(name: str, value: Any) -> np.random.Generator:
         return np.random.default_rng(value)
     except (TypeError, ValueError):
         raise TypeError(
-            f"{name} must be a non-negative integer, a numpy Generator or None: got {value!r}"
+            f"{name} must be a non-negative integer, a numpy Generator or None: got {_shown(value)}"
         ) from None
 
 
@@ -276,6 +280,10 @@ def single(name: str, array: Any) -> Any:
     if np.ndim(array):
         raise ValueError(f"{name} must be a single value: got {np.asarray(array).tolist()}")
     return array
+
+
+def _positive(array: Array) -> bool:
+    return array.size > 0 and _within(array, 0.0, np.inf)
 
 
 def _within(array: Array, low: float, high: float) -> bool:

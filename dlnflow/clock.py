@@ -8,12 +8,14 @@ from the theory's by a factor.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import ArrayLike
 
 from dlnflow import _validate
+from dlnflow._covariance import described
 
 LOSSES = ("half-sum", "sum", "mean")
 
@@ -37,7 +39,8 @@ class Training:
     Raises
     ------
     ValueError
-        For a rate that is not positive, an unknown loss, or ``"mean"`` without ``outputs``.
+        For a rate that is not positive, an unknown loss, or ``"mean"`` without ``outputs``; for a
+        rate so large or small that no float holds the time that a step covers.
 
     Examples
     --------
@@ -61,13 +64,18 @@ class Training:
             object.__setattr__(self, "outputs", int(outputs))
         elif self.loss == "mean":
             raise ValueError("outputs must be given for loss='mean': got None")
+        if not 0.0 < self.flow_time_per_step < math.inf:
+            raise ValueError(
+                f"lr must give each step a positive, finite time for loss={self.loss!r}: "
+                f"got {self.lr:g}, and {self.flow_time_per_step:g} for the time"
+            )
 
     @property
     def flow_time_per_step(self) -> float:
         """Time on the network clock that one step covers."""
         if self.loss == "mean":
             assert self.outputs is not None
-            return self.lr * 2.0 / self.outputs
+            return self.lr / (0.5 * self.outputs)
         return self.lr * {"half-sum": 1.0, "sum": 2.0}[self.loss]
 
 
@@ -103,7 +111,9 @@ def network_time(clock: Clock, L: ArrayLike) -> Any:
         return 1.0 / _validate.depth("L", L)[()]
     if isinstance(clock, str) and clock == "network":
         return 1.0
-    raise ValueError(f"clock must be 'paper', 'network' or a dlnflow.Training: got {clock!r}")
+    raise ValueError(
+        f"clock must be 'paper', 'network' or a dlnflow.Training: got {described(clock)}"
+    )
 
 
 def label(clock: Clock) -> str:

@@ -97,10 +97,10 @@ def critical_time(
 
 def _critical_block(p: Array, modes: Pace) -> Array:
     scaled = _scaled(p, modes)
-    time = scaled / modes.rate
-    if not modes.rate.all():
+    time = np.divide(scaled, modes.rate)
+    if not modes.rate.min() > 0.0:
         time = np.where(scaled > 0.0, time, 0.0)
-    return time if (modes.rho > 0.0).all() else np.where(modes.rho > 0.0, time, np.inf)
+    return time if modes.rho.min() > 0.0 else np.where(modes.rho > 0.0, time, np.inf)
 
 
 def _log_critical_block(p: Array, modes: Pace) -> Array:

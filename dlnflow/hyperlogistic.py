@@ -33,7 +33,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from threading import RLock
 
 import numpy as np
 from numpy.polynomial.legendre import leggauss
@@ -48,6 +49,7 @@ Array = NDArray[np.float64]
 LOWEST_ORDER = 1.1  # but for 1 itself; a network has 1 or at least 4/3
 LARGEST_EXPONENT = 700.0  # exp of it is finite
 LARGEST = float(np.finfo(np.float64).max)
+_MAKING = RLock()  # a second thread waits for a table rather than make it too
 NEAR_ONE = 37.0  # exp(-37) is below the rounding of 1
 CLOSE = 0.25  # in log(r**a): nearer than that the difference of H would lose digits
 GAUSS = leggauss(8)  # exact to rounding over such a distance, also next to the singularity z = 0
@@ -98,9 +100,8 @@ def elapsed(curve: MasterCurve, log_r0: Array, log_r1: Array, log_ratio: Array) 
     return curve.elapsed(log_r0, log_r1, log_ratio)
 
 
-@lru_cache(maxsize=1024)
 def master_curve(order: float, branch: Branch) -> MasterCurve:
-    """The curve of an order and a branch; its tables are built on first use and kept.
+    """The curve of an order and a branch; its tables are made on first use and kept.
 
     Parameters
     ----------
@@ -131,6 +132,12 @@ def master_curve(order: float, branch: Branch) -> MasterCurve:
     """
     if order != 1.0 and not order >= LOWEST_ORDER:
         raise ValueError(f"order must be 1 or at least {LOWEST_ORDER}: got {order}")
+    with _MAKING:
+        return _curve(order, branch)
+
+
+@lru_cache(maxsize=1024)
+def _curve(order: float, branch: Branch) -> MasterCurve:
     if branch == Branch.NOISE:
         return PowerLaw(order)
     side: AnySide = (Growth(), Decay(), Suppression())[branch]
@@ -144,10 +151,10 @@ def _tabulate(side: AnySide, order: float) -> MasterCurve:
     if order == 1.0:
         return Logistic(side, a, forward)
     if isinstance(side, Growth):
-        return GrowthCurve(side, a, forward, growth_table(forward, a))
+        return GrowthCurve(side, a, forward)
     if isinstance(side, Decay):
-        return DecayCurve(side, a, forward, decay_table(forward, a))
-    return SuppressionCurve(side, a, forward, suppression_table(forward, a))
+        return DecayCurve(side, a, forward)
+    return SuppressionCurve(side, a, forward)
 
 
 @dataclass(frozen=True)
@@ -162,10 +169,14 @@ class OnOneSide(MasterCurve):
         return self.mills(self.side.z(log_r0))
 
     def elapsed(self, log_r0: Array, log_r1: Array, log_ratio: Array) -> Array:
-        time = self.start(log_r1) * np.exp(-self.a * log_ratio)
+        fall = log_ratio * -self.a
+        time = self.start(log_r1) * np.exp(fall, out=fall)
         time -= self.start(log_r0)
-        close = (np.abs(log_ratio) < CLOSE / max(self.a, 1.0)) & (log_ratio != 0.0)
-        if close.any():
+        limit = CLOSE / max(self.a, 1.0)
+        rises = isinstance(self.side, Growth)
+        nearest = log_ratio.min(initial=limit) if rises else -log_ratio.max(initial=-limit)
+        if not nearest >= limit:
+            close = (np.abs(log_ratio) < limit) & (log_ratio != 0.0)
             here = np.nonzero(np.broadcast_to(close, time.shape))
             begins, ratio = (np.broadcast_to(end, time.shape)[here] for end in (log_r0, log_ratio))
             rise = -np.log1p(np.expm1(-ratio) / self.side.distance(begins))
@@ -230,7 +241,27 @@ class Logistic(OnOneSide):
 
 
 @dataclass(frozen=True)
-class GrowthCurve(OnOneSide):
+class Tabulated(OnOneSide):
+    """An order above 1: the way back is a table."""
+
+    @property
+    def table(self) -> SoftTable:
+        """Made when first asked for, since times alone do not need it."""
+        with _MAKING:
+            return self._table
+
+    @cached_property
+    def _table(self) -> SoftTable:
+        with np.errstate(all="ignore"):
+            return self._make()
+
+    @abstractmethod
+    def _make(self) -> SoftTable:
+        """The way back, tabulated."""
+
+
+@dataclass(frozen=True)
+class GrowthCurve(Tabulated):
     """``0 < q < 1``: ``T`` rises from minus infinity through the knee at ``T = -1`` to infinity.
 
     Below the knee ``log q = P - g / a`` with ``g = log(-T)``, above it ``log q = P exp(-p)`` with
@@ -238,45 +269,49 @@ class GrowthCurve(OnOneSide):
     table of ``P`` runs over ``p - g``.
     """
 
-    table: SoftTable
+    def _make(self) -> SoftTable:
+        return growth_table(self.mills, self.a)
 
     def log_growth(self, x: Array, log_r0: Array, start: Array) -> Array:
-        log_q, p, g = self._parts(x, log_r0, start)
+        log_q, p, g = self._parts(x, log_r0, start, LARGEST_EXPONENT)
         np.negative(p, out=p)
         log_q *= np.exp(p, out=p)
+        g += log_r0
         log_q -= g
-        log_q -= log_r0
         return log_q
 
     def position(self, x: Array, log_r0: Array, start: Array) -> Array:
-        value, p, g = self._parts(x, log_r0, start)
+        value, p, g = self._parts(x, log_r0, start, np.inf)
         return _near_the_fixed_point(self.side, value, p, value * np.exp(-p) - g)
 
-    def _parts(self, x: Array, log_r0: Array, start: Array) -> tuple[Array, Array, Array]:
-        """``P``, ``p`` and ``g / a``."""
+    def _parts(
+        self, x: Array, log_r0: Array, start: Array, largest: float
+    ) -> tuple[Array, Array, Array]:
+        """``P``, ``p`` up to ``largest``, and ``g / a``."""
         scale = -self.a * log_r0
         p = start + x
-        g = np.negative(p)
-        np.maximum(g, 0.0, out=g)
-        with np.errstate(divide="ignore"):
-            np.log(g, out=g)  # minus infinity once T is positive
-        g += scale
-        np.maximum(g, 0.0, out=g)
-        p *= np.exp(np.minimum(scale, LARGEST_EXPONENT))
-        np.maximum(p, -1.0, out=p)
+        if scale.max(initial=0.0) < LARGEST_EXPONENT:
+            p *= np.exp(scale)
+            g = np.negative(p)
+            np.maximum(g, 1.0, out=g)
+            np.log(g, out=g)
+        else:  # T itself may be no float
+            with np.errstate(divide="ignore"):  # minus infinity once T is positive
+                g = np.maximum(np.log(np.maximum(-p, 0.0)) + scale, 0.0)
+            p *= np.exp(np.minimum(scale, LARGEST_EXPONENT))
+        np.clip(p, -1.0, largest, out=p)
         p += 1.0
-        value = np.minimum(p, LARGEST_EXPONENT)
-        value -= g
-        value = self.table(value)
-        g /= self.a
+        value = self.table((p if largest < np.inf else np.minimum(p, LARGEST_EXPONENT)) - g)
+        g *= 1.0 / self.a
         return value, p, g
 
 
 @dataclass(frozen=True)
-class DecayCurve(OnOneSide):
+class DecayCurve(Tabulated):
     """``q > 1``: the same with the knee at ``T = 1`` and ``T`` rising from zero."""
 
-    table: SoftTable
+    def _make(self) -> SoftTable:
+        return decay_table(self.mills, self.a)
 
     def log_growth(self, x: Array, log_r0: Array, start: Array) -> Array:
         value, p, g = self._parts(x, log_r0, start)
@@ -301,10 +336,11 @@ class DecayCurve(OnOneSide):
 
 
 @dataclass(frozen=True)
-class SuppressionCurve(OnOneSide):
+class SuppressionCurve(Tabulated):
     """``q < 0``: ``log r`` against ``log T`` is a bend between two straight lines."""
 
-    table: SoftTable
+    def _make(self) -> SoftTable:
+        return suppression_table(self.mills, self.a)
 
     def log_growth(self, x: Array, log_r0: Array, start: Array) -> Array:
         a = self.a

@@ -327,13 +327,12 @@ def _between(value: Array, at_zero: Array, at_rest: Array) -> Array:
     falls = at_zero > at_rest
     lowest = np.where(falls, np.minimum(at_rest / NEXT_BELOW, at_zero), at_zero)
     highest = np.where(falls, at_zero, np.maximum(at_rest * NEXT_BELOW, at_zero))
-    np.maximum(value, lowest, out=value)
-    return np.minimum(value, highest, out=value)
+    return np.clip(value, lowest, highest, out=value)
 
 
 def _at_the_ends(t: Array, value: Array, at_zero: Array, at_rest: Array) -> Array:
     """The exact values at ``t = 0`` and ``t = inf``."""
-    if not t.all():
+    if not t.min() > 0.0:
         value = np.where(t == 0.0, at_zero, value)
     if t.max() == np.inf:
         value = np.where(t == np.inf, at_rest, value)

@@ -13,15 +13,20 @@ where they stand.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import index
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow import _validate
+from dlnflow._covariance import described
 from dlnflow._power import rational_power
 
 Array = NDArray[np.float64]
+
+DEEPEST = 2**31 - 1  # encoder that is accepted
+MOST_DIGITS = 100  # of a layer's number in a name; Python reads no more than some thousands
 
 
 @dataclass(frozen=True, repr=False)
@@ -63,12 +68,17 @@ class Objective:
     def __post_init__(self) -> None:
         if self.target_layer is None:
             return
-        layer = np.asarray(self.target_layer)
-        if layer.ndim or layer.dtype.kind not in "iu":
-            raise TypeError(f"target_layer must be an integer or None: got {self.target_layer!r}")
-        if layer < 0:
-            raise ValueError(f"target_layer must lie in 0..L: got {self.target_layer}")
-        object.__setattr__(self, "target_layer", int(layer))
+        given = described(self.target_layer)
+        try:
+            layer = None if isinstance(self.target_layer, bool) else index(self.target_layer)
+        except TypeError:
+            layer = None
+        if layer is None:
+            raise TypeError(f"target_layer must be an integer or None: got {given}")
+        if not 0 <= layer <= DEEPEST:
+            limit = "0..L" if layer < 0 else f"0..L, where L is at most {DEEPEST}"
+            raise ValueError(f"target_layer must lie in {limit}: got {given}")
+        object.__setattr__(self, "target_layer", layer)
 
     @property
     def name(self) -> str:
@@ -182,15 +192,16 @@ def as_objective(objective: str | Objective) -> Objective:
     if isinstance(objective, Objective):
         return objective
     if not isinstance(objective, str):
-        raise TypeError(f"objective must be a name or an Objective: got {objective!r}")
+        raise TypeError(f"objective must be a name or an Objective: got {described(objective)}")
     name = objective.lower()
     if name in ("jepa", "mae"):
         return JEPA if name == "jepa" else MAE
-    if name.startswith("layer-") and name[6:].isdecimal():
-        return Objective(target_layer=int(name[6:]))
+    digits = name.removeprefix("layer-")
+    if digits != name and digits.isascii() and digits.isdecimal() and len(digits) <= MOST_DIGITS:
+        return Objective(target_layer=int(digits))
     raise ValueError(
         "objective must be 'jepa', 'mae', 'layer-m' with a number m, or an Objective: "
-        f"got {objective!r}"
+        f"got {described(objective)}"
     )
 
 
@@ -208,5 +219,7 @@ def as_objectives(objective: Any) -> tuple[Objective, ...]:
     except TypeError as error:
         raise TypeError(f"objective must be a name, an Objective, or several: {error}") from None
     if not several or len(set(several)) != len(several):
-        raise ValueError(f"objective must name at least one and none twice: got {objective!r}")
+        raise ValueError(
+            f"objective must name at least one and none twice: got {described(objective)}"
+        )
     return several

@@ -414,6 +414,18 @@ def test_an_interrupt_keeps_what_was_found():
     assert report.stopped == "interrupted"
 
 
+def test_an_error_on_the_way_keeps_what_was_found():
+    def progress(share, text):
+        if share > 0.0:
+            raise OSError("pipe closed")
+
+    with pytest.raises(OSError, match="pipe closed") as caught:
+        claims.run(["1", "7"], quick=True, progress=progress)
+    report = caught.value.report
+    assert list(report) == ["1"]
+    assert report.stopped == "OSError: pipe closed"
+
+
 def test_an_interrupt_before_anything_was_found_is_an_interrupt():
     def progress(share, text):
         raise KeyboardInterrupt

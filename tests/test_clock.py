@@ -43,9 +43,21 @@ def test_steps_of_training_lie_on_the_prediction(loss):
         ({"lr": [0.1, 0.2]}, "lr must be a single value"),
         ({"lr": 0.1, "loss": "l1"}, "loss must be one of 'half-sum', 'sum', 'mean': got 'l1'"),
         ({"lr": 0.1, "loss": "mean"}, "outputs must be given for loss='mean'"),
+        ({"lr": 1.7e308, "loss": "sum"}, "lr must .* finite time for loss='sum': got 1.7e.308"),
+        ({"lr": 5e-324, "loss": "mean", "outputs": 10}, "lr must give each step a positive"),
         ({"lr": 0.1, "outputs": 0}, "outputs must be a positive integer: got 0"),
     ],
 )
 def test_refusals_name_the_argument(arguments, message):
     with pytest.raises(ValueError, match=message):
         dlnflow.Training(**arguments)
+
+
+def test_the_time_of_a_step_is_a_float_wherever_one_holds_it():
+    assert dlnflow.Training(1e308, "mean", 10).flow_time_per_step == pytest.approx(2e307)
+    assert dlnflow.Training(5e-324).flow_time_per_step == 5e-324
+
+
+def test_a_clock_that_python_refuses_to_print_is_refused_in_words():
+    with pytest.raises(ValueError, match=r"clock must be .* too long to print"):
+        dlnflow.critical_time(1.0, 0.5, 2, clock=10**5000)

@@ -1,7 +1,9 @@
 """When modes are learned on a measured curve, in what order, and when one leaves its units."""
 
 import math
+import sys
 
+import mpmath as mp
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -354,3 +356,66 @@ def test_bad_modes_and_depths_are_refused_by_name(function, lam, rho, L, options
 def test_a_start_that_is_not_positive_is_refused(eps):
     with pytest.raises(ValueError, match="eps must be positive"):
         network.switching_exponent([1.0, 0.7], [0.5, 1.0], 2, eps=eps)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("objective", ["jepa", "mae", "layer-1"])
+def test_a_rate_is_right_where_its_factors_are_no_floats(objective):
+    L, P = 4, 1
+    N, m = L + P, {"jepa": L, "mae": 0, "layer-1": 1}[objective]
+    rng = np.random.default_rng(2)
+    held = 0
+    for reach in np.repeat([30.0, 250.0], 100):
+        lam, rho = 10.0 ** rng.uniform(-reach, reach, (2, 2))
+        found = network.switching_rate(lam, rho, L, objective=objective)[0, 1]
+        with mp.workdps(1100):
+            (lam_i, lam_j), (rho_i, rho_j) = (
+                [mp.mpf(float(v)) for v in pair] for pair in (lam, rho)
+            )
+            if m:
+                power = mp.mpf(N - 2 + m) / (N - m)
+                exact = lam_i / rho_i * rho_j**power * (rho_i - rho_j)
+            else:
+                lower = rho_j ** (mp.mpf(N - 2) / N)
+                a, b = lam_i / rho_i * rho_j * lower, lam_j * lower
+                exact = mp.sqrt(((a - b) / 2) ** 2 + (lam_i * lower) ** 2) - (a + b) / 2
+            exact = max(exact, mp.mpf(0))
+        if exact > sys.float_info.max:
+            assert found == math.inf
+        elif exact > sys.float_info.min:
+            held += 1
+            assert found == pytest.approx(float(exact), rel=1e-11)
+        else:
+            assert found <= sys.float_info.min
+    assert held > 20
+
+
+@pytest.mark.filterwarnings("error")
+def test_rates_and_exponents_beyond_floats_are_infinite_and_alone_nothing_switches():
+    assert network.switching_rate([1.0], [1e75], 4).tolist() == [[0.0]]
+    assert network.switching_exponent([1.0, 1.0], [1e75, 1e70], 4).tolist() == [0.0, 0.0]
+    assert network.switching_rate([1.0, 1.0], [1e75, 1e70], 4)[0, 1] == math.inf
+    # neither time is a float, and their difference is none
+    late = {"lam": [0.99, 1.0], "rho": [1.0, 0.5], "L": 40, "eps": 1e-200}
+    assert network.switching_exponent(**late).tolist() == [math.inf, 0.0]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("unit", [1e-300, 1e-200, 1e200, 1e300])
+@pytest.mark.parametrize("objective", ["jepa", "mae"])
+def test_the_exponent_knows_no_unit_however_large(unit, objective):
+    lam, rho = np.array([0.7, 1.0, 0.8]), np.array([1.0, 0.5, 0.9])
+    scaled, plain = (
+        network.switching_exponent(c * lam, rho, 3, eps=1e-4, objective=objective)
+        for c in (unit, 1.0)
+    )
+    assert plain.any()
+    assert scaled == pytest.approx(plain, rel=1e-9)
+
+
+def test_the_start_of_a_switch_has_the_shape_of_the_modes():
+    lam, rho = [0.7, 1.0], [1.0, 0.5]
+    one, each = (network.switching_exponent(lam, rho, 2, eps=eps) for eps in (1e-3, [1e-3] * 2))
+    assert np.array_equal(one, each)
+    with pytest.raises(ValueError, match=r"eps must have the shape of lam and rho.*: got \(3,\)"):
+        network.switching_exponent(lam, rho, 2, eps=[1e-3] * 3)

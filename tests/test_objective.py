@@ -69,6 +69,15 @@ def test_arrays_of_depths_broadcast():
         (lambda: dlnflow.JEPA.gap(2, 0), ValueError, "decoder_depth must be a positive integer"),
         (lambda: as_objective("vae"), ValueError, "objective must be .*: got 'vae'"),
         (lambda: as_objective(3), TypeError, "objective must be a name or an Objective"),
+        (lambda: as_objective("layer-" + "9" * 20), ValueError, "target_layer must lie .*: got 9"),
+        (lambda: as_objective("layer-" + "9" * 5000), ValueError, "objective must .* length 5006"),
+        (lambda: as_objective("layer-\N{ARABIC-INDIC DIGIT THREE}"), ValueError, "objective must"),
+        (lambda: as_objective(10**5000), TypeError, "objective must .* too long to print"),
+        (lambda: as_objectives([10**5000]), TypeError, "objective must .* too long to print"),
+        (lambda: dlnflow.Objective(10**5000), ValueError, "target_layer must .* too long to print"),
+        (lambda: dlnflow.Objective(2**31), ValueError, "target_layer must lie .*: got 2147483648"),
+        (lambda: dlnflow.Objective(True), TypeError, "target_layer must be an integer"),
+        (lambda: dlnflow.Objective(np.True_), TypeError, "target_layer must be an integer"),
         (lambda: as_objectives(["jepa", "jepa"]), ValueError, "objective must name .* none twice"),
         (lambda: as_objectives([]), ValueError, "objective must name at least one"),
     ],
@@ -76,3 +85,9 @@ def test_arrays_of_depths_broadcast():
 def test_refusals_name_the_argument(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_a_layer_may_be_numpy_s_and_as_deep_as_an_encoder():
+    assert dlnflow.Objective(np.int64(2)) == dlnflow.Objective(np.array(2)) == "layer-2"
+    assert type(dlnflow.Objective(np.int64(2)).target_layer) is int
+    assert as_objective("layer-2147483647").gap(2**31 - 1) == 1

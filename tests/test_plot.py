@@ -1,5 +1,7 @@
 """Figures, tested on what they draw and say."""
 
+from types import SimpleNamespace
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -12,6 +14,7 @@ import dlnflow
 from dlnflow import plot
 from dlnflow.objective import Objective
 from dlnflow.plot._style import number
+from dlnflow.plot._trajectories import DRAWN
 
 LAM, RHO = [1.0, 1.3, 0.7], [0.9, 0.4, 1.0]
 MIXED = {
@@ -582,3 +585,52 @@ def test_the_clock_is_named_in_words():
 )
 def test_numbers_are_written_for_reading(value, text):
     assert number(value) == text
+
+
+RECORDS = {
+    "sim": (plot.simulation, "Simulation"),
+    "part": (plot.trajectories, "Trajectories"),
+    "finding": (plot.claim, "Finding"),
+    "found": (plot.identification, "Identification"),
+}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("bad", [None, "x", [], {}, 3, 1j, np.zeros(2), dlnflow.simulate])
+def test_what_is_no_record_is_refused_by_name(name, bad):
+    draw, kind = RECORDS[name]
+    with pytest.raises(TypeError, match=rf"^{name} must be a dlnflow.*{kind}: got "):
+        draw(bad)
+    assert not plt.get_fignums()
+
+
+def test_a_record_is_drawn_by_its_fields_whatever_its_class():
+    part = simulated()["jepa"]
+    times = part.critical_time()
+    alike = SimpleNamespace(**{name: getattr(part, name) for name in DRAWN})
+    alike.critical_time = lambda: times
+    for mine, theirs in zip(
+        plot.trajectories(alike).get_lines(), plot.trajectories(part).get_lines(), strict=True
+    ):
+        assert np.array_equal(mine.get_ydata(), theirs.get_ydata())
+    assert len(plot.simulation(SimpleNamespace(parts=(alike,)))) == 1
+
+
+@pytest.mark.parametrize("name", ["p", "decoder_depth"])
+@pytest.mark.parametrize(
+    "bad", [None, "x", [], 1j, pytest.param(10**400, id="huge"), [[1.0], [1.0, 2.0]]]
+)
+def test_settings_of_depths_are_refused_by_name(name, bad):
+    with pytest.raises((TypeError, ValueError), match=rf"^{name} must "):
+        plot.critical_time_against_depth(1.0, 1.0, **{name: bad})
+
+
+def test_the_number_of_points_is_single():
+    with pytest.raises(ValueError, match="points must be a single value"):
+        plot.first_learned_map(2, points=[20])
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_variance_that_is_no_float_is_not_needed_for_a_figure():
+    axes = plot.critical_time_against_depth([1.0, 1.0], [5e-324, 1.0])
+    assert any(np.isfinite(line.get_ydata()).all() for line in axes.get_lines())

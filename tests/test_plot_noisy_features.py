@@ -95,6 +95,7 @@ def test_axes_of_your_own_are_drawn_on():
         ({"L": [3, 4]}, "L must be a single value"),
         ({"eps": -1.0}, "eps must be positive"),
         ({"eps": 0.05}, "eps must be below half of every plateau"),
+        ({"eps": 1e-300}, "eps must be large enough that every critical time fits a float"),
         ({"ax": np.array([None])}, "ax must be an array"),
     ],
 )

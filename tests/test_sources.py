@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dlnflow import _columns
-from dlnflow.accumulate import accumulate, pairs_from
+from dlnflow.accumulate import FileError, accumulate, pairs_from
 
 N, D = 23, 3
 
@@ -442,3 +442,93 @@ def test_parquet_without_pyarrow_says_what_to_install(here, xy, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     with pytest.raises(ImportError, match=r"pip install 'dlnflow\[parquet\]'"):
         pairs_from("both.parquet")
+
+
+def read(path):
+    return accumulate(pairs_from(path, **({"lag": 1} if str(path).endswith(".npy") else {})))
+
+
+def saved(kind, name):
+    x, y = np.random.default_rng(0).normal(size=(2, 9, 2))
+    if kind == "npy":
+        np.save(name, np.ones((3, 1)))
+    elif kind == "stored":
+        np.savez(name, x=np.ones((9, 2)), y=np.ones((9, 2)))
+    else:
+        np.savez_compressed(name, x=np.asfortranarray(x), y=y)
+    return Path(name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("kind", "place", "byte"),
+    [("npy", 10, 32), ("npy", 21, 44), ("stored", 772, 255), ("packed", 675, 192)],
+)
+def test_a_byte_that_python_s_own_readers_trip_over_is_told_as_damage(here, kind, place, byte):
+    name = "damaged.npy" if kind == "npy" else "damaged.npz"
+    content = bytearray(saved(kind, name))
+    content[place] = byte
+    Path(name).write_bytes(content)
+    with pytest.raises(FileError, match=r"^damaged\.np[yz].* cannot be read: "):
+        read(name)
+
+
+@pytest.mark.filterwarnings("error", "ignore:.*Fortran order:UserWarning")
+@pytest.mark.parametrize("kind", ["npy", "stored", "packed"])
+def test_whatever_byte_is_damaged_a_file_is_read_or_refused_in_a_line_that_names_it(here, kind):
+    name = "damaged.npy" if kind == "npy" else "damaged.npz"
+    whole = saved(kind, name)
+    flipped = [
+        bytes([*whole[:place], byte, *whole[place + 1 :]])
+        for place in range(len(whole))
+        for byte in {10, 32, 92, 255}
+    ]
+    refused = []
+    for content in [*(whole[:end] for end in range(len(whole))), *flipped]:
+        Path(name).write_bytes(content)
+        try:
+            read(name)
+        except ValueError as error:
+            refused.append(error)
+    assert len(refused) > len(whole)
+    for error in refused:
+        overflow = "squares do not overflow" in str(error)
+        assert overflow or (isinstance(error, FileError) and name in str(error))
+        assert "\n" not in str(error)
+
+
+def test_a_trouble_of_the_system_is_not_taken_for_damage(here, monkeypatch):
+    saved("stored", "good.npz")
+
+    def forbidden(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(zipfile, "ZipFile", forbidden)
+    with pytest.raises(PermissionError):
+        read("good.npz")
+
+
+def test_an_array_shorter_than_its_file_is_refused(here):
+    content = saved("npy", "short.npy")
+    Path("short.npy").write_bytes(content.replace(b"(3, 1)", b"(2, 1)"))
+    with pytest.raises(FileError, match=r"short\.npy: .* ends 8 bytes before the file does"):
+        read("short.npy")
+
+
+def test_names_found_in_a_file_are_listed_in_one_line(here):
+    np.savez("odd.npz", **{"a\nb": np.ones((3, 1)), "c": np.ones((3, 1))})
+    with pytest.raises(FileError, match=r"found: 'a\\nb', c"):
+        pairs_from("odd.npz")
+    with pytest.raises(FileError, match=r"got 'a\\nb', c"):
+        pairs_from("odd.npz", lag=1)
+    Path("odd.csv").write_text('"a\nb",c\n1,2\n3,4\n')
+    with pytest.raises(FileError, match=r"found: 'a\\nb', c"):
+        pairs_from("odd.csv")
+
+
+@pytest.mark.parametrize("place", [30, 8288, 20_000, 300_000])
+def test_a_csv_that_is_no_text_further_down_is_refused_as_one(here, place):
+    content = bytearray(b"x1,y1\n" + b"1.25,2.5\n" * 40_000)
+    content[place] = 0xAC
+    Path("odd.csv").write_bytes(content)
+    with pytest.raises(FileError, match=r"odd\.csv: cannot be read: not a text file in UTF-8"):
+        read("odd.csv")

@@ -454,3 +454,41 @@ def test_more_samples_bring_the_modes_of_the_data_nearer(seed):
         return np.abs(Spectrum.from_samples(x, y).rho - lam / variance).max()
 
     assert np.median([error(10_000) for _ in range(3)]) < 0.1
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("unit", [1e-140, 1e-49, 1e60, 1e90, 1e145])
+def test_ledoit_and_wolf_s_shrinkage_knows_no_unit(unit):
+    x, y = np.random.default_rng(0).normal(size=(2, 50, 2)) * [1.0, 3.0]
+    plain = Spectrum.from_samples(x, y, shrinkage="ledoit-wolf")
+    found = Spectrum.from_samples(unit * x, unit * y, shrinkage="ledoit-wolf")
+    assert 0.0 < plain.shrinkage < 1.0
+    assert found.shrinkage == pytest.approx(plain.shrinkage, rel=1e-9)
+    assert found.rho == pytest.approx(plain.rho, rel=1e-9)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("unit", [1e-49, 1.0, 1e60])
+def test_shrinkage_that_would_leave_no_data_is_refused(unit):
+    x, y = unit * np.random.default_rng(0).normal(size=(2, 50, 2))
+    with pytest.raises(ValueError, match=r"shrinkage must lie in .* got 1 from 'ledoit-wolf'"):
+        Spectrum.from_samples(x, y, shrinkage="ledoit-wolf")
+
+
+@pytest.mark.parametrize("name", ["constant", "constant_y"])
+@pytest.mark.parametrize(
+    ("features", "error"),
+    [
+        *((bad, TypeError) for bad in (5, None, "a", b"a", [0.5], [None], [True], np.array(0))),
+        *((bad, ValueError) for bad in ([-1], [3], [0, 0], [10**5000])),
+    ],
+)
+def test_features_are_called_by_name_or_index(name, features, error):
+    with pytest.raises(error, match=rf"{name} must hold at most .* of the 3 features.*: got "):
+        Spectrum.from_covariances(np.eye(3), np.eye(3), **{name: features})
+
+
+def test_an_index_may_be_numpy_s():
+    s = Spectrum.from_covariances(np.eye(3), np.eye(3), constant=np.array([0, 2]))
+    assert s.constant == (0, 2)
+    assert all(type(one) is int for one in s.constant)

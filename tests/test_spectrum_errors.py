@@ -550,3 +550,12 @@ def test_modes_nearer_than_the_noise_repel_each_other_no_further():
         apart = replace(whole, spaces=np.arange(3))
         told = gaussian_bias(apart, joint, n, generalised=basis == "generalised")
         assert np.all(np.abs(told) < 2.0 / np.sqrt(n))
+
+
+@pytest.mark.parametrize("name", ["L", "eps", "p", "decoder_depth"])
+@pytest.mark.parametrize("bad", [[[0.5], [0.5, 0.7]], [0.5, 0.7], None, "x", -1])
+def test_an_order_s_settings_are_single_and_refused_by_name(name, bad):
+    x = np.random.default_rng(0).normal(size=(50, 2))
+    found = Spectrum.from_samples(x, x, errors="asymptotic")
+    with pytest.raises((TypeError, ValueError), match=rf"^{name} must "):
+        found.order_probability(**{"L": 2, name: bad})

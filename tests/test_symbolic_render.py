@@ -109,3 +109,17 @@ def test_the_page_in_docs_is_what_the_command_prints():
 def test_the_makefile_writes_that_page():
     makefile = (ROOT / "Makefile").read_text()
     assert "dlnflow derive jepa mae layer-m --out docs/derivation.md" in makefile
+
+
+@pytest.mark.parametrize(
+    ("given", "error"),
+    [
+        *((bad, TypeError) for bad in (None, 3, [3], "x", "", sp.Symbol("x"))),
+        ([], ValueError),
+    ],
+)
+def test_only_derivations_are_set_side_by_side(given, error):
+    with pytest.raises(error, match="derivations must "):
+        symbolic.side_by_side(given)
+    with pytest.raises(TypeError, match=r"derivations must .*: got Derivation"):
+        symbolic.side_by_side(DECAYED)

@@ -62,7 +62,8 @@ def run(
     Returns
     -------
     Report
-        An interrupt ends it early with all claims examined so far.
+        An interrupt ends it early with all claims examined so far. Any other exception on the way,
+        as of ``progress``, propagates with the report so far as its attribute ``report``.
 
     Raises
     ------
@@ -94,8 +95,7 @@ def run(
                 len(findings) / len(chosen), partial(str.format, "{}. {}", claim.name, claim.title)
             )
             findings.append(examine(claim, effort))
-    watch.insist(findings)
-    return Report(tuple(findings), watch.stopped)
+    return watch.outcome("report", findings, lambda: Report(tuple(findings), watch.stopped))
 
 
 def examine(claim: Claim, effort: Effort) -> Finding:

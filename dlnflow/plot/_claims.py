@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from dlnflow.plot._style import BETWEEN, COLOURS, LINE_STYLES, NEUTRAL, single_axes
+from dlnflow.plot._style import BETWEEN, COLOURS, LINE_STYLES, NEUTRAL, refuse_without, single_axes
 
 if TYPE_CHECKING:
     from dlnflow.claims import Finding, Observation
@@ -32,6 +32,7 @@ ROUTE_MARKERS = {
     "real data": "*",
 }
 UNFILLED = ("x", "+", ".")
+DRAWN = ("claim", "observations", "brief")
 CLOSE = 1.3  # quotient of two settings between which a boundary is drawn
 FLOOR = 1e-16  # zeros on a logarithmic axis are drawn here
 WIDTH = 92  # characters of a title
@@ -65,10 +66,7 @@ def claim(finding: Finding, *, ax: Axes | None = None) -> Axes:
     >>> axes.get_xlabel()
     'encoder depth L'
     """
-    from dlnflow.claims import Finding
-
-    if not isinstance(finding, Finding):
-        raise TypeError(f"finding must be a dlnflow.claims.Finding: got {type(finding).__name__}")
+    refuse_without(DRAWN, "finding", finding, "dlnflow.claims.Finding")
     axes = single_axes(ax, figsize=(9.6, 5.4))
     shown = [one for one in finding.observations if finding.claim.drawn(one)]
     names = list(dict.fromkeys(one.series for one in shown))

@@ -85,6 +85,8 @@ def critical_time_against_depth(
     """
     objectives = as_objectives(objective)
     layers = np.unique(_validate.depth("depths", depths))
+    _validate.single("p", _validate.fraction("p", p))
+    _validate.single("decoder_depth", _validate.depth("decoder_depth", decoder_depth))
     modes = given_modes(lam, rho, eps, L=1, decoder_depth=decoder_depth)
     settings: dict[str, Any] = {"decoder_depth": decoder_depth, "clock": clock}
     exact = {one: _times(critical_time, modes, layers, one, p=p, **settings) for one in objectives}

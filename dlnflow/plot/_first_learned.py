@@ -94,7 +94,8 @@ def first_learned_map(
     _validate.positive("lam", lam)
     _validate.positive("rho", rho)
     x_range, y_range = _range("rho_ratio", rho_ratio), _range("lam_ratio", lam_ratio)
-    x = np.geomspace(*x_range, int(_validate.depth("points", points)))
+    count = int(_validate.single("points", _validate.depth("points", points)))
+    x = np.geomspace(*x_range, count)
     settings: dict[str, Any] = {"L": L, "eps": eps, "p": p, "decoder_depth": decoder_depth}
     boundaries = {one: _boundary(x, lam, rho, objective=one, **settings) for one in objectives}
     axes = single_axes(ax, figsize=(6.4, 5.8))

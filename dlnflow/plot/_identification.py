@@ -10,11 +10,13 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from dlnflow.clock import label
-from dlnflow.plot._style import NEUTRAL, colour, legend_below, many_axes, number
+from dlnflow.plot._style import NEUTRAL, colour, legend_below, many_axes, number, refuse_without
 
 if TYPE_CHECKING:
     from dlnflow.identification import Identification
 
+CURVES = ("t", "w", "clock", "predict", "residuals", "_data")
+DRAWN = (*CURVES, "objective", "candidate", "weight", "rival", "aic")
 MARKS = "osD^vP*X"
 FINE = 400  # times of a fitted curve
 ORDERS = 30.0  # of the largest over the smallest amplitude, beyond which the axis is logarithmic
@@ -50,10 +52,7 @@ def identification(found: Identification, *, ax: Any = None) -> NDArray[Any]:
     >>> [one.get_ylabel() for one in dlnflow.plot.identification(found)]
     ['amplitude $\\bar{w}$', 'residual / noise']
     """
-    from dlnflow.identification import Identification
-
-    if not isinstance(found, Identification):
-        raise TypeError(f"found must be a dlnflow Identification: got {type(found).__name__}")
+    refuse_without(DRAWN, "found", found, "dlnflow Identification")
     upper, lower = axes = many_axes(ax, (2,), (6.4, 5.6)) if ax is not None else _stacked()
     handles = _curves(upper, found)
     _residuals(lower, found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 
 from dlnflow import _validate
 from dlnflow.clock import label
-from dlnflow.network import Comparison
 from dlnflow.network._learning import GREEDY, breakdown
-from dlnflow.network._mapping import CEILING, ValidityMap
-from dlnflow.network.experiments import Experiment
+from dlnflow.network._mapping import CEILING
 from dlnflow.objective import JEPA, as_objective
 from dlnflow.plot._style import (
     LINE_STYLES,
@@ -27,12 +25,21 @@ from dlnflow.plot._style import (
     many_axes,
     marker,
     number,
+    refuse_without,
     shades_of,
     single_axes,
 )
 
+if TYPE_CHECKING:
+    from dlnflow.network import Comparison
+    from dlnflow.network._mapping import ValidityMap
+    from dlnflow.network.experiments import Experiment
+
 Array = NDArray[np.float64]
 
+COMPARED = ("spectrum", "run", "predicted", "measured", "largest_deviation")
+MEASURED = ("name", "table", "comparisons")
+MAPPED = ("table", "variable", "assumption", "exponents")
 MOST_DRAWN = 8  # modes drawn of a comparison, those of largest lam
 MOST_LAYERS = 16  # whole numbers up to which an axis counts layers
 MARKS = 14  # markers on a measured curve
@@ -72,8 +79,7 @@ def comparison(made: Comparison, *, ax: Axes | None = None, modes: int = MOST_DR
     JEPA: network and closed form at most $10^{-10}$ of a plateau apart
     >>> plt.close("all")
     """
-    if not isinstance(made, Comparison):
-        raise TypeError(f"made must be a dlnflow.network.Comparison: got {type(made).__name__}")
+    refuse_without(COMPARED, "made", made, "dlnflow.network.Comparison")
     axes = single_axes(ax, figsize=(6.4, 4.8))
     count = int(_validate.single("modes", _validate.depth("modes", modes)))
     drawn = np.argsort(-made.spectrum.lam, kind="stable")[:count]
@@ -160,8 +166,7 @@ def experiment(made: Experiment, *, ax: Any = None) -> NDArray[Any]:
     delay of the smallest $\rho$ behind the largest
     >>> plt.close("all")
     """
-    if not isinstance(made, Experiment):
-        raise TypeError(f"made must be a dlnflow.network Experiment: got {type(made).__name__}")
+    refuse_without(MEASURED, "made", made, "dlnflow.network Experiment")
     draw = {"order": _order, "depth": _depth, "initialisation": _initialisation}[made.name]
     return draw(made, ax)
 
@@ -291,8 +296,7 @@ def validity(made: ValidityMap, *, ax: Axes | None = None) -> Axes:
     imbalance of the layers
     >>> plt.close("all")
     """
-    if not isinstance(made, ValidityMap):
-        raise TypeError(f"made must be a dlnflow.network ValidityMap: got {type(made).__name__}")
+    refuse_without(MAPPED, "made", made, "dlnflow.network ValidityMap")
     axes = single_axes(ax, figsize=(6.4, 5.0))
     x = made.table["x"].to_numpy()
     layers = bool((x == np.round(x)).all() and x.max() <= MOST_LAYERS)

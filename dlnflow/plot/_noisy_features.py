@@ -49,7 +49,8 @@ def noisy_features(L: int = 5, *, eps: float = 1e-2, ax: Any = None) -> NDArray[
     ------
     ValueError, TypeError
         As for `dlnflow.critical_time`; for a feature that starts above half of its plateau, which
-        has no place in an order; and for an ``ax`` of another shape.
+        has no place in an order, or that is learned after more time than a float holds; and for an
+        ``ax`` of another shape.
 
     Notes
     -----
@@ -93,6 +94,11 @@ def _still_to_learn(cases: dict[str, NoisyFeatures]) -> None:
                     "eps must be below half of every plateau, so that each feature has something "
                     f"to learn: got {case.eps:g}, with a plateau of {lowest:.3g} in {kind} data "
                     f"({display(objective)}, L = {case.L})"
+                )
+            if not np.isfinite(case.critical_times(objective)).all():
+                raise ValueError(
+                    "eps must be large enough that every critical time fits a float: "
+                    f"got {case.eps:g} for L = {case.L}"
                 )
 
 

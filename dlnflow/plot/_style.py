@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from inspect import getattr_static
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -17,9 +18,11 @@ from matplotlib.transforms import ScaledTranslation
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow import _validate
+from dlnflow._covariance import described
 from dlnflow.objective import JEPA, MAE, Objective, as_objective
 
 Array = NDArray[np.float64]
+MISSING = object()
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart
 COLOURS = {"jepa": "#0072B2", "mae": "#D55E00"}
@@ -136,10 +139,9 @@ class ModeColumns:
         return self.lam.size
 
     @property
-    def variance(self) -> Array:
-        """What lam and rho say of it, and 1 for pure noise, whose critical time needs none."""
-        noise = self.rho == 0.0
-        return np.where(noise, 1.0, self.lam / np.where(noise, 1.0, self.rho))
+    def variance(self) -> Array | None:
+        """1 for pure noise, whose critical time needs none; NaN where lam and rho say it."""
+        return None if self.rho.all() else np.where(self.rho == 0.0, 1.0, np.nan)
 
     def among(self, chosen: NDArray[np.bool_]) -> ModeColumns:
         """Some of the modes."""
@@ -245,6 +247,12 @@ def legend_below(axes: Axes, handles: Sequence[Artist], columns: int) -> None:
     )
 
 
+def refuse_without(fields: Sequence[str], name: str, value: Any, kind: str) -> None:
+    """Refuse a record that lacks one of the attributes that a figure draws."""
+    if any(getattr_static(value, field, MISSING) is MISSING for field in fields):
+        raise TypeError(f"{name} must be a {kind}: got {type(value).__name__}")
+
+
 def single_axes(ax: Axes | None, figsize: tuple[float, float] = (6.4, 4.4)) -> Axes:
     """The axes given, or those of a new figure."""
     if ax is None:
@@ -264,7 +272,9 @@ def many_axes(ax: Any, shape: tuple[int, ...], figsize: tuple[float, float]) -> 
     if shape == (1,) and given.ndim == 0:
         given = given.reshape(1)
     if not all(isinstance(one, Axes) for one in given.ravel()):
-        raise ValueError(f"ax must be an array of Matplotlib Axes of shape {shape}: got {ax!r}")
+        raise ValueError(
+            f"ax must be an array of Matplotlib Axes of shape {shape}: got {described(ax)}"
+        )
     if given.shape != shape:
         raise ValueError(f"ax must have shape {shape}, one Axes for each panel: got {given.shape}")
     return given

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow import _validate
+from dlnflow._covariance import described
 from dlnflow.clock import Clock, label
 from dlnflow.modes import amplitude, learned_fraction
 from dlnflow.plot._style import (
@@ -20,15 +21,21 @@ from dlnflow.plot._style import (
     factor,
     many_axes,
     number,
+    refuse_without,
     single_axes,
 )
-from dlnflow.simulate import Simulation, Trajectories, simulate
+from dlnflow.simulate import simulate
+
+if TYPE_CHECKING:
+    from dlnflow.simulate import Simulation, Trajectories
 
 Array = NDArray[np.float64]
 
 QUANTITIES = {"w": r"encoder amplitude $\bar w$", "learned": "learned fraction $q$"}
 TIMES = ("linear", "log", "log-log")
 TOGETHER = 0.02  # relative spread of critical times below which no order is claimed in a title
+MODE = ("lam", "rho", "L", "eps", "decoder_depth")
+DRAWN = (*MODE, "t", "w", "learned", "objective", "clock", "critical_time")
 DEEPEST = 1e-3  # a log axis shows decay down to this part of the smallest start
 
 
@@ -56,8 +63,9 @@ def trajectories(
 
     Raises
     ------
-    ValueError
-        For an unknown quantity or time, an ``ax`` that is none, or no time above 0 for a log axis.
+    ValueError, TypeError
+        For an unknown quantity or time, a ``part`` without what is drawn, an ``ax`` that is none,
+        or no time above 0 for a log axis.
 
     Notes
     -----
@@ -78,6 +86,7 @@ def trajectories(
     """
     _validate.choice("quantity", quantity, tuple(QUANTITIES))
     _validate.choice("time", time, TIMES)
+    refuse_without(DRAWN, "part", part, "dlnflow Trajectories")
     if time != "linear" and not np.any(part.t > 0.0):
         raise ValueError(f"t must hold a time above 0 for time={time!r}: got {part.t.tolist()}")
     axes = single_axes(ax)
@@ -94,8 +103,7 @@ def trajectories(
 
 
 def _columns(part: Trajectories) -> ModeColumns:
-    names = ("lam", "rho", "L", "eps", "decoder_depth")
-    return ModeColumns.of(**{name: getattr(part, name) for name in names})
+    return ModeColumns.of(**{name: getattr(part, name) for name in MODE})
 
 
 def _draw_lines(
@@ -210,7 +218,7 @@ def simulation(
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         As for `trajectories`, and for an ``ax`` of another shape.
 
     Notes
@@ -231,6 +239,7 @@ def simulation(
     """
     _validate.choice("quantity", quantity, tuple(QUANTITIES))
     _validate.choice("time", time, TIMES)
+    refuse_without(("parts",), "sim", sim, "dlnflow Simulation")
     parts = sim.parts
     panels = many_axes(
         ax, (len(parts),), figsize=((5.4 if len(parts) < 3 else 4.4) * len(parts), 4.6)
@@ -333,7 +342,7 @@ def paper_panels(
     try:
         crossed_lam, crossed_rho = crossed
     except (TypeError, ValueError):
-        raise ValueError(f"crossed must be a pair, lam and rho: got {crossed!r}") from None
+        raise ValueError(f"crossed must be a pair, lam and rho: got {described(crossed)}") from None
     columns: Any = ((lam, 1.0), (1.0, rho), (crossed_lam, crossed_rho))
     settings: dict[str, Any] = {"eps": eps, "decoder_depth": decoder_depth, "clock": clock}
     sims = [simulate(one_lam, one_rho, L, **settings) for one_lam, one_rho in columns]

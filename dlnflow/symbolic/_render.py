@@ -86,6 +86,11 @@ def to_markdown(derivations: Sequence[Derivation]) -> str:
     -------
     str
 
+    Raises
+    ------
+    TypeError, ValueError
+        For anything but derivations, and for none.
+
     Examples
     --------
     >>> from dlnflow import symbolic
@@ -93,6 +98,7 @@ def to_markdown(derivations: Sequence[Derivation]) -> str:
     >>> print(text.splitlines()[0])
     # Derivation: JEPA; MAE
     """
+    derivations = _validated(derivations)
     blocks = [
         f"# Derivation: {_several([one.title for one in derivations])}",
         *_settings(derivations),
@@ -104,6 +110,21 @@ def to_markdown(derivations: Sequence[Derivation]) -> str:
         blocks += _markdown_step([(one.title, one[number]) for one in having], len(derivations))
     blocks += ["## Result", *_markdown_result(derivations)]
     return "\n\n".join(blocks) + "\n"
+
+
+def _validated(derivations: Any) -> list[Derivation]:
+    from dlnflow.symbolic._derivation import Derivation
+
+    rule = "derivations must be a sequence of dlnflow.symbolic.Derivation"
+    if isinstance(derivations, str) or not isinstance(derivations, Sequence):
+        raise TypeError(f"{rule}: got {type(derivations).__name__}")
+    found = list(derivations)
+    for one in found:
+        if not isinstance(one, Derivation):
+            raise TypeError(f"{rule}: got {type(one).__name__} in it")
+    if not found:
+        raise ValueError("derivations must hold at least one: got none")
+    return found
 
 
 def _notation() -> str:
