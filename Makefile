@@ -38,9 +38,9 @@ bench: .venv/.dev
 	$(BIN)/python -m benchmarks
 
 docs: .venv/.dev
-	MPLBACKEND=Agg $(BIN)/python examples/readme_figures.py docs/figures
+	MPLBACKEND=Agg $(BIN)/python docs/_build/readme_figures.py docs/figures
 	$(BIN)/dlnflow derive jepa mae layer-m --out docs/derivation.md
-	$(BIN)/python examples/claims_page.py
+	$(BIN)/python docs/_build/claims_page.py
 
 clean:
 	rm -rf .venv .venv-lowest demo-output

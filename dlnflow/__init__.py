@@ -1,15 +1,16 @@
-"""Closed-form learning dynamics of deep linear self-supervised networks."""
+"""Closed-form learning dynamics of deep linear self-supervised networks.
+
+Start from `simulate` (modes ``lam``, ``rho`` and a depth give trajectories), `Spectrum` (the modes
+of your own paired data), `identify` (what made these training curves) or `network` (whole networks
+of matrices). ``symbolic`` has the derivation, ``plot`` the figures, ``generative`` models of data,
+``studies`` the paper's claims recomputed.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from dlnflow.accumulate import CovarianceAccumulator
-from dlnflow.clock import Training
-from dlnflow.critical_time import (
-    critical_time,
-    critical_time_measured,
-    critical_time_table,
-)
+from dlnflow import _deprecated
+from dlnflow.data import CovarianceAccumulator, Spectrum
 from dlnflow.identification import (
     Identification,
     Recovery,
@@ -17,20 +18,36 @@ from dlnflow.identification import (
     identify_each,
     recover,
 )
-from dlnflow.modes import amplitude, hitting_time, learned_fraction, plateau, velocity
-from dlnflow.objective import JEPA, MAE, Objective
-from dlnflow.published import critical_time_published, critical_time_remainder
-from dlnflow.sensitivity import Sensitivities, sensitivities
-from dlnflow.simulate import Simulation, Trajectories, simulate
-from dlnflow.spectrum import Spectrum
+from dlnflow.theory import (
+    JEPA,
+    MAE,
+    Objective,
+    Sensitivities,
+    Simulation,
+    Training,
+    Trajectories,
+    amplitude,
+    critical_time,
+    critical_time_measured,
+    critical_time_published,
+    critical_time_remainder,
+    critical_time_table,
+    hitting_time,
+    learned_fraction,
+    plateau,
+    sensitivities,
+    simulate,
+    velocity,
+)
 
 if TYPE_CHECKING:
-    from dlnflow import claims as claims
-    from dlnflow import demo as demo
     from dlnflow import generative as generative
     from dlnflow import network as network
     from dlnflow import plot as plot
+    from dlnflow import studies as studies
     from dlnflow import symbolic as symbolic
+    from dlnflow.studies import claims as claims
+    from dlnflow.studies import demo as demo
 
 __all__ = [
     "JEPA",
@@ -62,8 +79,20 @@ __all__ = [
 ]
 
 
+_PACKAGES = ("data", "generative", "network", "plot", "studies", "symbolic", "theory")
+_deprecated.install()
+
+
 def __getattr__(name: str) -> Any:
-    """``dlnflow.plot``, ``network``, ``symbolic`` and the like, loaded when asked for."""
-    if name in ("claims", "demo", "generative", "network", "plot", "symbolic"):
+    """Sub-packages, loaded when asked for."""
+    if name in _PACKAGES:
         return import_module(f"dlnflow.{name}")
-    raise AttributeError(f"module 'dlnflow' has no attribute {name!r}")
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("dlnflow")
+    return _deprecated.former("dlnflow", name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_PACKAGES, "claims", "demo", "__version__"])

@@ -2,7 +2,7 @@
 
 from _network_report import folder, report
 
-from dlnflow.network import validity
+from dlnflow.studies.validity import _validity as validity
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ import numpy as np
 from _data_report import Pairs, report
 from _network_report import folder
 
-from dlnflow.demo import photographs
+from dlnflow.studies.demo._demo import photographs
 
 PATCH, REGION, STRIDE = 4, 64, 3  # pixels
 DISTANCES = (1, 2, 8)

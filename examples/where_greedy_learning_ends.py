@@ -2,7 +2,7 @@
 
 from _network_report import folder, report
 
-from dlnflow.network import experiments
+from dlnflow.studies.experiments import _experiments as experiments
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ In one of them both objectives learn in the same order, in the other in opposite
 
 from _network_report import folder, report
 
-from dlnflow.network import experiments
+from dlnflow.studies.experiments import _experiments as experiments
 
 
 def main() -> None:

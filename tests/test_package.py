@@ -14,7 +14,8 @@ import pytest
 
 import dlnflow
 from dlnflow import network, symbolic
-from dlnflow.network import experiments, validity
+from dlnflow.studies.experiments import _experiments as experiments
+from dlnflow.studies.validity import _validity as validity
 
 ROOT = Path(dlnflow.__file__).parent
 HEAVY = [
@@ -271,12 +272,12 @@ def test_the_look_for_cycles_would_find_one():
 def test_the_look_at_imports_sees_what_runs_at_import_and_nothing_else():
     source = """
 from typing import TYPE_CHECKING
-from dlnflow import _validate
-from dlnflow.modes import amplitude
+from dlnflow._common import _validate
+from dlnflow.theory._modes import amplitude
 if TYPE_CHECKING:
     from dlnflow import cli
 try:
-    import dlnflow.grid
+    import dlnflow.theory._grid
 except ImportError:
     pass
 def later():

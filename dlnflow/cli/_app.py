@@ -162,7 +162,7 @@ def _demo(
     """The whole story once: from data to figures, written to a folder."""
     from rich.console import Console
 
-    from dlnflow import demo
+    from dlnflow.studies import demo
 
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)

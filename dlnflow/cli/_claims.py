@@ -15,7 +15,7 @@ from dlnflow.cli._refusals import FINDING, library_refusals, say
 from dlnflow.cli._tables import by_suffix, hand_over, writable, writing
 
 if TYPE_CHECKING:
-    from dlnflow.claims import Report
+    from dlnflow.studies.claims import Report
 
 WIDTH = 132  # characters of the table
 
@@ -84,7 +84,7 @@ def claims(
     Each claim is put to several routes that share no code (closed form, SciPy, mpmath, computer
     algebra, networks of matrices), in many settings, and once more with its premise broken.
     """
-    from dlnflow import claims as theirs
+    from dlnflow.studies import claims as theirs
 
     writable(out)
     if figures is not None and figures.exists() and not figures.is_dir():

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import dlnflow
-from dlnflow import _validate
-from dlnflow._influence import SPARE
+from dlnflow._common import _validate
 from dlnflow.cli import _options as options
 from dlnflow.cli._reading import InputError, number, reading_samples, whole
 from dlnflow.cli._refusals import library_refusals, say, working
 from dlnflow.cli._tables import chosen_format, write
-from dlnflow.critical_time import log_critical_time
+from dlnflow.data._influence import SPARE
+from dlnflow.theory._critical_time import log_critical_time
 
 if TYPE_CHECKING:
-    from dlnflow.accumulate import CovarianceAccumulator, Pairs
-    from dlnflow.spectrum import Spectrum
+    from dlnflow.data._accumulate import CovarianceAccumulator, Pairs
+    from dlnflow.data._spectrum import Spectrum
 
 ONLY_BOOTSTRAP = "for --basis joint there is only the bootstrap of Spectrum.from_samples, in Python"
 SHOWN = 10  # modes of an order of learning
@@ -172,7 +172,7 @@ def _source(
     file: Path | None, pairs: str | None, lag: str | None, x: Path | None, y: Path | None
 ) -> Pairs:
     """The pairs that the options describe together."""
-    from dlnflow.accumulate import pairs_from
+    from dlnflow.data._accumulate import pairs_from
 
     if file is not None:
         if x is not None or y is not None:
@@ -197,7 +197,7 @@ def _source(
 
 def _spectrum(source: Pairs, basis: Basis, errors: bool | None, block: int | None) -> Spectrum:
     """The modes, after one pass over the files; their errors after another."""
-    from dlnflow.accumulate import accumulate
+    from dlnflow.data._accumulate import accumulate
 
     with library_refusals():
         with reading_samples():
@@ -227,7 +227,7 @@ def _dependent(source: Pairs, total: CovarianceAccumulator) -> int:
 
 def _watched(source: Pairs) -> Generator[Any, None, None]:
     """The batches, with a bar for the second pass."""
-    from dlnflow.accumulate import progress_bar
+    from dlnflow.data._accumulate import progress_bar
 
     with progress_bar(source.n) as show:
         done = 0

@@ -14,7 +14,7 @@ from dlnflow.cli._refusals import library_refusals
 from dlnflow.cli._tables import Format, writable
 
 if TYPE_CHECKING:
-    from dlnflow.clock import Clock
+    from dlnflow.theory._clock import Clock
 
 
 def option(*names: str, panel: str, help: str, **more: Any) -> Any:

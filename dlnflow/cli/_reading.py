@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from dlnflow._validate import number_in_text
+from dlnflow._common._validate import number_in_text
 
 
 class InputError(Exception):
@@ -148,7 +148,7 @@ def _column(path: Path, name: str, place: int, body: list[tuple[int, list[str]]]
 @contextmanager
 def reading_samples() -> Iterator[None]:
     """Failures to read samples as input errors; the library's messages name the file."""
-    from dlnflow.accumulate import FileError
+    from dlnflow.data._accumulate import FileError
 
     try:
         yield

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow import _validate
-from dlnflow._covariance import SYMMETRIC, square
-from dlnflow._joint_basis import NEGATIVE
-from dlnflow.spectrum import Spectrum
+from dlnflow._common import _validate
+from dlnflow.data._covariance import SYMMETRIC, square
+from dlnflow.data._joint_basis import NEGATIVE
+from dlnflow.data._spectrum import Spectrum
 
 Array = NDArray[np.float64]
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlnflow import _validate
-from dlnflow.critical_time import critical_time
+from dlnflow._common import _validate
 from dlnflow.generative._masking import Masking
 from dlnflow.generative._model import Array, Model
 from dlnflow.generative._static import Static
 from dlnflow.generative._temporal import Temporal
-from dlnflow.objective import Objective
+from dlnflow.theory._critical_time import critical_time
+from dlnflow.theory._objective import Objective
 
 KINDS = ("static", "temporal", "masking")
 NOISY, CLEAN = 0, 1  # the noisy feature has the largest covariance of all modes

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlnflow import _validate
+from dlnflow._common import _validate
 from dlnflow.generative._model import Array, Model, count, orthogonal, per_feature
 
 

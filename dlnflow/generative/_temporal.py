@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlnflow import _validate
-from dlnflow._covariance import square
+from dlnflow._common import _validate
+from dlnflow.data._covariance import square
 from dlnflow.generative._model import (
     Array,
     Model,

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlnflow import _validate
-from dlnflow.clock import Clock, network_time
-from dlnflow.objective import JEPA, MAE, Objective, as_objective
+from dlnflow._common import _validate
+from dlnflow.theory._clock import Clock, network_time
+from dlnflow.theory._objective import JEPA, MAE, Objective, as_objective
 
 DEEPEST = 6  # depths tried unless told otherwise
 ALL = "all"

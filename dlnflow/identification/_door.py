@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow import _validate
-from dlnflow.hyperlogistic import Branch
+from dlnflow._common import _validate
+from dlnflow.theory.curve._master_curve import Branch
 
 Array = NDArray[np.float64]
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow import _validate
-from dlnflow._jacobi import jointly_diagonal
+from dlnflow._common import _validate
+from dlnflow.data._jacobi import jointly_diagonal
 from dlnflow.identification._door import negative_beyond_noise, within_range
 
 Array = NDArray[np.float64]

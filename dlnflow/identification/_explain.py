@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dlnflow.clock import Training, label
 from dlnflow.identification._result import UNKNOWN, Identification
 from dlnflow.identification._words import NAMED, counted, listed
+from dlnflow.theory._clock import Training, label
 
 Array = NDArray[np.float64]
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dlnflow.hyperlogistic import Branch
 from dlnflow.identification._least_squares import Indices, Solution, inverse, least_squares
 from dlnflow.identification._trajectory import SIGNS, Trajectory
+from dlnflow.theory.curve._master_curve import Branch
 
 Array = NDArray[np.float64]
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlnflow.clock import Clock
 from dlnflow.identification._door import flag
 from dlnflow.identification._problem import Problem
 from dlnflow.identification._result import Identification
 from dlnflow.identification._words import counted
+from dlnflow.theory._clock import Clock
 
 
 def identify(

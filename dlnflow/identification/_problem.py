@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow.clock import Clock, Training
 from dlnflow.identification import _door
 from dlnflow.identification._candidates import Law, laws
 from dlnflow.identification._fit import PREFERENCE, Data, fit_each
@@ -17,6 +16,7 @@ from dlnflow.identification._likelihood import Judged, judge
 from dlnflow.identification._result import UNKNOWN, Identification
 from dlnflow.identification._together import fit_together
 from dlnflow.identification._trajectory import Trajectory
+from dlnflow.theory._clock import Clock, Training
 
 Array = NDArray[np.float64]
 CLOCKS = ("paper", "network", UNKNOWN)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow.clock import Clock
+from dlnflow.data._spectrum import Spectrum
 from dlnflow.identification._door import flag, given_times
 from dlnflow.identification._encoder import Modes, encoder_from_outputs, given_encoder, modes_of
 from dlnflow.identification._identify import doubt_sigma
 from dlnflow.identification._problem import Problem
 from dlnflow.identification._result import Estimates, Identification
-from dlnflow.spectrum import Spectrum
+from dlnflow.theory._clock import Clock
 
 if TYPE_CHECKING:
     import pandas as pd

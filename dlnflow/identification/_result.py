@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow import _validate
-from dlnflow.clock import Clock
+from dlnflow._common import _validate
 from dlnflow.identification._candidates import Candidate, Law
 from dlnflow.identification._confidence import Confidence
 from dlnflow.identification._fit import Data
 from dlnflow.identification._likelihood import Judged
 from dlnflow.identification._trajectory import Trajectory
-from dlnflow.objective import Objective
+from dlnflow.theory._clock import Clock
+from dlnflow.theory._objective import Objective
 
 if TYPE_CHECKING:
     import pandas as pd

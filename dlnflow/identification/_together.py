@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dlnflow.hyperlogistic import Branch
 from dlnflow.identification._fit import HUGE, Data, Fit, Shared, fit_each, linearised
 from dlnflow.identification._least_squares import Indices, inverse, least_squares
 from dlnflow.identification._trajectory import Trajectory
+from dlnflow.theory.curve._master_curve import Branch
 
 Array = NDArray[np.float64]
 

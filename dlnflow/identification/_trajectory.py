@@ -12,10 +12,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from dlnflow._response import plain_responses
-from dlnflow.clock import Clock
-from dlnflow.hyperlogistic import Branch, OnOneSide, master_curve
 from dlnflow.identification._candidates import Law
+from dlnflow.theory._clock import Clock
+from dlnflow.theory.curve._master_curve import Branch, OnOneSide, master_curve
+from dlnflow.theory.curve._response import plain_responses
 
 Array = NDArray[np.float64]
 

@@ -14,11 +14,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dlnflow.hyperlogistic import Branch
 from dlnflow.identification._fit import HUGE, Data, Fit, Group, side_by_side
 from dlnflow.identification._least_squares import Indices, Model, inverse, least_squares
 from dlnflow.identification._likelihood import Judged
 from dlnflow.identification._trajectory import SIGNS, Trajectory, reference
+from dlnflow.theory.curve._master_curve import Branch
 
 Array = NDArray[np.float64]
 

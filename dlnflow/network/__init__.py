@@ -1,6 +1,8 @@
 """Whole networks of matrices: where the theory holds, where it breaks, and by how much."""
 
-from dlnflow.network import experiments, validity
+from typing import Any
+
+from dlnflow import _deprecated
 from dlnflow.network._assumptions import check_assumptions
 from dlnflow.network._checks import Assumptions, Check
 from dlnflow.network._compare import Comparison, compare
@@ -24,7 +26,6 @@ __all__ = [
     "check_assumptions",
     "compare",
     "covariances",
-    "experiments",
     "gaussian",
     "gradient_descent",
     "gradient_flow",
@@ -33,5 +34,9 @@ __all__ = [
     "switching_exponent",
     "switching_rate",
     "unbalanced",
-    "validity",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """``experiments`` and ``validity``, which are in `dlnflow.studies`."""
+    return _deprecated.former(__name__, name)

@@ -8,11 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow import _validate
-from dlnflow._covariance import paired_samples
-from dlnflow.clock import LOSSES, Training
-from dlnflow.critical_time import critical_time
-from dlnflow.modes import plateau
+from dlnflow._common import _validate
+from dlnflow.data._covariance import paired_samples
 from dlnflow.network._checks import PICTURE, Assumptions, Check
 from dlnflow.network._compare import compare
 from dlnflow.network._data import Covariances, given_covariances, given_samples
@@ -23,7 +20,10 @@ from dlnflow.network._network import ABSENT, Network, amplitudes
 from dlnflow.network._run import Run
 from dlnflow.network._stability import largest_stable_rate, momentum_of
 from dlnflow.network._switching import switching_exponent
-from dlnflow.objective import Objective, as_objective
+from dlnflow.theory._clock import LOSSES, Training
+from dlnflow.theory._critical_time import critical_time
+from dlnflow.theory._modes import plateau
+from dlnflow.theory._objective import Objective, as_objective
 
 Array = NDArray[np.float64]
 

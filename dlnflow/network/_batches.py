@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow import _validate
-from dlnflow._covariance import centred, paired_samples
+from dlnflow._common import _validate
+from dlnflow.data._covariance import centred, paired_samples
 from dlnflow.network._data import Covariances, given_covariances, given_samples
 from dlnflow.network._equations import Equations
 from dlnflow.network._flow import matching

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dlnflow import _validate
-from dlnflow.clock import label
-from dlnflow.critical_time import critical_time
-from dlnflow.modes import amplitude, plateau
-from dlnflow.network._closed import close_again, closed
+from dlnflow._common import _validate
+from dlnflow._common._frozen import close_again, closed
+from dlnflow.data._spectrum import Spectrum
 from dlnflow.network._learning import (
     HIGH,
     LOW,
@@ -24,7 +22,9 @@ from dlnflow.network._learning import (
 )
 from dlnflow.network._network import amplitudes
 from dlnflow.network._run import Run
-from dlnflow.spectrum import Spectrum
+from dlnflow.theory._clock import label
+from dlnflow.theory._critical_time import critical_time
+from dlnflow.theory._modes import amplitude, plateau
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,9 +8,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow._covariance import centred, covariance, paired_samples, square
-from dlnflow.network._closed import close_again, closed_copy
-from dlnflow.spectrum import Spectrum
+from dlnflow._common._frozen import close_again, closed_copy
+from dlnflow.data._covariance import centred, covariance, paired_samples, square
+from dlnflow.data._spectrum import Spectrum
 
 Array = NDArray[np.float64]
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow import _validate
-from dlnflow.clock import Clock, Training, network_time
+from dlnflow._common import _validate
+from dlnflow._common._frozen import closed
+from dlnflow._common._progress import Report, Watch
 from dlnflow.network._batches import Sampler, given_source
-from dlnflow.network._closed import closed
 from dlnflow.network._data import Covariances
 from dlnflow.network._equations import Equations, prefixes
 from dlnflow.network._flow import target_of
@@ -27,8 +27,8 @@ from dlnflow.network._stability import (
     resting_value,
     stable_rate_at,
 )
-from dlnflow.network._watch import Report, Watch
-from dlnflow.objective import Objective, as_objective
+from dlnflow.theory._clock import Clock, Training, network_time
+from dlnflow.theory._objective import Objective, as_objective
 
 Array = NDArray[np.float64]
 BLOWN_UP = 1e6  # times the size of the start and of the plateau

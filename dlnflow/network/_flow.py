@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow import _validate
-from dlnflow._covariance import square
-from dlnflow.clock import Clock, network_time
-from dlnflow.grid import given_grid, resolving_grid
-from dlnflow.network._closed import closed, closed_copy
+from dlnflow._common import _validate
+from dlnflow._common._frozen import closed, closed_copy
+from dlnflow._common._progress import Report, Watch
+from dlnflow.data._covariance import square
 from dlnflow.network._data import Covariances, given_covariances
 from dlnflow.network._equations import Equations
 from dlnflow.network._network import Network, amplitudes
 from dlnflow.network._run import Run
 from dlnflow.network._solvers import LARGEST_IMPLICIT, METHODS, integrate
-from dlnflow.network._watch import Report, Watch
-from dlnflow.objective import Objective, as_objective
+from dlnflow.theory._clock import Clock, network_time
+from dlnflow.theory._grid import given_grid, resolving_grid
+from dlnflow.theory._objective import Objective, as_objective
 
 Array = NDArray[np.float64]
 

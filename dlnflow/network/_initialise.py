@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow import _validate
+from dlnflow._common import _validate
 from dlnflow.network._data import Covariances, given_covariances
 from dlnflow.network._network import Network
-from dlnflow.objective import as_objectives
+from dlnflow.theory._objective import as_objectives
 
 Array = NDArray[np.float64]
 Seed = int | np.random.Generator | None

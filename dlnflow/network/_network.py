@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow import _validate
-from dlnflow.network._closed import closed, closed_copy
+from dlnflow._common import _validate
+from dlnflow._common._frozen import closed, closed_copy
 
 Array = NDArray[np.float64]
 

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dlnflow import _validate
-from dlnflow.clock import Clock, label
-from dlnflow.network._closed import close_again, closed
+from dlnflow._common import _validate
+from dlnflow._common._frozen import close_again, closed
+from dlnflow._common._progress import Stopped
+from dlnflow.data._spectrum import Spectrum
 from dlnflow.network._data import Covariances
 from dlnflow.network._equations import Equations, prefixes
 from dlnflow.network._network import Network, defects
-from dlnflow.network._watch import Stopped
-from dlnflow.objective import Objective
-from dlnflow.spectrum import Spectrum
+from dlnflow.theory._clock import Clock, label
+from dlnflow.theory._objective import Objective
 
 Array = NDArray[np.float64]
 

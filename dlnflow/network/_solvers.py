@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dlnflow._common._progress import Watch
 from dlnflow.network._equations import Equations
-from dlnflow.network._watch import Watch
 
 Array = NDArray[np.float64]
 

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow import _validate
-from dlnflow.clock import Training
+from dlnflow._common import _validate
 from dlnflow.network._data import Covariances, given_covariances
 from dlnflow.network._equations import Equations
 from dlnflow.network._flow import target_of
 from dlnflow.network._initialise import balanced
 from dlnflow.network._network import Network
-from dlnflow.objective import Objective, as_objective, plateau_amplitude
+from dlnflow.theory._clock import Training
+from dlnflow.theory._objective import Objective, as_objective, plateau_amplitude
 
 Array = NDArray[np.float64]
 

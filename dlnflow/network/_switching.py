@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow import _validate
-from dlnflow.critical_time import log_critical_time
-from dlnflow.objective import Objective, as_objective
+from dlnflow._common import _validate
+from dlnflow.theory._critical_time import log_critical_time
+from dlnflow.theory._objective import Objective, as_objective
 
 Array = NDArray[np.float64]
 

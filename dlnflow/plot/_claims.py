@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dlnflow.plot._style import BETWEEN, COLOURS, LINE_STYLES, NEUTRAL, refuse_without, single_axes
 
 if TYPE_CHECKING:
-    from dlnflow.claims import Finding, Observation
+    from dlnflow.studies.claims import Finding, Observation
 
 Array = NDArray[np.float64]
 

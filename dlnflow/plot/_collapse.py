@@ -9,11 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow import _validate
-from dlnflow.clock import Clock, label, network_time
-from dlnflow.critical_time import critical_time
-from dlnflow.modes import learned_fraction
-from dlnflow.objective import Objective, as_objective
+from dlnflow._common import _validate
 from dlnflow.plot._style import (
     ModeColumns,
     display,
@@ -22,6 +18,10 @@ from dlnflow.plot._style import (
     number,
     single_axes,
 )
+from dlnflow.theory._clock import Clock, label, network_time
+from dlnflow.theory._critical_time import critical_time
+from dlnflow.theory._modes import learned_fraction
+from dlnflow.theory._objective import Objective, as_objective
 
 Array = NDArray[np.float64]
 

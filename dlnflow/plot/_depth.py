@@ -10,10 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow import _validate
-from dlnflow.clock import Clock, label
-from dlnflow.critical_time import critical_time
-from dlnflow.objective import Objective, as_objectives
+from dlnflow._common import _validate
 from dlnflow.plot._style import (
     NEUTRAL,
     ModeColumns,
@@ -26,7 +23,10 @@ from dlnflow.plot._style import (
     marker,
     single_axes,
 )
-from dlnflow.published import critical_time_published, published
+from dlnflow.theory._clock import Clock, label
+from dlnflow.theory._critical_time import critical_time
+from dlnflow.theory._objective import Objective, as_objectives
+from dlnflow.theory._published import critical_time_published, published
 
 Array = NDArray[np.float64]
 

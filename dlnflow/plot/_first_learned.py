@@ -10,9 +10,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow import _validate
-from dlnflow.critical_time import critical_time
-from dlnflow.objective import Objective, as_objectives
+from dlnflow._common import _validate
 from dlnflow.plot._style import (
     LINE_STYLES,
     colour,
@@ -22,6 +20,8 @@ from dlnflow.plot._style import (
     number,
     single_axes,
 )
+from dlnflow.theory._critical_time import critical_time
+from dlnflow.theory._objective import Objective, as_objectives
 
 Array = NDArray[np.float64]
 

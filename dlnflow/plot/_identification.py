@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from dlnflow.clock import label
 from dlnflow.plot._style import NEUTRAL, colour, legend_below, many_axes, number, refuse_without
+from dlnflow.theory._clock import label
 
 if TYPE_CHECKING:
     from dlnflow.identification import Identification

@@ -11,11 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from dlnflow import _validate
-from dlnflow.clock import label
+from dlnflow._common import _validate
 from dlnflow.network._learning import GREEDY, breakdown
-from dlnflow.network._mapping import CEILING
-from dlnflow.objective import JEPA, as_objective
 from dlnflow.plot._style import (
     LINE_STYLES,
     NEUTRAL,
@@ -29,11 +26,14 @@ from dlnflow.plot._style import (
     shades_of,
     single_axes,
 )
+from dlnflow.studies.validity._mapping import CEILING
+from dlnflow.theory._clock import label
+from dlnflow.theory._objective import JEPA, as_objective
 
 if TYPE_CHECKING:
     from dlnflow.network import Comparison
-    from dlnflow.network._mapping import ValidityMap
-    from dlnflow.network.experiments import Experiment
+    from dlnflow.studies.experiments._experiments import Experiment
+    from dlnflow.studies.validity._mapping import ValidityMap
 
 Array = NDArray[np.float64]
 
@@ -160,7 +160,7 @@ def experiment(made: Experiment, *, ax: Any = None) -> NDArray[Any]:
     >>> import matplotlib; matplotlib.use("Agg")
     >>> import matplotlib.pyplot as plt
     >>> import dlnflow
-    >>> from dlnflow.network import experiments
+    >>> from dlnflow.studies.experiments import _experiments as experiments
     >>> made = experiments.depth([1, 2], eps=1e-2)
     >>> print(dlnflow.plot.experiment(made)[0].get_ylabel())
     delay of the smallest $\rho$ behind the largest
@@ -290,7 +290,7 @@ def validity(made: ValidityMap, *, ax: Axes | None = None) -> Axes:
     >>> import matplotlib; matplotlib.use("Agg")
     >>> import matplotlib.pyplot as plt
     >>> import dlnflow
-    >>> from dlnflow.network import validity
+    >>> from dlnflow.studies.validity import _validity as validity
     >>> made = validity.balance([0.003, 0.01, 0.03], objective="mae")
     >>> print(dlnflow.plot.validity(made).get_xlabel())
     imbalance of the layers

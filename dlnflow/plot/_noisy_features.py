@@ -10,13 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 
-from dlnflow import _validate
-from dlnflow.clock import label
+from dlnflow._common import _validate
 from dlnflow.generative._noisy import KINDS, NoisyFeatures
 from dlnflow.generative._noisy import noisy_features as case_of
-from dlnflow.modes import amplitude, plateau
-from dlnflow.objective import JEPA, MAE, Objective
 from dlnflow.plot._style import LINE_STYLES, colour, display, equals, many_axes
+from dlnflow.theory._clock import label
+from dlnflow.theory._modes import amplitude, plateau
+from dlnflow.theory._objective import JEPA, MAE, Objective
 
 OBJECTIVES = (JEPA, MAE)
 CLEAN, NOISY = 0, 1

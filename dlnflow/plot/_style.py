@@ -17,9 +17,9 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow import _validate
-from dlnflow._covariance import described
-from dlnflow.objective import JEPA, MAE, Objective, as_objective
+from dlnflow._common import _validate
+from dlnflow.data._covariance import described
+from dlnflow.theory._objective import JEPA, MAE, Objective, as_objective
 
 Array = NDArray[np.float64]
 MISSING = object()

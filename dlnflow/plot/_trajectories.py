@@ -9,10 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow import _validate
-from dlnflow._covariance import described
-from dlnflow.clock import Clock, label
-from dlnflow.modes import amplitude, learned_fraction
+from dlnflow._common import _validate
+from dlnflow.data._covariance import described
 from dlnflow.plot._style import (
     NEUTRAL,
     ModeColumns,
@@ -24,10 +22,12 @@ from dlnflow.plot._style import (
     refuse_without,
     single_axes,
 )
-from dlnflow.simulate import simulate
+from dlnflow.theory._clock import Clock, label
+from dlnflow.theory._modes import amplitude, learned_fraction
+from dlnflow.theory._simulate import simulate
 
 if TYPE_CHECKING:
-    from dlnflow.simulate import Simulation, Trajectories
+    from dlnflow.theory._simulate import Simulation, Trajectories
 
 Array = NDArray[np.float64]
 

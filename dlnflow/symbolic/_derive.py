@@ -6,7 +6,6 @@ from typing import Any
 
 import sympy as sp
 
-from dlnflow.objective import Objective
 from dlnflow.symbolic import _fixed_points
 from dlnflow.symbolic import _notation as no
 from dlnflow.symbolic._consequences import (
@@ -35,6 +34,7 @@ from dlnflow.symbolic._time_steps import (
 )
 from dlnflow.symbolic._witness import number
 from dlnflow.symbolic._worlds import MatrixWorld, matrix_worlds, singular_values
+from dlnflow.theory._objective import Objective
 
 # the modes of steps 9 to 11: one to a case where there are several cases, else two
 TRIED = tuple(

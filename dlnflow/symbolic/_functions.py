@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from dlnflow import _validate
+from dlnflow._common import _validate
 from dlnflow.symbolic import _notation as no
 
 ARGUMENTS = {

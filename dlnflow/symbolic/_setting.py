@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from dlnflow import _validate
-from dlnflow.objective import Objective, as_objective
+from dlnflow._common import _validate
 from dlnflow.symbolic import _notation as no
 from dlnflow.symbolic._size import shown
+from dlnflow.theory._objective import Objective, as_objective
 
 CLOCKS = ("paper", "network")
 DEPTHS_TRIED = 4  # of the concrete depths at which a step with symbolic L is tried in matrices

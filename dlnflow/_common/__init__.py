@@ -1,0 +1,1 @@
+"""What every package may use: validation, read-only arrays, progress."""

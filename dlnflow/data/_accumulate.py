@@ -1,0 +1,356 @@
+"""Covariances at scale: one pass over batches of paired rows, whatever their number.
+
+`CovarianceAccumulator` holds means and centred products, ``O(d**2)`` numbers; `accumulate` fills
+one from an iterable of batches; `pairs_from` makes such an iterable of a file larger than memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dlnflow.data import _covariance, _moments
+from dlnflow.data._rows import FileError
+from dlnflow.data._sources import Pairs, pairs_from
+
+if TYPE_CHECKING:
+    from dlnflow.data._spectrum import Spectrum
+
+__all__ = ["CovarianceAccumulator", "FileError", "Pairs", "accumulate", "pairs_from"]
+
+Array = NDArray[np.float64]
+
+NAMED = 5  # rows or features listed in a message
+
+
+class CovarianceAccumulator:
+    """Covariances of paired rows, added up batch by batch in memory of ``O(d**2)``.
+
+    Choose it over `Spectrum.from_samples` where the samples do not fit into memory, arrive over
+    time, or are split over workers: accumulators pickle and merge.
+
+    Parameters
+    ----------
+    names : sequence of str, optional
+        The ``d`` features' names, for messages.
+
+    Notes
+    -----
+    Rows are centred before they are multiplied, and parts combine by the formula of Chan, Golub
+    and LeVeque (*Updating formulae and a pairwise algorithm for computing sample variances*,
+    1983); so a mean of 1e8 times the spread, or one that drifts, costs no digits. Any division of
+    the rows into batches and parts, merged in any order, gives the same covariances to 1e-12 of
+    ``sqrt(s_i s_j)``. Sums are in double precision whatever the type of the rows.
+
+    A batch counts whole or not at all: what is refused or interrupted leaves no trace.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dlnflow.data import CovarianceAccumulator
+    >>> rng = np.random.default_rng(0)
+    >>> total = CovarianceAccumulator()
+    >>> for _ in range(100):
+    ...     x = rng.normal(5.0, [3.0, 1.0], size=(1000, 2))
+    ...     total.update(x, x * [0.2, 0.9] + rng.normal(size=x.shape))
+    >>> total
+    CovarianceAccumulator: n = 100000, d = 2
+    >>> sigma_xx, sigma_yx = total.covariances()
+    >>> (sigma_yx / sigma_xx).diagonal().round(1).tolist()
+    [0.2, 0.9]
+    """
+
+    def __init__(self, *, names: Sequence[str] | None = None) -> None:
+        self.names = None if names is None else tuple(map(str, names))
+        self._total: _moments.Moments | None = None
+
+    @property
+    def n(self) -> int:
+        """Number of pairs so far."""
+        return 0 if self._total is None else self._total.n
+
+    @property
+    def d(self) -> int | None:
+        """Number of features; None before the first pair."""
+        return None if self._total is None else len(self._total.xx)
+
+    @property
+    def mean_x(self) -> Array:
+        """Mean of the contexts, shape (d,)."""
+        return self._at_least(1).x.mean
+
+    @property
+    def mean_y(self) -> Array:
+        """Mean of the targets, shape (d,)."""
+        return self._at_least(1).y.mean
+
+    @property
+    def constant(self) -> tuple[int, ...]:
+        """The features of ``x`` that have had one value so far; their variance is exactly 0."""
+        return () if self._total is None else _places(self._total.x.constant)
+
+    @property
+    def constant_y(self) -> tuple[int, ...]:
+        """The features of ``y`` that have had one value so far."""
+        return () if self._total is None else _places(self._total.y.constant)
+
+    def update(self, x: ArrayLike, y: ArrayLike) -> None:
+        """Add a batch of pairs.
+
+        Parameters
+        ----------
+        x, y : array, shape (rows, d)
+            Contexts and targets, one pair per row, of any real type. No rows at all are accepted,
+            and change nothing.
+
+        Raises
+        ------
+        ValueError, TypeError
+            For rows that do not pair up, have another width than before, or hold NaN, infinity, or
+            numbers whose squares overflow. Nothing of such a batch is added.
+        """
+        context, target = self._batch(x, y)
+        if not len(context):
+            return
+        with np.errstate(invalid="ignore", over="ignore"):
+            batch = _moments.moments(context, target)
+            total = batch if self._total is None else _moments.joined(self._total, batch)
+            finite = np.isfinite(total.xx.sum()) and np.isfinite(total.yx.sum())
+        if not (finite and np.isfinite(total.y.mean).all()):
+            self._refuse_infinite(context, target)
+        self._total = total
+
+    def merge(self, other: CovarianceAccumulator) -> CovarianceAccumulator:
+        """Add all pairs of another accumulator, which stays as it is.
+
+        Parameters
+        ----------
+        other : CovarianceAccumulator
+            Of the same width; either may be empty.
+
+        Returns
+        -------
+        CovarianceAccumulator
+            This one, so that ``functools.reduce`` can merge many.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the other is no accumulator, is this one itself, or has another width.
+        """
+        if not isinstance(other, CovarianceAccumulator):
+            raise TypeError(
+                f"other must be a CovarianceAccumulator: got {_covariance.described(other)}"
+            )
+        if other is self:
+            raise ValueError("other must hold other pairs than this one: got this one itself")
+        if self._total is None or other._total is None:
+            total = self._total or other._total
+        else:
+            if self.d != other.d:
+                raise ValueError(f"other must have {self.d} features, as this one: got {other.d}")
+            total = _moments.joined(self._total, other._total)
+            if not (np.isfinite(total.xx).all() and np.isfinite(total.yx).all()):
+                raise ValueError("other must have means whose squares do not overflow: got inf")
+        self._total = total
+        if self.names is None:
+            self.names = other.names
+        return self
+
+    def covariances(self) -> tuple[Array, Array]:
+        """``sigma_xx`` and ``sigma_yx`` of the pairs so far.
+
+        Returns
+        -------
+        sigma_xx, sigma_yx : array, shape (d, d)
+            ``E[x x^T]`` and ``E[y x^T]`` of centred samples, divided by ``n`` (not ``n - 1``).
+
+        Raises
+        ------
+        ValueError
+            With fewer than two pairs.
+        """
+        total = self._at_least(2)
+        return (total.xx + total.xx.T) / (2 * total.n), total.yx / total.n
+
+    def spectrum(self, **options: Any) -> Spectrum:
+        """The modes of the pairs so far.
+
+        Parameters
+        ----------
+        **options
+            As `Spectrum.from_covariances` has them; ``n``, ``constant`` and ``constant_y`` are
+            given for you.
+
+        Returns
+        -------
+        Spectrum
+
+        Raises
+        ------
+        ValueError, TypeError
+            With fewer than two pairs, or if ``x`` never varied, or as `Spectrum.from_covariances`.
+        """
+        from dlnflow.data._spectrum import Spectrum
+
+        sigma_xx, sigma_yx = self.covariances()
+        if len(self.constant) == self.d:
+            raise ValueError("x must vary from sample to sample: got the same sample in every row")
+        _covariance.refuse_underflow("x", float(sigma_xx.max()))
+        known: dict[str, Any] = {
+            "n": self.n,
+            "constant": self._called(self.constant),
+            "constant_y": self._called(self.constant_y),
+        }
+        return Spectrum.from_covariances(sigma_xx, sigma_yx, **known, **options)
+
+    def _called(self, places: tuple[int, ...]) -> tuple[int, ...] | tuple[str, ...]:
+        return places if self.names is None else tuple(self.names[place] for place in places)
+
+    def __repr__(self) -> str:
+        return f"CovarianceAccumulator: n = {self.n}, d = {self.d}"
+
+    def _at_least(self, n: int) -> _moments.Moments:
+        if self._total is None or self._total.n < n:
+            pairs = "2 pairs" if n > 1 else "1 pair"
+            raise ValueError(f"the accumulator must hold at least {pairs} (rows): got {self.n}")
+        return self._total
+
+    def _batch(self, x: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+        context, target = _rows("x", x), _rows("y", y)
+        if context.shape != target.shape:
+            raise ValueError(
+                "x and y must have the same shape, one pair per row and the same dimension: "
+                f"got {context.shape} and {target.shape}"
+            )
+        expected = len(self.names) if self.names is not None else self.d
+        if expected not in (None, context.shape[1]):
+            why = "one per name" if self.d is None else "as before"
+            raise ValueError(
+                f"x and y must have {expected} features, {why}: got {context.shape[1]}"
+            )
+        return context, target
+
+    def _refuse_infinite(self, context: NDArray[Any], target: NDArray[Any]) -> None:
+        for name, rows in (("x", context), ("y", target)):
+            bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+            if bad.size:
+                here, column = rows[bad[0]], int(np.argmin(np.isfinite(rows[bad[0]])))
+                raise ValueError(
+                    f"{name} must hold finite numbers: got {here[column]:g} in "
+                    f"{self._feature(column)}; {_counted(bad)} of this batch, "
+                    f"{_listed(bad + self.n)} of all so far (counted from 0) cannot be used; "
+                    "drop or fill them first"
+                )
+        raise _covariance.overflow(context, target)
+
+    def _feature(self, column: int) -> str:
+        return f"column {column}" + (f" ({self.names[column]})" if self.names else "")
+
+
+def accumulate(
+    batches: Iterable[tuple[ArrayLike, ArrayLike]],
+    *,
+    into: CovarianceAccumulator | None = None,
+    progress: bool = False,
+) -> CovarianceAccumulator:
+    """One pass over batches of pairs.
+
+    Parameters
+    ----------
+    batches : iterable of (x, y)
+        Each of shape (rows, d); what `pairs_from` makes of a file, for one.
+    into : CovarianceAccumulator, optional
+        To add to. Hold on to it, and an error or an interrupt in the middle of a long pass loses
+        nothing: all whole batches before it are in, as a note on the exception says.
+    progress : bool
+        A bar on standard error, with the whole length where ``batches`` knows it.
+
+    Returns
+    -------
+    CovarianceAccumulator
+        ``into``, or a new one.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For anything but pairs (x, y), as `CovarianceAccumulator.update`, and whatever the
+        iteration raises.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dlnflow.data import accumulate
+    >>> x = np.arange(12.0).reshape(6, 2)
+    >>> accumulate((x[i : i + 2], x[i : i + 2]) for i in (0, 2, 4)).covariances()[0].tolist()
+    [[11.666666666666666, 11.666666666666666], [11.666666666666666, 11.666666666666666]]
+    """
+    if into is None:
+        into = CovarianceAccumulator(names=getattr(batches, "names", None))
+    elif not isinstance(into, CovarianceAccumulator):
+        raise TypeError(
+            f"into must be a CovarianceAccumulator or None: got {_covariance.described(into)}"
+        )
+    before = into.n
+    with progress_bar(getattr(batches, "n", None)) if progress else nullcontext(_unseen) as show:
+        try:
+            for x, y in _covariance.in_pairs(batches):
+                into.update(x, y)
+                show(into.n - before)
+        except BaseException as error:
+            error.add_note(f"{into.n} samples are in the accumulator, none of them in part.")
+            raise
+    return into
+
+
+def _unseen(done: int) -> None:
+    """In place of a bar."""
+
+
+@contextmanager
+def progress_bar(total: int | None) -> Iterator[Callable[[int], None]]:
+    """What to call with the number of pairs done; it shows nothing where nobody watches."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if not (console.is_terminal or console.is_jupyter):
+        yield _unseen
+        return
+    count = TextColumn("{task.completed:,} pairs")
+    columns = (count, BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def _rows(name: str, value: ArrayLike) -> NDArray[Any]:
+    """Samples in rows, of their own type if that is a plain one: no copy is made of them."""
+    plain = isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray)
+    rows: NDArray[Any]
+    if plain and value.dtype.kind in "iuf" and value.dtype.itemsize <= 8:  # type: ignore[union-attr]
+        rows = np.asarray(value)
+    else:
+        rows = _covariance.numbers(name, value)
+    if rows.ndim != 2 or not rows.shape[1]:
+        raise ValueError(
+            f"{name} must hold samples in rows, shape (n, d), d > 0: got shape {rows.shape}"
+        )
+    return rows
+
+
+def _places(flags: NDArray[np.bool_]) -> tuple[int, ...]:
+    return tuple(map(int, np.flatnonzero(flags)))
+
+
+def _counted(rows: NDArray[np.intp]) -> str:
+    return f"{rows.size} row{'s' if rows.size > 1 else ''}, {_listed(rows)}"
+
+
+def _listed(rows: NDArray[np.intp]) -> str:
+    shown = ", ".join(map(str, rows[:NAMED]))
+    return shown + (", ..." if rows.size > NAMED else "")

@@ -1,0 +1,151 @@
+"""Covariances and paired samples at the door: what every reader of data accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dlnflow._common import _validate
+
+Array = NDArray[np.float64]
+
+SYMMETRIC = 1e-6  # of the largest entry; single precision passes, another matrix does not
+SHOWN = 60  # characters of a value in a message
+LEAST = float(np.finfo(np.float64).tiny / np.finfo(np.float64).eps)  # smaller products lose digits
+
+
+def square(name: str, value: ArrayLike) -> Array:
+    """A finite square matrix."""
+    matrix = _validate.real(name, numbers(name, value))
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
+        raise ValueError(f"{name} must be a square matrix (d x d): got shape {matrix.shape}")
+    return matrix
+
+
+def covariance(xx: Array) -> Array:
+    """``sigma_xx``, symmetric to the last bit; refused where it is not, or is zero."""
+    apart = np.abs(xx - xx.T)
+    i, j = np.unravel_index(int(apart.argmax()), xx.shape)
+    if apart[i, j] > SYMMETRIC * np.abs(xx).max():
+        raise ValueError(
+            f"sigma_xx must be symmetric: got {xx[i, j]:g} at {(int(i), int(j))} and {xx[j, i]:g} "
+            f"at {(int(j), int(i))}"
+        )
+    if not xx.any():
+        raise ValueError("sigma_xx must have variance in some direction: got all zeros")
+    return 0.5 * (xx + xx.T)
+
+
+def paired_samples(x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
+    """Context and target, one pair per row, at least two."""
+    context, target = samples_in_rows("x", x), samples_in_rows("y", y)
+    if context.shape != target.shape:
+        raise ValueError(
+            "x and y must have the same shape, one pair per row and the same dimension: "
+            f"got {context.shape} and {target.shape}"
+        )
+    if len(context) < 2:
+        raise ValueError(f"x must hold at least 2 samples (rows): got {len(context)}")
+    return context, target
+
+
+def samples_in_rows(name: str, value: ArrayLike) -> Array:
+    """Finite samples, shape (n, d)."""
+    samples = numbers(name, value)
+    if samples.ndim != 2 or not samples.size:
+        raise ValueError(
+            f"{name} must hold samples in rows, shape (n, d), none of them 0: "
+            f"got shape {samples.shape}"
+        )
+    bad = np.argwhere(~np.isfinite(samples))
+    if len(bad):
+        row, column = map(int, bad[0])
+        raise ValueError(
+            f"{name} must hold finite numbers: got {len(bad)} that are not, the first "
+            f"{samples[row, column]:g} at row {row}, column {column}; drop or fill them first"
+        )
+    return samples
+
+
+def centred(samples: Array) -> Array:
+    """The samples less their mean; columns that do not vary become exactly 0.
+
+    The mean of numbers that lie far from 0 is rounded; what that leaves is taken off after it.
+    """
+    constant = (samples == samples[0]).all(axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        near = np.where(constant, 0.0, samples - samples.mean(axis=0))
+        return near - near.mean(axis=0)
+
+
+def products(x: Array, y: Array) -> tuple[Array, Array]:
+    """``sigma_xx`` and ``sigma_yx`` of centred samples, divided by ``n``."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        xx, yx = x.T @ x / len(x), y.T @ x / len(x)
+    if not (np.isfinite(xx).all() and np.isfinite(yx).all()):
+        raise overflow(x, y)
+    size = np.abs(x).max()
+    refuse_underflow("x", float(size * size))
+    if y.any():
+        refuse_underflow("y", float(size * np.abs(y).max()))
+    return xx, yx
+
+
+def overflow(x: NDArray[Any], y: NDArray[Any]) -> ValueError:
+    """What to say of samples whose covariances are not finite."""
+    top = np.finfo(np.float64).max
+    largest = max(float(np.abs(np.nan_to_num(rows, nan=top)).max()) for rows in (x, y))
+    return ValueError(f"x and y must hold numbers whose squares do not overflow: got {largest:g}")
+
+
+def refuse_underflow(name: str, largest: float) -> None:
+    """Refuse samples of which the largest square, or product with the context, is next to 0."""
+    if largest < LEAST:
+        what = "squares" if name == "x" else "products with x"
+        raise ValueError(
+            f"{name} must vary by numbers whose {what} do not underflow: got {what} of at most "
+            f"{largest:.2g}; divide by their size"
+        )
+
+
+def numbers(name: str, value: ArrayLike) -> Array:
+    """Real numbers; a refusal tells the type and shape of an array, and not what is in it."""
+    try:
+        return _validate.numbers(name, value)
+    except (TypeError, ValueError) as error:
+        rule = str(error).partition(": got ")[0]
+        raise type(error)(f"{rule}: got {described(value)}") from None
+
+
+def described(value: Any) -> str:
+    """A value in a few words, however large it is."""
+    if isinstance(value, np.ndarray):
+        return f"an array of dtype {value.dtype}, shape {value.shape}"
+    kind = type(value).__name__
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to print integers of many thousand digits
+        return f"a value of type {kind}, too long to print"
+    if len(text) <= SHOWN and "\n" not in text:
+        return text
+    return f"a {kind} of length {len(value)}" if hasattr(value, "__len__") else f"a {kind}"
+
+
+def in_pairs(batches: Any) -> Iterator[tuple[ArrayLike, ArrayLike]]:
+    """The batches of an iterable, each a pair (x, y)."""
+    expected = "batches must be an iterable of pairs (x, y), as [(x, y)] if there is one"
+    try:
+        every = iter(batches)
+    except TypeError:
+        raise TypeError(f"{expected}: got {described(batches)}") from None
+    for batch in every:
+        if getattr(batch, "ndim", 3) < 3:  # x itself, where (x, y) was given; it may have two rows
+            raise ValueError(f"{expected}: got {described(batch)} in it")
+        try:
+            x, y = batch
+        except (TypeError, ValueError):
+            raise ValueError(f"{expected}: got {described(batch)} in it") from None
+        yield x, y

@@ -1,0 +1,268 @@
+"""What every sample does to the modes: influence functions, and their covariance in one pass.
+
+The modes are smooth functions of the two covariances, which are means over samples. To first order
+an estimate is therefore a mean of one number per sample, its influence, and its standard error is
+that of a mean, whatever the distribution (F. Hampel, J. Amer. Statist. Assoc. 69 (1974) 383).
+Derived in ``docs/data.md``; the tests hold the formulas against finite differences of the whole
+estimator in the weights of the samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dlnflow.data._covariance import in_pairs, samples_in_rows
+from dlnflow.data._joint_basis import InBasis
+
+Array = NDArray[np.float64]
+
+ENTRIES = 2**21  # of the rows that are worked on at once
+SPARE = 2  # samples beyond the modes: one goes into the mean, and one is left to judge by
+SAME = 1e-6  # of the scale: two computations of one covariance agree, other data does not
+
+
+@dataclass(frozen=True, eq=False)
+class Influence:
+    """The influence of a sample on ``lam`` and ``variance`` of all modes, up to a constant.
+
+    A quadratic form in the sample's coordinates ``u = F^T x``, ``v = F^T y``. ``kept`` is
+    ``1 - shrinkage``; ``features`` is how many the mean variance, towards which variances are
+    shrunk, was taken over.
+    """
+
+    whole: InBasis
+    generalised: bool
+    kept: float
+    features: int
+
+    def __call__(self, u: Array, v: Array) -> Array:
+        """Shape (n, 2 modes), from coordinates of shape (n, modes)."""
+        return self._of_patterns(u, v) if self.generalised else self._of_axes(u, v)
+
+    def linear(self, shift: Array) -> Array:
+        """Its derivative at ``shift`` (``u`` and ``v`` in one), shape (2 modes, 2 modes).
+
+        Exact for a quadratic form: what is left of ``f(a + b)`` beside ``f(a)`` and ``f(b)``.
+        """
+        m = shift.size // 2
+        units = np.eye(2 * m)
+        moved = units + shift
+        there = self(moved[:, :m], moved[:, m:]) - self(units[:, :m], units[:, m:])
+        return (there - self(shift[None, :m], shift[None, m:])).T
+
+    def _of_axes(self, u: Array, v: Array) -> Array:
+        between, within = self._turns
+        lam = u * (v + u @ between.T)
+        variance = u * (u + v @ within.T) + v * (u @ within.T)
+        return np.hstack([self.kept * lam, self.kept * variance + self._shared(u)])
+
+    @cached_property
+    def _turns(self) -> tuple[Array, Array]:
+        """How a turn of the basis towards mode ``j`` moves ``lam`` and ``variance`` of mode ``i``.
+
+        Between spaces the turn is set by ``sigma_xx``, within one by ``sigma_yx``.
+        """
+        xx, yx = self.whole.xx, _symmetric(self.whole.yx)
+        alike = self.whole.spaces[:, None] == self.whole.spaces
+        between = _over_gaps(2.0 * np.where(alike, 0.0, yx), np.diag(xx))
+        return between, _over_gaps(np.where(alike, xx, 0.0), np.diag(yx))
+
+    def _of_patterns(self, u: Array, v: Array) -> Array:
+        scale, rho, gram, towards, shared_rho, shared_variance = self._patterns
+        z, q = u / scale, v / scale
+        along, across = z @ towards.T, q @ towards.T
+        turned = q * along + z * across - 2.0 * rho * z * along
+        of_rho = self.kept * (z * q - rho * z**2)
+        of_variance = self.kept * (2.0 * z * (z @ gram) - np.diag(gram) * z**2 + turned)
+        if self.kept < 1.0:
+            shared = self._shared(u)
+            of_rho, of_variance = (
+                of_rho + shared * shared_rho,
+                of_variance + shared * shared_variance,
+            )
+        return np.hstack([rho * of_variance + scale**2 * of_rho, of_variance])
+
+    @cached_property
+    def _patterns(self) -> tuple[Array, Array, Array, Array, Array, Array]:
+        scale = np.sqrt(np.diag(self.whole.xx))
+        rho = np.diag(self.whole.yx) / scale**2
+        gram = self.whole.basis.T @ self.whole.basis * np.outer(scale, scale)
+        dual = self.whole.filters.T @ self.whole.filters / np.outer(scale, scale)
+        towards = _over_gaps(gram, rho)
+        shared = 2.0 - np.diag(gram) * np.diag(dual) - 2.0 * rho * np.sum(towards * dual, axis=1)
+        return scale, rho, gram, towards, -rho * np.diag(dual), shared
+
+    def _shared(self, u: Array) -> Array:
+        """What a sample adds to every variance by the mean variance, if they are shrunk to it."""
+        if self.kept == 1.0:
+            return np.zeros((len(u), 1))
+        x = u @ self.whole.basis.T
+        return (1.0 - self.kept) * np.sum(x**2, axis=1, keepdims=True) / self.features
+
+
+class Pass:
+    """The sums of one pass over raw samples, about a provisional mean.
+
+    The mean of all samples is known only at the end, but a quadratic form about another mean
+    differs by a linear one, so nothing is lost. Memory is some ``(4 modes)**2`` numbers.
+    """
+
+    def __init__(self, influence: Influence, block: int) -> None:
+        self.influence, self.block = influence, block
+        self.rows = Sums(4 * influence.whole.spaces.size)
+        self.groups = Sums(self.rows.width) if block > 1 else self.rows
+        self._means: tuple[Array, Array] | None = None
+        self._open: tuple[Array, int] = (np.zeros(self.rows.width), 0)
+
+    def add(self, batches: Iterable[tuple[ArrayLike, ArrayLike]]) -> Pass:
+        """Go over all batches, in blocks of rows."""
+        for x, y in in_pairs(batches):
+            for rows in self._in_pieces(*self._checked(x, y)):
+                self.rows.add(rows, np.ones(len(rows)))
+                if self.block > 1:
+                    self._group(rows)
+        total, size = self._open
+        if size:
+            self.groups.add(total[None], np.array([float(size)]))
+        return self
+
+    def _checked(self, x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
+        context, target = samples_in_rows("x", x), samples_in_rows("y", y)
+        d = len(self.influence.whole.filters)
+        if context.shape != target.shape or context.shape[1] != d:
+            raise ValueError(
+                f"batches must be pairs (x, y) of one shape (n, {d}), the spectrum's features: "
+                f"got {context.shape} and {target.shape}"
+            )
+        return context, target
+
+    def _in_pieces(self, x: Array, y: Array) -> Iterator[Array]:
+        filters = self.influence.whole.filters
+        means = self._means or (x.mean(axis=0), y.mean(axis=0))
+        self._means = means
+        step = max(1, ENTRIES // self.rows.width)
+        for start in range(0, len(x), step):
+            piece = slice(start, start + step)
+            u, v = (x[piece] - means[0]) @ filters, (y[piece] - means[1]) @ filters
+            yield np.hstack([self.influence(u, v), u, v])
+
+    def _group(self, rows: Array) -> None:
+        """Sums over blocks of consecutive rows, the last of them left open for the next piece."""
+        total, size = self._open
+        first = min(len(rows), self.block - size)
+        total, size = total + rows[:first].sum(axis=0), size + first
+        rest = rows[first:]
+        if size == self.block:
+            self.groups.add(total[None], np.array([float(size)]))
+            full = len(rest) // self.block * self.block
+            whole = rest[:full].reshape(-1, self.block, self.rows.width).sum(axis=1)
+            self.groups.add(whole, np.full(len(whole), float(self.block)))
+            total, size = rest[full:].sum(axis=0), len(rest) - full
+        self._open = total, size
+
+
+class Sums:
+    """Sums over groups of rows: of the group's total, its square, and both with its size."""
+
+    def __init__(self, width: int) -> None:
+        self.width, self.count = width, 0
+        self.size = self.size_squared = 0.0
+        self.total, self.sized = np.zeros(width), np.zeros(width)
+        self.products = np.zeros((width, width))
+
+    def add(self, totals: Array, sizes: Array) -> None:
+        self.count += len(totals)
+        self.size += float(sizes.sum())
+        self.size_squared += float(sizes @ sizes)
+        self.total += totals.sum(axis=0)
+        self.sized += sizes @ totals
+        self.products += totals.T @ totals
+
+    def covariance_of_mean(self, change: Array) -> Array:
+        """Covariance of the mean of ``change @ row``, groups being independent."""
+        mean = change @ self.total / self.size
+        sized = np.outer(change @ self.sized, mean)
+        about = change @ self.products @ change.T - sized - sized.T
+        about += self.size_squared * np.outer(mean, mean)
+        return about / self.size**2 * self.count / (self.count - 1.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """What a pass leaves: the covariance of (lam, variance), and what the noise floor needs."""
+
+    covariance: Array  # (2 modes, 2 modes)
+    joint: Array  # of (u, v), the coordinates of context and target
+    n: int
+    groups: int
+    design: float  # how many dependent rows carry what one independent row does
+
+
+def moments(
+    influence: Influence, batches: Iterable[tuple[ArrayLike, ArrayLike]], block: int
+) -> Moments:
+    """One pass, checked to be over the data that the modes came from."""
+    sums = Pass(influence, block).add(batches)
+    n, groups, m = sums.rows.count, sums.groups.count, influence.whole.spaces.size
+    refuse_few(n, block, m)
+    shift = sums.rows.total[2 * m :] / n
+    joint = sums.rows.products[2 * m :, 2 * m :] / n - np.outer(shift, shift)
+    _same_data(influence, joint)
+    change = np.hstack([np.eye(2 * m), -influence.linear(shift)])
+    covariance = sums.groups.covariance_of_mean(change)
+    design = 1.0
+    if block > 1:
+        alone = np.diag(sums.rows.covariance_of_mean(change))[:m]
+        ratio = np.divide(np.diag(covariance)[:m], alone, out=np.ones(m), where=alone > 0.0)
+        design = max(1.0, float(ratio.mean()))
+    return Moments(covariance, joint, n, groups, design)
+
+
+def refuse_few(n: int, block: int, modes: int) -> None:
+    """Refuse samples that leave no degree of freedom to judge an error by."""
+    groups = -(-n // block)
+    if groups < 2:
+        raise ValueError(
+            f"errors must come from at least 2 independent samples or blocks: got {groups} "
+            f"({n} samples, block = {block})"
+        )
+    if n < modes + SPARE:
+        raise ValueError(
+            f"errors must come from at least {modes + SPARE} samples, {SPARE} more than there are "
+            f"modes, which fewer fit without any error: got {n}"
+        )
+
+
+def _same_data(influence: Influence, joint: Array) -> None:
+    m = len(joint) // 2
+    pooled = np.sum((influence.whole.basis @ joint[:m, :m]) * influence.whole.basis)
+    shared = (1.0 - influence.kept) * pooled / influence.features
+    expected = np.diag(influence.whole.xx)
+    gram = np.sum(influence.whole.filters**2, axis=0)
+    got = influence.kept * np.diag(joint)[:m] + shared * gram
+    apart = np.abs(got / expected - 1.0)
+    lam = influence.kept * np.diag(joint[m:, :m])
+    scale = np.sqrt(expected * np.diag(joint)[m:]) + np.abs(lam)
+    apart_lam = np.abs(lam - np.diag(influence.whole.yx)) / np.where(scale > 0.0, scale, 1.0)
+    if max(apart.max(), apart_lam.max()) > SAME:
+        raise ValueError(
+            "batches must be the samples that the spectrum was made of, all of them once: "
+            f"got covariances that differ by a relative {max(apart.max(), apart_lam.max()):.2g}"
+        )
+
+
+def _symmetric(matrix: Array) -> Array:
+    return 0.5 * (matrix + matrix.T)
+
+
+def _over_gaps(matrix: Array, values: Array) -> Array:
+    """``matrix_ij / (values_i - values_j)``; 0 on the diagonal, and where it was 0."""
+    gaps = values[:, None] - values
+    out = np.zeros_like(matrix)
+    with np.errstate(over="ignore"):
+        return np.divide(matrix, gaps, out=out, where=(gaps != 0.0) & (matrix != 0.0))

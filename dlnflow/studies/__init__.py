@@ -1,0 +1,1 @@
+"""Questions answered with the library: claims, experiments, maps of validity, the demo."""

@@ -1,0 +1,279 @@
+"""What was found of all claims: an immutable record, and whether it is still what is recorded."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlnflow.studies.claims import _pages as pages
+from dlnflow.studies.claims._claim import Claim, Effort, Noted, Observation, Observations
+from dlnflow.studies.claims._judge import Verdict
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RECORD = "recorded.json"
+SAME, NOTHING = 0.02, 1e-9  # relative and absolute difference of numbers that are the same
+NOTHING_SAID = (Verdict.disputed, Verdict.unseen)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Finding:
+    """What was found of one claim: an immutable record.
+
+    Attributes
+    ----------
+    claim : Claim
+    effort : Effort
+        Whether all settings were tried, or the quick ones.
+    verdict : Verdict
+        By the one rule of `judge`.
+    because : str
+        The observation that decided against the claim, if one did.
+    noted : Noted
+        The numbers found, in a sentence and by name, and the condition; empty unless it holds.
+    observations : tuple of Observation
+    control : Verdict
+        The verdict with the claim's premise broken.
+    refuted : bool
+        Whether the claim was then false somewhere inside its condition.
+    seconds : float
+    """
+
+    claim: Claim
+    effort: Effort
+    verdict: Verdict
+    because: str
+    noted: Noted
+    observations: Observations
+    control: Verdict
+    refuted: bool
+    seconds: float
+
+    @property
+    def routes(self) -> tuple[str, ...]:
+        """Which routes were taken."""
+        return self.claim.routes(self.observations)
+
+    @property
+    def sound(self) -> bool:
+        """Whether the verdict changes with the premise broken, the claim being false then."""
+        changes = self.control != self.verdict and self.control not in NOTHING_SAID
+        return changes and self.refuted
+
+    @property
+    def recorded(self) -> str | None:
+        """The verdict recorded for this version; None for a claim not recorded."""
+        found = recorded().get(self.claim.name)
+        return None if found is None else str(found["verdict"])
+
+    @property
+    def moved(self) -> dict[str, tuple[float | None, float | None]]:
+        """Numbers that are not the recorded ones to 2 %: what was found, and what is recorded.
+
+        None where there is no such number.
+        """
+        before = recorded().get(self.claim.name, {}).get("numbers", {})
+        pairs = {
+            name: (self.noted.numbers.get(name), before.get(name))
+            for name in {**before, **self.noted.numbers}
+        }
+        return {name: pair for name, pair in pairs.items() if not _same(*pair)}
+
+    @property
+    def changed(self) -> bool:
+        """Whether the verdict or one of the numbers is not the recorded one."""
+        return str(self.verdict) != self.recorded or bool(self.moved)
+
+    @property
+    def summary(self) -> str:
+        """The verdict in one line, with the condition or what decided against the claim."""
+        words = str(self.verdict)
+        if self.verdict is Verdict.holds_when:
+            return f"{words} {self.noted.condition}"
+        return f"{words}: {self.because}" if self.because else words
+
+    @property
+    def brief(self) -> str:
+        """The same without the condition's numbers."""
+        return pages.brief(self.summary) if self.verdict is Verdict.holds_when else self.summary
+
+    def to_dict(self) -> dict[str, Any]:
+        """All but the single observations, as JSON has it."""
+        return {
+            "name": self.claim.name,
+            "title": self.claim.title,
+            "statement": self.claim.statement,
+            "source": self.claim.source,
+            "verdict": str(self.verdict),
+            "because": self.because,
+            "condition": self.noted.condition,
+            "found": self.noted.sentence,
+            "numbers": {name: float(f"{v:.6g}") for name, v in self.noted.numbers.items()},
+            "routes": list(self.routes),
+            "observations": len(self.observations),
+            "control": {"premise": self.claim.control.words, "verdict": str(self.control)},
+            "code": self.claim.module,
+        }
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row per observation: route, series, x, number, holds, inside, error."""
+        import pandas as pd
+
+        table = pd.DataFrame(list(self.observations), columns=list(Observation._fields))
+        return table.astype({"x": float, "number": float, "error": float})
+
+    def plot(self, **options: Any) -> Any:
+        """The figure; see `dlnflow.plot.claim`."""
+        from dlnflow import plot
+
+        return plot.claim(self, **options)
+
+    def __repr__(self) -> str:
+        return f"{self.claim}: {self.summary}"
+
+
+def _same(found: float | None, before: float | None) -> bool:
+    if found is None or before is None:
+        return False
+    return math.isclose(found, before, rel_tol=SAME, abs_tol=NOTHING)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Report(Mapping[str, Finding]):
+    """The findings by the claims' numbers, in order; made by `run`.
+
+    Attributes
+    ----------
+    findings : tuple of Finding
+    stopped : str or None
+        Why it is not complete, if it is not.
+    """
+
+    findings: tuple[Finding, ...]
+    stopped: str | None = None
+
+    def __getitem__(self, name: str) -> Finding:
+        for one in self.findings:
+            if one.claim.name == str(name):
+                return one
+        here = ", ".join(self) or "none"
+        raise KeyError(f"claim {name!r} is not in this report; here are {here}")
+
+    def __iter__(self) -> Iterator[str]:
+        return (one.claim.name for one in self.findings)
+
+    def __len__(self) -> int:
+        return len(self.findings)
+
+    @property
+    def changed(self) -> tuple[Finding, ...]:
+        """Findings whose verdict, or one of whose numbers, is not the recorded one."""
+        return tuple(one for one in self.findings if one.changed)
+
+    @property
+    def unsound(self) -> tuple[Finding, ...]:
+        """Findings whose control does not refute the claim."""
+        return tuple(one for one in self.findings if not one.sound)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row per claim: claim, title, verdict, condition, found, routes, control, seconds."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "claim": one.claim.name,
+                "title": one.claim.title,
+                "verdict": str(one.verdict),
+                "condition": one.noted.condition or one.because,
+                "found": one.noted.sentence,
+                "routes": ", ".join(one.routes),
+                "control": str(one.control),
+                "seconds": round(one.seconds, 2),
+            }
+            for one in self.findings
+        )
+
+    def to_json(self) -> str:
+        """All findings, as the record has them."""
+        efforts = {str(one.effort) for one in self.findings}
+        content = {
+            "effort": "/".join(sorted(efforts)),
+            "stopped": self.stopped,
+            "claims": self.to_dicts(),
+        }
+        return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+    def to_markdown(self) -> str:
+        """The whole report as a page: the table, then claim by claim."""
+        return pages.page(self.to_dicts(), self.stopped)
+
+    def to_html(self) -> str:
+        """The same as one HTML file with the figures inside."""
+        from dlnflow.studies.claims._html import document
+
+        return document(self)
+
+    def save_figures(self, folder: str | Path) -> list[Path]:
+        """A figure of each claim, and beside it what is drawn as CSV.
+
+        Parameters
+        ----------
+        folder : path
+            Made if it is not there.
+
+        Returns
+        -------
+        list of Path
+            The figures.
+        """
+        import matplotlib.pyplot as plt
+
+        into = Path(folder)
+        into.mkdir(parents=True, exist_ok=True)
+        made = []
+        for one in self.findings:
+            file = into / f"claim_{one.claim.name}.png"
+            axes = one.plot()
+            axes.figure.savefig(file, dpi=110)
+            plt.close(axes.figure)
+            one.to_dataframe().to_csv(file.with_suffix(".csv"), index=False, lineterminator="\n")
+            made.append(file)
+        return made
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Every finding's `Finding.to_dict`."""
+        return [one.to_dict() for one in self.findings]
+
+    def __repr__(self) -> str:
+        lines = [repr(one) for one in self.findings]
+        if self.stopped:
+            lines.append(f"stopped early: {self.stopped}")
+        return "\n".join(["Report", *lines])
+
+
+@cache
+def recorded() -> Mapping[str, Mapping[str, Any]]:
+    """What a full run found when this version was made, by claim.
+
+    Returns
+    -------
+    mapping
+        From a claim's number to what `Finding.to_dict` said; empty where there is no record.
+
+    Examples
+    --------
+    >>> from dlnflow import claims
+    >>> round(claims.recorded()["5"]["numbers"]["JEPA, eps = 1e-3, L = 3"], 3)
+    0.173
+    """
+    file = files("dlnflow.studies.claims") / RECORD
+    if not file.is_file():
+        return {}
+    return {one["name"]: one for one in json.loads(file.read_text("utf-8"))["claims"]}

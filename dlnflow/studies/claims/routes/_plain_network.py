@@ -1,0 +1,190 @@
+"""A deep linear network written out afresh: forward, backward, and SciPy's LSODA.
+
+Shares no code with the rest of the library, and knows nothing of modes: it is given covariances and
+a start, and what it says of a mode is how strongly the encoder answers to a direction. A mode
+counts as learned at a share of the network's *own* final amplitude. Times are on the paper's clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.integrate import solve_ivp
+from scipy.optimize import brentq
+
+from dlnflow.studies.claims.routes._names import target_layer
+
+Array = NDArray[np.float64]
+
+RTOL, ATOL = 1e-9, 1e-13
+SETTLED = 1e-3  # relative change over the last tenth of a run
+PATIENCE = 8  # times that a run is made twice as long
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A network's course, read along given directions.
+
+    Attributes
+    ----------
+    t : array, shape (times,)
+        Of the solver's own steps, on the paper's clock.
+    w : array, shape (modes, times)
+        ``|Wbar b|`` for each direction.
+    encoder : array, shape (d, d)
+        ``Wbar`` at the end.
+    """
+
+    t: Array
+    w: Array
+    encoder: Array
+
+    @property
+    def settled(self) -> NDArray[np.bool_]:
+        """Which modes have come to rest, shape (modes,)."""
+        earlier = self.w[:, np.searchsorted(self.t, 0.9 * self.t[-1])]
+        return np.abs(earlier / self.w[:, -1] - 1.0) < SETTLED
+
+    def times(self, p: float = 0.5) -> Array:
+        """When each mode first has the share ``p`` of its own final amplitude, shape (modes,)."""
+        return np.array([_crossing(self.t, one, p * one[-1]) for one in self.w])
+
+
+def orthogonal_start(d: int, layers: int, scale: float, seed: int) -> list[Array]:
+    """Every layer ``scale`` times an orthogonal matrix; the product of them all is ``scale**N I``.
+
+    Each matrix is the transpose of the one on the other side, so that prediction and target of any
+    layer are told in one basis if the number of layers between them is even; an odd one is the
+    identity.
+    """
+    random = np.random.default_rng(seed)
+    weights: list[Array] = []
+    for place in range(layers // 2):
+        turn = np.linalg.qr(random.normal(size=(d, d)))[0]
+        weights[place:place] = [turn, turn.T]
+    if layers % 2:
+        weights.insert(0, np.eye(d))
+    return [scale * one for one in weights]
+
+
+def aligned_start(
+    d: int,
+    L: int,
+    eps: float,
+    objective: str = "jepa",
+    decoder_depth: int = 1,
+    seed: int | None = 0,
+) -> list[Array]:
+    """A balanced orthogonal start whose prediction meets the target: ``wbar(0) = eps``.
+
+    In random bases, or, without a seed, in the coordinates: then what is 0 stays 0 exactly, and no
+    rounding grows between modes.
+    """
+    scale = eps ** (1.0 / L)
+    if seed is None:
+        return [scale * np.eye(d)] * (L + decoder_depth)
+    before = target_layer(objective, L)
+    random = np.random.default_rng(seed)
+    first = [scale * np.linalg.qr(random.normal(size=(d, d)))[0] for _ in range(before)]
+    return first + orthogonal_start(d, L + decoder_depth - before, scale, seed + 1)
+
+
+def train(
+    sigma_xx: ArrayLike,
+    sigma_yx: ArrayLike,
+    start: Sequence[Array],
+    L: int,
+    objective: str,
+    until: float,
+    basis: Array | None = None,
+) -> Trained:
+    """Gradient flow on the population loss, to the time ``until`` on the paper's clock."""
+    xx, yx = np.asarray(sigma_xx, float), np.asarray(sigma_yx, float)
+    shapes = [one.shape for one in start]
+    cuts = np.cumsum([one.size for one in start])[:-1]
+    m = target_layer(objective, L)
+
+    def unpacked(state: Array) -> list[Array]:
+        return [part.reshape(s) for part, s in zip(np.split(state, cuts), shapes, strict=True)]
+
+    def descent(_: float, state: Array) -> Array:
+        weights = unpacked(state)
+        passed = [np.eye(len(xx))]
+        for weight in weights:
+            passed.append(weight @ passed[-1])
+        error = passed[-1] @ xx - passed[m] @ yx  # of E[(prediction - frozen target) x^T]
+        gradients = []
+        for weight, before in zip(reversed(weights), reversed(passed[:-1]), strict=True):
+            gradients.append(error @ before.T)
+            error = weight.T @ error
+        return -np.concatenate([g.ravel() for g in reversed(gradients)])
+
+    solved = solve_ivp(
+        descent,
+        (0.0, until / L),
+        np.concatenate([one.ravel() for one in start]),
+        "LSODA",
+        rtol=RTOL,
+        atol=ATOL,
+    )
+    if solved.status < 0:
+        raise RuntimeError(f"solve_ivp gave up: {solved.message}")
+    directions = np.eye(len(xx)) if basis is None else basis
+    encoders = [np.linalg.multi_dot([np.eye(len(xx)), *unpacked(y)[:L][::-1]]) for y in solved.y.T]
+    w = np.array([np.linalg.norm(one @ directions, axis=0) for one in encoders]).T
+    return Trained(L * solved.t, w, encoders[-1])
+
+
+def times(
+    objective: str,
+    lam: ArrayLike,
+    rho: ArrayLike,
+    L: int,
+    eps: float,
+    *,
+    until: float,
+    p: float = 0.5,
+    decoder_depth: int = 1,
+    seed: int | None = 0,
+) -> Array:
+    """Critical times of a balanced network trained on all modes at once, shape (modes,).
+
+    ``until`` is the time it is given at first; it is trained until all modes are at rest.
+    """
+    lam, rho = np.broadcast_arrays(np.atleast_1d(np.asarray(lam, float)), np.asarray(rho, float))
+    start = aligned_start(lam.size, L, eps, objective, decoder_depth, seed)
+    return settled(np.diag(lam / rho), np.diag(lam), start, L, objective, until).times(p)
+
+
+def settled(
+    sigma_xx: ArrayLike,
+    sigma_yx: ArrayLike,
+    start: Sequence[Array],
+    L: int,
+    objective: str,
+    until: float,
+    basis: Array | None = None,
+) -> Trained:
+    """As `train`, for as much longer as it takes all modes to come to rest."""
+    for _ in range(PATIENCE):
+        made = train(sigma_xx, sigma_yx, start, L, objective, until, basis)
+        if made.settled.all():
+            return made
+        until *= 2.0
+    raise RuntimeError(f"the network does not come to rest: trained to {until / 2.0:g}")
+
+
+def _crossing(t: Array, w: Array, level: float) -> float:
+    """By a cubic through four steps of the solver, in ``log w``."""
+    above = np.flatnonzero(w >= level)
+    if not above.size:
+        return float("inf")
+    i = int(above[0])
+    if i == 0:
+        return float(t[0])
+    around = slice(max(0, i - 2), i + 2)
+    shape = np.polynomial.Polynomial.fit(t[around], np.log(w[around]), len(t[around]) - 1)
+    return float(brentq(lambda s: shape(s) - np.log(level), t[i - 1], t[i]))

@@ -1,0 +1,381 @@
+"""From physical units to the master curve and back: amplitude, learned fraction, hitting time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dlnflow._common import _validate
+from dlnflow.theory._blocks import blockwise
+from dlnflow.theory._clock import Clock
+from dlnflow.theory._course import Course, Launch, by_curve, course, launch, prepare
+from dlnflow.theory._objective import Objective, as_objective
+from dlnflow.theory._power import rational_power
+from dlnflow.theory.curve._master_curve import Branch, MasterCurve, elapsed
+
+Array = NDArray[np.float64]
+
+NEXT_BELOW = 1.0 - 2.0**-52  # the plateau is approached, never reached
+
+
+def amplitude(
+    t: ArrayLike,
+    lam: ArrayLike,
+    rho: ArrayLike,
+    L: ArrayLike,
+    *,
+    eps: ArrayLike = 1e-3,
+    objective: str | Objective = "jepa",
+    decoder_depth: ArrayLike = 1,
+    clock: Clock = "paper",
+    variance: ArrayLike | None = None,
+) -> Any:
+    """Encoder amplitude ``wbar(t)`` of a mode, exact.
+
+    Parameters
+    ----------
+    t : array
+        Time on ``clock``, from 0 to infinity included.
+    lam, rho : array
+        Covariance and regression coefficient of the mode, of one sign. Negative: the mode is
+        suppressed, and ``wbar`` falls to 0.
+    L : array of int
+        Encoder depth.
+    eps : array
+        ``wbar(0)``, positive.
+    objective : str or Objective
+        ``"jepa"``, ``"mae"``, ``"layer-m"`` or an `Objective`.
+    decoder_depth : array of int
+        ``P``; the paper has 1.
+    clock : {"paper", "network"} or Training
+        What ``t`` counts; see `dlnflow.Training` and ``docs/conventions.md``.
+    variance : array, optional
+        ``s``. Read where ``lam = rho = 0`` (pure noise); elsewhere it must agree with
+        ``lam / rho``.
+
+    Returns
+    -------
+    float or array
+        The broadcast shape of all arguments. ``eps`` exactly at ``t = 0``, the plateau at
+        ``t = inf``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For input out of range, of the wrong kind or of shapes that do not broadcast; the message
+        names the argument.
+
+    Notes
+    -----
+    Solves the paper's mode equations (its theorem on the dynamics of JEPA and MAE) through the
+    master curve, ``dq/dt = kappa q**c (1 - q)``; derived in ``docs/theory.md``, section 5. The
+    returned value is exact for a time within 1e-14 (relative) of ``t``, or itself right to 1e-13.
+
+    Examples
+    --------
+    >>> import dlnflow
+    >>> dlnflow.amplitude([0, 20000, 23000, float("inf")], 1.0, 0.5, 2).round(6).tolist()
+    [0.001, 0.003926, 0.021271, 0.25]
+    """
+    modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, variance)
+    return modes.over(amplitude_block, launch, t=_validate.not_negative("t", t, infinite=True))
+
+
+def learned_fraction(
+    t: ArrayLike,
+    lam: ArrayLike,
+    rho: ArrayLike,
+    L: ArrayLike,
+    *,
+    eps: ArrayLike = 1e-3,
+    objective: str | Objective = "jepa",
+    decoder_depth: ArrayLike = 1,
+    clock: Clock = "paper",
+    variance: ArrayLike | None = None,
+) -> Any:
+    """Learned fraction ``q(t) = u**k / rho`` of the mode's regression coefficient, exact.
+
+    Parameters
+    ----------
+    t, lam, rho, L, eps, objective, decoder_depth, clock, variance
+        As for `amplitude`.
+
+    Returns
+    -------
+    float or array
+        The broadcast shape of all arguments. Rises to 1 for a mode that is learned; above 1 while a
+        mode decays from above its plateau; negative, rising to 0, for ``rho < 0``; infinite for
+        pure noise, which has nothing to learn.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for `amplitude`.
+
+    Notes
+    -----
+    The variable in which all modes of one objective and depth follow one curve;
+    ``docs/theory.md``, section 5.
+
+    Examples
+    --------
+    >>> import dlnflow
+    >>> q = dlnflow.learned_fraction([0, 40, 50, 60], 1.0, 0.5, 1, eps=0.02)
+    >>> q.round(4).tolist()
+    [0.04, 0.1544, 0.375, 0.9468]
+    """
+    modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, variance)
+    return modes.over(_learned_block, launch, t=_validate.not_negative("t", t, infinite=True))
+
+
+def hitting_time(
+    w: ArrayLike,
+    lam: ArrayLike,
+    rho: ArrayLike,
+    L: ArrayLike,
+    *,
+    eps: ArrayLike = 1e-3,
+    objective: str | Objective = "jepa",
+    decoder_depth: ArrayLike = 1,
+    clock: Clock = "paper",
+    variance: ArrayLike | None = None,
+) -> Any:
+    """Time at which ``wbar`` takes the value ``w``: the inverse of `amplitude`.
+
+    An absolute threshold, the same for every mode. It orders modes differently from
+    `dlnflow.critical_time`, whose threshold is a fraction of each mode's own plateau.
+
+    Parameters
+    ----------
+    w : array
+        Amplitude to reach, not negative.
+    lam, rho, L, eps, objective, decoder_depth, clock, variance
+        As for `amplitude`.
+
+    Returns
+    -------
+    float or array
+        The broadcast shape of all arguments, on ``clock``. 0 where ``w = eps``; infinite where the
+        mode never takes that value at ``t >= 0`` (its plateau itself included), or only after more
+        time than a float holds.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for `amplitude`.
+
+    Notes
+    -----
+    ``t = (T_c(q) - T_c(q0)) / kappa``; ``docs/theory.md``, section 5. Relative error about 1e-14 of
+    the answer for the exact arguments, except near the plateau, where a rounding of ``w`` itself
+    moves the time by more.
+
+    Examples
+    --------
+    The mode with the smaller plateau is the first to cover half of it and the last to reach 0.2:
+
+    >>> import dlnflow
+    >>> modes = {"lam": [1.2, 1.0], "rho": [0.5, 1.0], "L": 2, "eps": 0.01}
+    >>> dlnflow.critical_time(**modes).round(1).tolist()
+    [774.4, 786.1]
+    >>> dlnflow.hitting_time(0.2, **modes).round(1).tolist()
+    [806.4, 773.7]
+    """
+    modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, variance)
+    return modes.over(_hitting_block, course, t=_validate.not_negative("w", w), name="w")
+
+
+def plateau(
+    rho: ArrayLike,
+    L: ArrayLike,
+    *,
+    objective: str | Objective = "jepa",
+    decoder_depth: ArrayLike = 1,
+) -> Any:
+    """Where ``wbar`` comes to rest: ``rho**(L / k)``, and 0 for ``rho <= 0``.
+
+    Parameters
+    ----------
+    rho : array
+        Regression coefficient.
+    L, objective, decoder_depth
+        As for `amplitude`.
+
+    Returns
+    -------
+    float or array
+        The broadcast shape of the arguments.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for `amplitude`.
+
+    Notes
+    -----
+    The fixed point of the mode equation: ``rho**L`` for JEPA and ``rho**(L / (L + 1))`` for MAE
+    with one decoder layer (the paper's theorem on the dynamics); ``docs/theory.md``, section 4.
+
+    Examples
+    --------
+    >>> import dlnflow
+    >>> float(dlnflow.plateau(0.5, 3)), round(float(dlnflow.plateau(0.5, 3, objective="mae")), 4)
+    (0.125, 0.5946)
+    """
+    return as_objective(objective).plateau(rho, L, decoder_depth)
+
+
+def velocity(
+    w: ArrayLike,
+    lam: ArrayLike,
+    rho: ArrayLike,
+    L: ArrayLike,
+    *,
+    objective: str | Objective = "jepa",
+    decoder_depth: ArrayLike = 1,
+    clock: Clock = "paper",
+    variance: ArrayLike | None = None,
+) -> Any:
+    """Right-hand side ``d wbar / dt`` of the mode equation.
+
+    Parameters
+    ----------
+    w : array
+        Amplitude, not negative.
+    lam, rho, L, objective, decoder_depth, clock, variance
+        As for `amplitude`.
+
+    Returns
+    -------
+    float or array
+        The broadcast shape of all arguments, per unit of ``clock``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for `amplitude`.
+
+    Notes
+    -----
+    Paper clock, one decoder layer: ``lam w**(3 - 1/L) - (lam / rho) w**3`` for JEPA and
+    ``lam w**(2 - 1/L) - (lam / rho) w**3`` for MAE, the paper's own equations;
+    ``docs/theory.md``, section 4.
+
+    Examples
+    --------
+    >>> import dlnflow
+    >>> float(dlnflow.velocity(0.25, 1.0, 0.8, 1)), 0.25**2 - 0.25**3 / 0.8
+    (0.04296875, 0.04296875)
+    """
+    modes = prepare(lam, rho, L, 1.0, objective, decoder_depth, clock, variance)
+    amplitudes = _validate.not_negative("w", w)
+    _validate.together(
+        w=amplitudes, lam=modes.lam, rho=modes.rho, L=modes.gap, variance=modes.variance
+    )
+    with np.errstate(all="ignore"):
+        return blockwise(_velocity_block, amplitudes, *modes.columns())[()]
+
+
+def _log_growth(t: Array, modes: Launch) -> Array:
+    """``log(q(t) / q0)``."""
+    operands = scaled_time(t, modes), modes.log_r0, modes.start
+    return by_curve(modes.order, modes.branch, _growth, *operands)
+
+
+def _growth(curve: MasterCurve, *operands: Array) -> Array:
+    return curve.log_growth(*operands)
+
+
+def scaled_time(t: Array, modes: Launch) -> Array:
+    """The master curve's time. Where it is no float a growing mode has come to rest."""
+    x = t * modes.rate
+    if t.size and t.max() * modes.rate.max() == np.inf:
+        beyond = (x == np.inf) & (t < np.inf) & (modes.branch != Branch.GROWTH)
+        if beyond.any():
+            raise ValueError(
+                "t must keep t times the rate lam eps**((N - 2 + m) / L) of a falling mode within "
+                f"the range of floats: got t = {np.broadcast_to(t, x.shape)[beyond].max():g}"
+            )
+    return x
+
+
+def amplitude_block(t: Array, modes: Launch) -> Array:
+    """`amplitude` for modes that are ready, a block of times and modes at once."""
+    w = _log_growth(t, modes)
+    w *= modes.L / modes.gap
+    np.exp(w, out=w)
+    w *= modes.eps
+    return _at_the_ends(t, _between(w, modes.eps, modes.rest), modes.eps, modes.rest)
+
+
+def _learned_block(t: Array, modes: Launch) -> Array:
+    sign = np.where(modes.rho == 0.0, np.inf, np.sign(modes.rho))
+    size = np.exp(_log_growth(t, modes) + np.where(modes.rho == 0.0, 0.0, modes.log_r0))
+    at_zero = np.exp(modes.log_r0)
+    at_rest = np.where(modes.rho > 0.0, 1.0, 0.0)
+    size = _between(size, at_zero, at_rest)
+    at_zero, at_rest, size = (
+        np.where(modes.rho == 0.0, np.inf, sign * one) for one in (at_zero, at_rest, size)
+    )
+    return _at_the_ends(t, size, at_zero, at_rest)
+
+
+def _between(value: Array, at_zero: Array, at_rest: Array) -> Array:
+    """In finite time the fixed point is approached and never reached, from either side."""
+    falls = at_zero > at_rest
+    lowest = np.where(falls, np.minimum(at_rest / NEXT_BELOW, at_zero), at_zero)
+    highest = np.where(falls, at_zero, np.maximum(at_rest * NEXT_BELOW, at_zero))
+    return np.clip(value, lowest, highest, out=value)
+
+
+def _at_the_ends(t: Array, value: Array, at_zero: Array, at_rest: Array) -> Array:
+    """The exact values at ``t = 0`` and ``t = inf``."""
+    if not t.min() > 0.0:
+        value = np.where(t == 0.0, at_zero, value)
+    if t.max() == np.inf:
+        value = np.where(t == np.inf, at_rest, value)
+    return value
+
+
+def _hitting_block(w: Array, modes: Course) -> Array:
+    change = (w - modes.eps) / modes.eps
+    power, rest = modes.gap / modes.L, modes.rest
+    log_ratio = power * np.where(change > -0.5, np.log1p(change), np.log(w / modes.eps))
+    beyond = (w - rest) / rest
+    log_r1 = np.where(
+        np.abs(beyond) < 0.5,
+        power * np.log1p(beyond),
+        power * np.log(w) - np.log(np.abs(modes.rho)),
+    )
+    ahead = np.where(
+        modes.branch == Branch.GROWTH, (log_ratio > 0.0) & (log_r1 < 0.0), log_ratio < 0.0
+    )
+    ahead &= ((modes.branch != Branch.DECAY) | (log_r1 > 0.0)) & (w > 0.0)
+    operands = modes.log_r0, log_r1, log_ratio
+    time = by_curve(modes.order, modes.branch, elapsed, *operands) / modes.rate
+    return np.where(w == modes.eps, 0.0, np.where(ahead, time, np.inf))
+
+
+def _velocity_block(
+    w: Array,
+    lam: Array,
+    variance: Array,
+    _eps: Array,
+    L: Array,
+    gap: Array,
+    inertia: Array,
+    unit: Array,
+) -> Array:
+    damping = variance * rational_power(w, gap, L)
+    if not np.isfinite(damping).all():
+        by_logs = np.exp(np.log(variance) + gap / L * np.log(w))
+        damping = np.where(np.isfinite(damping), damping, by_logs)
+    push = lam - damping
+    speed = unit * L * w * rational_power(w, inertia, L) * push
+    if np.isfinite(speed).all():
+        return speed
+    # a factor may be no float though the product is one
+    log_speed = np.log(unit * L) + (1.0 + inertia / L) * np.log(w) + np.log(np.abs(push))
+    return np.where(np.isfinite(speed), speed, np.sign(push) * np.exp(log_speed))

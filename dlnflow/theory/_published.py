@@ -1,0 +1,231 @@
+"""The paper's critical times, and the terms it leaves as ``Theta(...)``.
+
+Both are pieces of one expansion: with ``T_c`` the antiderivative of ``dq / (q**c (1 - q))``, the
+exact critical time is ``(T_c(q_p) - T_c(q_0)) / kappa``, and what the paper publishes is the part
+of ``-T_c(q_0) / kappa`` that grows as a power of ``1 / eps``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dlnflow._common import _validate
+from dlnflow.theory._clock import Clock
+from dlnflow.theory._course import Modes, pace, prepare
+from dlnflow.theory._objective import JEPA, MAE, Objective, as_objective, order_from
+from dlnflow.theory._power import rational_power
+
+Array = NDArray[np.float64]
+
+
+def critical_time_published(
+    lam: ArrayLike,
+    rho: ArrayLike,
+    L: ArrayLike,
+    *,
+    eps: ArrayLike = 1e-3,
+    objective: str | Objective = "jepa",
+    decoder_depth: ArrayLike = 1,
+    clock: Clock = "paper",
+    variance: ArrayLike | None = None,
+) -> Any:
+    """The paper's critical times, without their unspecified ``Theta`` terms.
+
+    Parameters
+    ----------
+    lam, rho, L, eps, clock, variance
+        As for `critical_time`.
+    objective : {"jepa", "mae"} or Objective
+        The paper has these two.
+    decoder_depth : int
+        The paper has 1.
+
+    Returns
+    -------
+    float or array
+        The broadcast shape of all arguments; infinite for ``rho <= 0``, of which the paper does not
+        speak and which is never learned.
+
+    Raises
+    ------
+    ValueError
+        As for `critical_time`, and for an objective or decoder depth without a published formula.
+
+    Notes
+    -----
+    The paper's theorem on critical times: for JEPA
+    ``(1 / lam) sum_{n=1}^{2L-1} L / (n rho**(2L-n-1) eps**(n/L)) + Theta(log eps)``; for MAE
+    ``L / ((L-1) lam eps**((L-1)/L)) + Theta(1)``, and ``log(1/eps) / lam + Theta(1)`` at ``L = 1``.
+    The exact time to any fraction ``p`` shares this head.
+
+    Examples
+    --------
+    >>> import dlnflow
+    >>> paper = dlnflow.critical_time_published(1.0, 0.5, 1)
+    >>> float(paper), float(dlnflow.critical_time(1.0, 0.5, 1).round(2))
+    (1000.0, 1008.43)
+    """
+    modes, shape = _door(lam, rho, L, eps, objective, decoder_depth, clock, variance)
+    formula = _published_jepa if as_objective(objective) == JEPA else _published_mae
+    with np.errstate(all="ignore"):
+        times = np.where(modes.rho > 0.0, formula(modes) / (modes.L * modes.unit), np.inf)
+    return _spread(times, shape)
+
+
+def published(objective: str | Objective, decoder_depth: ArrayLike = 1) -> bool:
+    """Whether the paper publishes a critical time for this objective and decoder depth."""
+    single = (_validate.depth("decoder_depth", decoder_depth) == 1).all()
+    return bool(single) and as_objective(objective) in (JEPA, MAE)
+
+
+def _published_jepa(modes: Modes) -> Array:
+    total = np.zeros(np.broadcast_shapes(modes.rho.shape, modes.L.shape, modes.eps.shape))
+    for n in range(1, 2 * int(modes.L.max())):
+        exponent = 2 * modes.L - n - 1
+        of_rho = rational_power(np.abs(modes.rho), exponent, np.ones(1))
+        power = of_rho * rational_power(modes.eps, np.array([float(n)]), modes.L)
+        if not (power.min() > 0.0 and power.max() < np.inf):  # one factor alone may be no float
+            log_power = exponent * np.log(np.abs(modes.rho)) + n / modes.L * np.log(modes.eps)
+            power = np.where((power > 0.0) & (power < np.inf), power, np.exp(log_power))
+        total += np.where(exponent >= 0, modes.L / (n * power), 0.0)
+    return total / np.abs(modes.lam)
+
+
+def _published_mae(modes: Modes) -> Array:
+    excess = np.maximum(modes.L - 1, 1)
+    deep = modes.L / (excess * rational_power(modes.eps, excess, modes.L))
+    return np.where(modes.L > 1, deep, np.log(1.0 / modes.eps)) / np.abs(modes.lam)
+
+
+def critical_time_remainder(
+    lam: ArrayLike,
+    rho: ArrayLike,
+    L: ArrayLike,
+    *,
+    eps: ArrayLike = 1e-3,
+    objective: str | Objective = "jepa",
+    p: ArrayLike = 0.5,
+    decoder_depth: ArrayLike = 1,
+    clock: Clock = "paper",
+    variance: ArrayLike | None = None,
+) -> Any:
+    """What the published critical times leave out: exact less published, without cancellation.
+
+    Parameters
+    ----------
+    lam, rho, L, eps, objective, decoder_depth, clock, variance
+        As for `critical_time_published`.
+    p : array
+        Fraction of the plateau, in (0, 1), on which these terms depend.
+
+    Returns
+    -------
+    float or array
+        The broadcast shape of all arguments. The formula's own value also where the mode starts
+        above the fraction, and its exact critical time is 0; above the plateau its principal value;
+        minus infinity for ``eps`` at the plateau itself. 0 for ``rho <= 0``, where both times are
+        infinite.
+
+    Raises
+    ------
+    ValueError
+        As for `critical_time_published`, and for ``p`` outside (0, 1).
+
+    Notes
+    -----
+    New; derived in ``docs/theory.md``, section 6. In units of ``1 / kappa``: for JEPA
+    ``log(q_p / (1 - q_p)) - sum_{n=1}^{2L-1} q_p**-n / n - log(q_0 / (1 - q_0))``, whose last term
+    is the paper's ``Theta(log eps)``; for MAE ``T_c(q_p)``, the paper's ``Theta(1)``, less
+    ``q_0**(2-c) / (2-c) 2F1(1, 2-c; 3-c; q_0)``, which vanishes with ``eps``.
+
+    Examples
+    --------
+    At eps = 1e-8 the difference of both times has lost its digits; the remainder has not:
+
+    >>> import dlnflow
+    >>> mode = {"lam": 1.0, "rho": 0.5, "L": 3, "eps": 1e-8}
+    >>> float(dlnflow.critical_time_published(**mode).round(-9))
+    12997000000000.0
+    >>> float(dlnflow.critical_time_remainder(**mode).round(6))
+    269.273253
+    """
+    fraction = _validate.fraction("p", p)
+    modes, shape = _door(lam, rho, L, eps, objective, decoder_depth, clock, variance, fraction)
+    formula = _remainder_jepa if as_objective(objective) == JEPA else _remainder_mae
+    with np.errstate(all="ignore"):
+        log_qp = modes.gap / modes.L * np.log(np.atleast_1d(fraction))
+        left_out = formula(modes, log_qp, pace(modes).log_r0) / modes.unit
+    return _spread(np.where(modes.rho > 0.0, left_out, 0.0), shape)
+
+
+def _spread(times: Array, shape: tuple[int, ...]) -> Any:
+    """In the shape of all arguments, those included that do not enter the formula."""
+    return np.broadcast_to(times, shape or (1,)).reshape(shape).copy()[()]
+
+
+def _log_kappa(modes: Modes) -> Array:
+    excess = modes.inertia / modes.gap * np.log(np.abs(modes.rho))
+    return np.log(modes.gap * np.abs(modes.lam)) + excess
+
+
+def _remainder_jepa(modes: Modes, log_qp: Array, log_q0: Array) -> Array:
+    log_largest = -(2 * modes.L - 1) * log_qp  # of the powers: split off, it may be no float
+    powers = np.zeros(log_largest.shape)
+    for n in range(1, 2 * int(modes.L.max())):
+        powers += np.where(n < 2 * modes.L, np.exp(-n * log_qp - log_largest) / n, 0.0)
+    logit_qp = log_qp - np.log(-np.expm1(log_qp))
+    logit_q0 = log_q0 - np.log(np.abs(np.expm1(log_q0)))
+    total = (logit_qp - logit_q0) * np.exp(-log_largest) - powers
+    return total * np.exp(log_largest - _log_kappa(modes))
+
+
+def _remainder_mae(modes: Modes, log_qp: Array, log_q0: Array) -> Array:
+    from scipy.special import hyp2f1
+
+    q_p, q0 = np.exp(log_qp), np.exp(log_q0)
+    order = order_from(modes.inertia, modes.gap)
+    b = 2.0 - order
+    first = np.where(modes.L > 1, b - 1.0, 1.0)
+    to_plateau = q_p**first / first * hyp2f1(1.0, first, b, q_p)
+    from_start = q0**b / b * hyp2f1(1.0, b, b + 1.0, np.minimum(q0, 1.0))
+    # above the plateau the principal value, by the integral from infinity
+    beyond = q0**-order / order * hyp2f1(1.0, order, order + 1.0, np.minimum(1.0 / q0, 1.0))
+    from_start = np.where(
+        q0 > 1.0, beyond + np.pi / np.tan(np.pi * first) - q0**first / first, from_start
+    )
+    logit_qp = log_qp - np.log(-np.expm1(log_qp))
+    logistic = logit_qp + np.log(modes.rho) + np.log(np.abs(np.expm1(log_q0)))
+    return np.where(modes.L > 1, to_plateau - from_start, logistic) / np.exp(_log_kappa(modes))
+
+
+def _door(
+    lam: ArrayLike,
+    rho: ArrayLike,
+    L: ArrayLike,
+    eps: ArrayLike,
+    objective: str | Objective,
+    decoder_depth: ArrayLike,
+    clock: Clock,
+    variance: ArrayLike | None,
+    p: Array | None = None,
+) -> tuple[Modes, tuple[int, ...]]:
+    """Modes with one axis at least, and the shape of all arguments together."""
+    if not published(objective, decoder_depth):
+        raise ValueError(
+            "objective must be 'jepa' or 'mae' and decoder_depth 1, for which the paper publishes "
+            f"a formula: got {objective!r} with decoder_depth = {decoder_depth!r}"
+        )
+    modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, variance)
+    shape = _validate.together(
+        p=p,
+        lam=modes.lam,
+        rho=modes.rho,
+        L=modes.L,
+        eps=modes.eps,
+        variance=modes.variance,
+        decoder_depth=decoder_depth,
+    )
+    return Modes(*map(np.atleast_1d, modes.fields)), shape

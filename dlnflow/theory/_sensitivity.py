@@ -1,0 +1,125 @@
+"""How the amplitude moves with what it depends on: exact derivatives of the closed form.
+
+With ``b = k / L``, ``a = c - 1`` and the scaled time ``x``, ``log q`` answers to the logarithms of
+time, start and fixed point as `dlnflow._response` has it, and ``w = (|q| |rho|)**(1 / b)``:
+
+    d log w / d log |lam| = d log w / d log t = (d log |q| / d log x) / b
+    d log w / d log eps   = d log |q| / d log |q0|
+    d log w / d log |rho| = (1 + a d log |q| / d log x - d log |q| / d log |q0|) / b
+
+on every branch; the last line, which cancels, is the answer of ``log |q|`` to the fixed point.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dlnflow._common import _validate
+from dlnflow.theory._clock import Clock
+from dlnflow.theory._course import Modes, by_curve, launch, prepare
+from dlnflow.theory._modes import amplitude_block, scaled_time
+from dlnflow.theory._objective import Objective
+from dlnflow.theory.curve._response import responses
+
+Array = NDArray[np.float64]
+
+
+class Sensitivities(NamedTuple):
+    """The amplitude and its partial derivatives, arrays of one shape.
+
+    ``lam``, ``rho`` and ``eps`` are the derivatives with respect to these, the others held;
+    ``t`` is the velocity.
+    """
+
+    w: Any
+    lam: Any
+    rho: Any
+    eps: Any
+    t: Any
+
+
+def sensitivities(
+    t: ArrayLike,
+    lam: ArrayLike,
+    rho: ArrayLike,
+    L: ArrayLike,
+    *,
+    eps: ArrayLike = 1e-3,
+    objective: str | Objective = "jepa",
+    decoder_depth: ArrayLike = 1,
+    clock: Clock = "paper",
+) -> Sensitivities:
+    """The amplitude's exact derivatives with respect to ``lam``, ``rho``, ``eps`` and time.
+
+    Parameters
+    ----------
+    t : array
+        Finite and not negative.
+    lam, rho, L, eps, objective, decoder_depth, clock
+        As for `dlnflow.amplitude`; ``lam`` and ``rho`` not 0.
+
+    Returns
+    -------
+    Sensitivities
+        ``w``, ``lam``, ``rho``, ``eps``, ``t``: each of the broadcast shape of all arguments.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for `dlnflow.amplitude`; for a mode of pure noise, an infinite time, or an ``eps`` equal
+        to the plateau, from which no mode sets out.
+
+    Notes
+    -----
+    From the scaling symmetries of the mode equation; derived in ``docs/identify.md``.
+
+    Examples
+    --------
+    How much higher does a mode stand at t = 40 for one percent more ``lam``?
+
+    >>> import dlnflow
+    >>> s = dlnflow.sensitivities(40.0, 1.0, 0.5, 1, eps=0.02)
+    >>> more = dlnflow.amplitude(40.0, 1.01, 0.5, 1, eps=0.02) - s.w
+    >>> float(round(0.01 * s.lam, 5)), float(round(more, 5))
+    (0.00202, 0.00206)
+    """
+    modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, None)
+    time = _validate.not_negative("t", t)
+    w = modes.over(amplitude_block, launch, t=time)
+    with np.errstate(all="ignore"):
+        return _partial_derivatives(w, time, modes)
+
+
+def _partial_derivatives(w: Any, time: Array, modes: Modes) -> Sensitivities:
+    rank = max(np.ndim(w), 1)
+    t, *fields = (a.reshape((1,) * (rank - a.ndim) + a.shape) for a in (time, *modes.fields))
+    aligned = Modes(*fields)
+    lam, rho, eps = aligned.lam, aligned.rho, aligned.eps
+    here = launch(aligned)
+    if not here.log_r0.all():
+        raise ValueError(
+            "eps must differ from the plateau, where a mode stays for ever: got eps = rho**(L / k)"
+        )
+    x = scaled_time(t, here)
+    log_r, by_x, by_start, by_fixed_point = by_curve(
+        here.order, here.branch, responses, x, here.log_r0, stacked=4
+    )
+    b, shape = here.gap / here.L, np.shape(w)
+    log_w = np.log(eps) + (log_r - here.log_r0) / b
+
+    def partial(slope: Array, by: Array) -> Any:
+        """``w slope / by``; of the logarithms, since the product may be a float and ``w`` none."""
+        size = np.exp(log_w + np.log(np.abs(slope)) - np.log(np.abs(by)))
+        value = np.sign(slope) * np.sign(by) * size
+        return np.broadcast_to(value, shape or (1,)).reshape(shape).copy()[()]
+
+    return Sensitivities(
+        w,
+        lam=partial(np.where(by_x == 0.0, 0.0, x * by_x) / b, lam),
+        rho=partial(by_fixed_point / b, rho),
+        eps=partial(by_start, eps),
+        t=partial(by_x / b, 1.0 / here.rate),
+    )

@@ -1,0 +1,330 @@
+"""``simulate`` and the immutable results it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dlnflow._common import _validate
+from dlnflow.theory._clock import Clock, label
+from dlnflow.theory._course import prepare
+from dlnflow.theory._critical_time import critical_time, log_critical_time
+from dlnflow.theory._grid import TimeGrid, given_grid, resolving_grid
+from dlnflow.theory._integrate import ModeEquation
+from dlnflow.theory._modes import amplitude, learned_fraction, plateau
+from dlnflow.theory._objective import Objective, as_objective, as_objectives
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+Array = NDArray[np.float64]
+
+
+def simulate(
+    lam: ArrayLike,
+    rho: ArrayLike,
+    L: ArrayLike,
+    *,
+    eps: ArrayLike = 1e-3,
+    objective: Any = ("jepa", "mae"),
+    t: ArrayLike | None = None,
+    decoder_depth: ArrayLike = 1,
+    clock: Clock = "paper",
+    method: str = "exact",
+    variance: ArrayLike | None = None,
+) -> Simulation:
+    """Trajectories of all modes under one or several objectives.
+
+    Parameters
+    ----------
+    lam, rho : array
+        Covariance and regression coefficient of each mode, of one sign; they broadcast.
+    L, eps, decoder_depth, variance : array
+        As for `dlnflow.amplitude`; they broadcast with the modes.
+    objective : str, Objective or several
+        By default both of the paper's.
+    t : array, shape (times,), optional
+        Finite, not negative, rising. By default each objective gets its own grid, in which every
+        mode's transition is resolved; its ``grid`` says how well.
+    clock : {"paper", "network"} or Training
+        In which times are counted.
+    method : {"exact", "ode"}
+        The closed form, or SciPy's ``solve_ivp`` on the mode equation (thousands of times slower, a
+        relative 1e-10 in time; for checking).
+
+    Returns
+    -------
+    Simulation
+        A mapping from objective to its `Trajectories`: ``sim["jepa"].w``.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For input out of range, of the wrong kind or of shapes that do not broadcast; the message
+        names the argument.
+
+    Notes
+    -----
+    Sources as for `dlnflow.amplitude`.
+
+    Examples
+    --------
+    Covariance rises while rho falls, and the objectives learn in opposite order:
+
+    >>> import dlnflow
+    >>> sim = dlnflow.simulate(lam=[1.0, 1.3], rho=[0.9, 0.4], L=4)
+    >>> sim["jepa"].learning_order().tolist(), sim["mae"].learning_order().tolist()
+    ([0, 1], [1, 0])
+    >>> sim["jepa"].w.shape == (2, sim["jepa"].t.size)
+    True
+    """
+    _validate.choice("method", method, ("exact", "ode"))
+    objectives = as_objectives(objective)
+    settings: dict[str, Any] = {
+        "lam": lam,
+        "rho": rho,
+        "L": L,
+        "eps": eps,
+        "decoder_depth": decoder_depth,
+        "variance": variance,
+    }
+    for one in objectives:
+        prepare(**settings, objective=one, clock=clock)
+    shape = _validate.together(**settings)
+    arrays = {
+        name: None if value is None else _frozen(np.broadcast_to(_column(name, value), shape))
+        for name, value in settings.items()
+    }
+    given = None if t is None else given_grid(t)
+    return Simulation(tuple(_trajectories(arrays, one, clock, method, given) for one in objectives))
+
+
+def _trajectories(
+    modes: dict[str, Any], objective: Objective, clock: Clock, method: str, grid: TimeGrid | None
+) -> Trajectories:
+    columns = {name: None if a is None else a[..., None] for name, a in modes.items()}
+    settings: dict[str, Any] = {**columns, "objective": objective, "clock": clock}
+    grid = resolving_grid(**settings) if grid is None else grid
+    if method == "exact":
+        w = amplitude(grid.t, **settings)
+    else:
+        arrays = np.broadcast_arrays(
+            *prepare(**{**modes, "objective": objective, "clock": clock}).columns()
+        )
+        rows = zip(*(a.ravel() for a in arrays), strict=True)
+        integrated = [ModeEquation(*map(float, row)).amplitude(grid.t) for row in rows]
+        w = np.reshape(integrated, (*arrays[0].shape, grid.t.size))
+    return Trajectories(
+        objective=objective,
+        clock=clock,
+        method=method,
+        grid=grid.description,
+        t=_frozen(grid.t),
+        w=_frozen(w),
+        **modes,
+    )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Trajectories:
+    """All modes under one objective: an immutable record.
+
+    Attributes
+    ----------
+    t : array, shape (times,)
+        Time on ``clock``.
+    w : array, shape (*modes, times)
+        Encoder amplitudes; ``modes`` is the broadcast shape of the arguments.
+    lam, rho, L, eps, decoder_depth, variance : array, shape (*modes)
+        The modes as given; ``variance`` is None if it was not.
+    objective : Objective
+    clock : str or Training
+    method : str
+    grid : str
+        How the times were chosen, and how well they resolve the transitions.
+
+    Examples
+    --------
+    >>> import dlnflow
+    >>> jepa = dlnflow.simulate(1.0, [1.0, 0.5], 2)["jepa"]
+    >>> jepa.plateau.tolist(), jepa.critical_time().round(1).tolist()
+    ([1.0, 0.25], [22147.0, 23338.3])
+    """
+
+    objective: Objective
+    clock: Clock
+    method: str
+    grid: str
+    t: Array
+    w: Array
+    lam: Array
+    rho: Array
+    L: Array
+    eps: Array
+    decoder_depth: Array
+    variance: Array | None
+
+    @cached_property
+    def learned(self) -> Array:
+        """Learned fraction, shape of ``w``; see `dlnflow.learned_fraction`."""
+        if self.method == "exact":
+            return _frozen(learned_fraction(self.t, **self._settings(time_axis=True)))
+        with np.errstate(divide="ignore"):
+            power = self.objective.gap(self.L, self.decoder_depth) / self.L
+            return _frozen(self.w ** power[..., None] / self.rho[..., None])
+
+    @cached_property
+    def plateau(self) -> Array:
+        """Where each mode comes to rest, shape of the modes; see `dlnflow.plateau`."""
+        rest = plateau(self.rho, self.L, objective=self.objective, decoder_depth=self.decoder_depth)
+        return _frozen(np.asarray(rest))
+
+    def critical_time(self, p: float = 0.5) -> Any:
+        """Exact time to the fraction ``p`` of the plateau, shape of the modes, on ``clock``.
+
+        Computed in closed form from the modes whatever the grid and method; see
+        `dlnflow.critical_time`.
+        """
+        return critical_time(**self._settings(), p=p)
+
+    def learning_order(self, p: float = 0.5) -> NDArray[np.intp]:
+        """Indices of the (flattened) modes, first learned first; never learned ones come last."""
+        times = log_critical_time(**self._settings(), p=p)
+        return np.argsort(np.ravel(times), kind="stable")
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row per mode and time: objective, mode, lam, rho, L, eps, t, w, learned."""
+        import pandas as pd
+
+        times, modes = self.t.size, self.rho.size
+        per_mode = {"mode": np.arange(modes)}
+        per_mode |= {name: getattr(self, name).ravel() for name in ("lam", "rho", "L", "eps")}
+        return pd.DataFrame(
+            {"objective": self.objective.name}
+            | {name: np.repeat(column, times) for name, column in per_mode.items()}
+            | {"t": np.tile(self.t, modes), "w": self.w.ravel(), "learned": self.learned.ravel()}
+        )
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            object.__setattr__(
+                self, name, _frozen(value) if isinstance(value, np.ndarray) else value
+            )
+
+    def _settings(self, *, time_axis: bool = False) -> dict[str, Any]:
+        names = ("lam", "rho", "L", "eps", "decoder_depth", "variance")
+        arrays = {name: getattr(self, name) for name in names}
+        if time_axis:
+            arrays = {name: None if a is None else a[..., None] for name, a in arrays.items()}
+        return {**arrays, "objective": self.objective, "clock": self.clock}
+
+    def __repr__(self) -> str:
+        times = log_critical_time(**self._settings())
+        never, above = (int(np.sum(times == at)) for at in (np.inf, -np.inf))
+        note = f", {never} of them never learned" if never else ""
+        note += f", {above} starting above half of their plateau" if above else ""
+        return (
+            f"{self.objective!r}: {self.rho.size} modes{note}, by method {self.method!r}\n"
+            f"  t: {label(self.clock)}, {self.grid}"
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Simulation(Mapping[str | Objective, Trajectories]):
+    """Trajectories by objective, in the order asked for.
+
+    Index it with a name or an `Objective`: ``sim["jepa"]``, ``sim[dlnflow.MAE]``.
+    """
+
+    parts: tuple[Trajectories, ...]
+
+    def __getitem__(self, objective: str | Objective) -> Trajectories:
+        wanted = as_objective(objective)
+        for part in self.parts:
+            if part.objective == wanted:
+                return part
+        here = ", ".join(repr(name) for name in self)
+        raise KeyError(f"objective {wanted.name!r} was not simulated; here are {here}")
+
+    def __contains__(self, objective: object) -> bool:
+        try:
+            wanted = as_objective(objective)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            return False
+        return any(part.objective == wanted for part in self.parts)
+
+    def get(self, objective: Any, default: Any = None) -> Any:
+        """The trajectories of an objective, or ``default`` if it was not simulated."""
+        return super().get(objective, default) if objective in self else default
+
+    def __iter__(self) -> Iterator[str | Objective]:
+        return (part.objective.name for part in self.parts)
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    def plot(self, **options: Any) -> Any:
+        """Trajectories of all objectives side by side; see `dlnflow.plot.simulation`."""
+        from dlnflow import plot
+
+        return plot.simulation(self, **options)
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """The frames of all objectives, one below the other; see `Trajectories.to_dataframe`."""
+        import pandas as pd
+
+        return pd.concat([part.to_dataframe() for part in self.parts], ignore_index=True)
+
+    def to_xarray(self) -> xr.Dataset:
+        """``w`` and ``learned`` over (objective, mode, time), with ``t`` over (objective, time).
+
+        All objectives have the same number of times, each its own. Modes are flattened.
+
+        Raises
+        ------
+        ImportError
+            Without xarray, which comes with ``pip install 'dlnflow[xarray]'``.
+        """
+        try:
+            import xarray as xr
+        except ImportError as error:
+            raise ImportError(
+                "to_xarray needs xarray: install it with pip install 'dlnflow[xarray]'"
+            ) from error
+        first = self.parts[0]
+        stack = ("objective", "mode", "time")
+        flat = {"w": [p.w for p in self.parts], "learned": [p.learned for p in self.parts]}
+        size = (len(self.parts), first.rho.size, first.t.size)
+        per_mode = {
+            name: ("mode", getattr(first, name).ravel()) for name in ("lam", "rho", "L", "eps")
+        }
+        return xr.Dataset(
+            {name: (stack, np.reshape(parts, size)) for name, parts in flat.items()},
+            coords={
+                "objective": list(self),
+                "t": (("objective", "time"), np.stack([p.t for p in self.parts])),
+                **per_mode,
+            },
+            attrs={"clock": str(first.clock), "method": first.method},
+        )
+
+    def __repr__(self) -> str:
+        return "\n".join(["Simulation", *(repr(part) for part in self.parts)])
+
+
+def _column(name: str, value: ArrayLike) -> Array | NDArray[np.int64]:
+    whole = name in ("L", "decoder_depth")
+    return _validate.depth(name, value) if whole else _validate.numbers(name, value)
+
+
+def _frozen(array: Any) -> Any:
+    """The array, closed to writing; a copy where it is someone else's."""
+    own = np.array(array)
+    own.flags.writeable = False
+    return own

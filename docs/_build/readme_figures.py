@@ -1,0 +1,60 @@
+"""The figures of the README and the documentation, made anew: `make docs`."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import dlnflow
+from dlnflow import demo, plot
+from dlnflow.studies.experiments import _experiments as experiments
+from dlnflow.studies.validity import _validity as validity
+
+
+def main(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    figures = {
+        "panels": lambda: plot.paper_panels(),
+        "collapse": lambda: plot.collapse([1.0, 2.0, 0.7, 1.4], [1.0, 0.8, 0.7, 0.6], 3, eps=1e-2),
+        "depth": lambda: plot.critical_time_against_depth(1.0, [1.0, 0.8, 0.6]),
+        "map": lambda: plot.first_learned_map(4, eps=1e-2),
+        "noisy_features": plot.noisy_features,
+        "identify": measured_curves,
+    }
+    for name, draw in figures.items():
+        draw()
+        save(folder / f"{name}.png")
+    for experiment in (experiments.order, experiments.depth, experiments.initialisation):
+        experiment().plot()
+        save(folder / f"network_{experiment.__name__}.png")
+    grid = plt.subplots(4, 2, figsize=(11, 19), layout="constrained")[1]
+    for axes, measure in zip(grid.ravel(), validity.MAPS.values(), strict=True):
+        measure().plot(ax=axes)
+    save(folder / "network_validity.png", dpi=100)
+    with TemporaryDirectory() as scratch:
+        demo.run(Path(scratch))
+        shutil.copy(Path(scratch) / "order_against_depth.png", folder / "photographs.png")
+    print(folder / "photographs.png")
+
+
+def measured_curves() -> None:
+    """The first example of ``docs/identify.md``."""
+    t = np.linspace(0.0, 60.0, 80)
+    w = dlnflow.amplitude(t, [[1.0], [1.1]], [[0.8], [0.5]], 3, eps=0.01, objective="mae")
+    noise = np.random.default_rng(0).normal(size=w.shape)
+    dlnflow.identify(t, w * (1.0 + 0.01 * noise)).plot()
+
+
+def save(path: Path, dpi: int = 150) -> None:
+    plt.savefig(path, dpi=dpi)
+    plt.close("all")
+    print(path)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/figures"))
