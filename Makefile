@@ -5,25 +5,32 @@ LOWEST_PYTHON ?= python3.11
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test fuzz test-lowest lint claims bench docs clean
+TESTS := MPLBACKEND=Agg OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+QUICK := -q -m 'not slow and not long' --numprocesses=auto --dist=worksteal tests
+
+.PHONY: demo test test-quick coverage fuzz test-lowest lint claims bench docs release clean
 
 demo: .venv/.demo
 	$(BIN)/dlnflow demo --out demo-output
 
 # one process for each core, and one thread in each
 test: .venv/.dev
-	MPLBACKEND=Agg OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
-		$(BIN)/python -m pytest -q --numprocesses=auto --dist=worksteal
+	$(TESTS) $(BIN)/python -m pytest -q --numprocesses=auto --dist=worksteal
+
+# under a minute: no example of the pages, and no test that takes seconds
+test-quick: .venv/.dev
+	$(TESTS) $(BIN)/python -m pytest $(QUICK)
+
+coverage: .venv/.dev
+	$(TESTS) $(BIN)/python -m pytest -q --numprocesses=auto --dist=worksteal --cov
 
 # the lowest supported versions, of Python too, in an environment of their own
 test-lowest: .venv-lowest/.test
-	MPLBACKEND=Agg OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
-		.venv-lowest/bin/python -m pytest -q --numprocesses=auto --dist=worksteal
+	$(TESTS) .venv-lowest/bin/python -m pytest -q --numprocesses=auto --dist=worksteal
 
 # ten minutes of random calls of every public function
 fuzz: .venv/.dev
-	MPLBACKEND=Agg OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
-		$(BIN)/python -m pytest -q -m slow tests/test_fuzz.py
+	$(TESTS) $(BIN)/python -m pytest -q -m slow tests/test_fuzz.py
 
 # exit 1 if a verdict or a number is not the recorded one
 claims: .venv/.dev
@@ -42,8 +49,19 @@ docs: .venv/.dev
 	$(BIN)/dlnflow derive jepa mae layer-m --out docs/derivation.md
 	$(BIN)/python docs/_build/claims_page.py
 
+# build, check, install the wheel in a fresh environment, and run the quick tests on it there
+release: .venv/.release
+	rm -rf dist .venv-release
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python -m twine check --strict dist/*
+	$(PYTHON) -m venv .venv-release
+	echo '*' > .venv-release/.gitignore
+	.venv-release/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt "$$(echo dist/*.whl)[test]"
+	$(TESTS) .venv-release/bin/pytest $(QUICK)
+
 clean:
-	rm -rf .venv .venv-lowest demo-output
+	rm -rf .venv .venv-lowest .venv-release demo-output dist
 
 .venv/.demo: pyproject.toml constraints.txt | .venv
 	$(PIP) --editable '.[photos]'
@@ -52,6 +70,10 @@ clean:
 .venv/.dev: pyproject.toml constraints.txt | .venv
 	$(PIP) --editable '.[dev]'
 	touch $@ .venv/.demo
+
+.venv/.release: pyproject.toml constraints.txt | .venv
+	$(PIP) --editable '.[release]'
+	touch $@
 
 .venv-lowest/.test: pyproject.toml constraints-lowest.txt
 	$(LOWEST_PYTHON) -m venv .venv-lowest

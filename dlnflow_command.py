@@ -1,7 +1,7 @@
-"""The first step of the ``dlnflow`` command.
+"""Entry point of the ``dlnflow`` command and of ``python -m dlnflow``.
 
-It stands outside the package: ``import dlnflow`` loads NumPy, and an interrupt in the middle of
-that would show a traceback. Here everything heavy is imported inside the guard.
+It is outside the package because ``import dlnflow`` loads NumPy, and an interrupt during that
+import would print a traceback; here the package is imported inside the guard.
 """
 
 import os
@@ -13,14 +13,15 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
 def main() -> NoReturn:
-    """Run the command line and end the process, quietly with exit code 130 after an interrupt."""
+    """Run the command line and end the process; after an interrupt with exit code 130, silently."""
     ours = False
     try:
         import signal
 
-        ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # else it is ignored
+        # with another handler, interrupts are ignored or belong to the caller
+        ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
         sys.unraisablehook = _unraisable
-        if ours:  # an exception might be swallowed, or printed, by a library that is being imported
+        if ours:  # a library that is being imported might catch or print an exception
             signal.signal(signal.SIGINT, _leave)
         from dlnflow.cli._app import app
 
@@ -38,7 +39,7 @@ def main() -> NoReturn:
         traceback.print_exc()
         sys.exit(INTERNAL_ERROR)
     finally:
-        if ours:  # what is left is the interpreter's own end
+        if ours:  # an exception while the interpreter shuts down would be printed
             signal.signal(signal.SIGINT, _leave)
 
 
@@ -47,14 +48,14 @@ def _leave(*_: Any) -> NoReturn:
 
 
 def _unraisable(problem: Any) -> None:
-    """End the process after an interrupt that Python would print and forget, in a destructor."""
+    """End the process after an interrupt in a destructor, which Python would print and ignore."""
     if issubclass(problem.exc_type, KeyboardInterrupt):
         _leave()
     sys.__unraisablehook__(problem)
 
 
 def _interrupted(error: BaseException | None) -> bool:
-    """Whether an interrupt is at the root, though a library may have raised its own error."""
+    """Whether an interrupt caused the error, which may be a library's own."""
     while error is not None and not isinstance(error, SystemExit):
         if isinstance(error, KeyboardInterrupt):
             return True

@@ -12,7 +12,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from benchmarks.timing import Finding, median_seconds
-from dlnflow.data._accumulate import CovarianceAccumulator
+from dlnflow.data import CovarianceAccumulator
 
 CASES = ((16, 400_000), (64, 100_000), (512, 12_000))
 ALLOWED = 1.5

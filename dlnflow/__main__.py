@@ -1,4 +1,4 @@
-"""``python -m dlnflow``."""
+"""``python -m dlnflow``; Python imports `dlnflow` before this file, so that part is unguarded."""
 
 from dlnflow_command import main
 

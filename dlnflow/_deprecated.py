@@ -2,6 +2,7 @@
 
 ``MOVED`` names whole modules that went elsewhere: importing one goes on working, and taking a
 public name from it warns. ``RENAMED`` ones are other names of a package and do not warn.
+``ELSEWHERE`` names what a package offers and another defines, without a warning either.
 """
 
 from __future__ import annotations
@@ -32,6 +33,18 @@ RENAMED = {
     "network.experiments": "dlnflow.studies.experiments",
     "network.validity": "dlnflow.studies.validity",
 }
+ELSEWHERE = {
+    "dlnflow.plot": (
+        "dlnflow.studies.figures",
+        (
+            "collapse",
+            "critical_time_against_depth",
+            "first_learned_map",
+            "noisy_features",
+            "paper_panels",
+        ),
+    ),
+}
 
 
 class _Elsewhere(ModuleType):
@@ -42,7 +55,7 @@ class _Elsewhere(ModuleType):
         self._now, self._warn = now, warn
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
+        if name.startswith("_") and name != "__all__":
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
         value = getattr(import_module(self._now), name)
         if self._warn:
@@ -66,7 +79,10 @@ def install() -> None:
 
 
 def former(package: str, name: str) -> Any:
-    """A module of ``package`` by its former name, or an `AttributeError`."""
+    """A name that ``package`` no longer defines itself, or an `AttributeError`."""
+    now, names = ELSEWHERE.get(package, ("", ()))
+    if name in names:
+        return getattr(import_module(now), name)
     found = sys.modules.get(f"{package}.{name}")
     if isinstance(found, _Elsewhere):
         return found

@@ -1,4 +1,4 @@
-"""What the scripts on real data share: modes with error bars, an order, and networks beside it."""
+"""Shared by the scripts on real data: modes with errors, their order, and trained networks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import dlnflow
 from dlnflow import network, plot
 
 OBJECTIVES = ("jepa", "mae")
-SECONDS = 15.0  # for each network; a run that takes longer says so and is compared as far as it got
+SECONDS = 15.0  # for each network; a longer run is stopped, and compared up to that point
 COLUMNS = ["lam", "lam_err", "rho", "rho_err", "below_noise"]
 
 
@@ -26,18 +26,18 @@ class Pairs:
     block: int = 1
 
     def along(self, basis: np.ndarray) -> Pairs:
-        """Their components along some directions."""
+        """The components of the samples along some directions."""
         return Pairs(self.x @ basis, self.y @ basis, self.block)
 
     def spectrum(self, errors: str | None = None) -> dlnflow.Spectrum:
-        """Their modes, with standard errors if asked for."""
+        """The modes of the samples, with standard errors if asked for."""
         return dlnflow.Spectrum.from_samples(self.x, self.y, errors=errors, block=self.block)
 
 
 def report(
     cases: dict[str, Pairs], into: Path, name: str, *, modes: int, L: int, eps: float
 ) -> None:
-    """Print what each data set's leading modes are, and how networks learn them; save a figure."""
+    """Print each data set's leading modes and how networks learn them; save a figure."""
     figure, panels = plt.subplots(
         len(cases), 2, figsize=(12.0, 4.4 * len(cases)), layout="constrained", squeeze=False
     )
@@ -62,13 +62,13 @@ def report(
 
 
 def predicted(spectrum: dlnflow.Spectrum, objective: str, L: int, eps: float) -> str:
-    """The order of learning, and how sure each step of it is."""
+    """The predicted order of learning, with the probability of each step."""
     times = spectrum.simulate(L, eps=eps, objective=objective)[objective].critical_time()
     return in_order(times, spectrum.order_probability(L, eps=eps, objective=objective))
 
 
 def in_order(times: np.ndarray, chance: np.ndarray | None = None) -> str:
-    """Modes by their times of learning, in words."""
+    """Modes sorted by their critical times, in words."""
     order = [int(i) for i in np.argsort(times, kind="stable") if 0.0 < times[i] < np.inf]
     words = [f"{order[0]}"] if order else ["none"]
     for before, now in itertools.pairwise(order):
@@ -77,19 +77,19 @@ def in_order(times: np.ndarray, chance: np.ndarray | None = None) -> str:
     started, never = np.flatnonzero(times == 0.0), np.flatnonzero(np.isinf(times))
     said = ", ".join(words)
     if started.size:
-        said += f"; above half of its plateau from the start: {', '.join(map(str, started))}"
+        said += f"; above half of its plateau at initialisation: {', '.join(map(str, started))}"
     return said + (f"; never: {', '.join(map(str, never))}" if never.size else "")
 
 
 def percent(chance: float) -> str:
-    """A probability that is never quite certain."""
+    """A probability in percent, which is never printed as certain."""
     return "over 99 %" if chance > 0.99 else f"{100.0 * chance:.0f} %"
 
 
 def trained(
     pairs: Pairs, spectrum: dlnflow.Spectrum, objective: str, L: int, eps: float
 ) -> network.Comparison:
-    """A network trained on the pairs, held against the prediction; prints what was found."""
+    """Train a network on the pairs, compare it with the prediction, and print the result."""
     sigma_xx, sigma_yx = network.covariances(pairs.x, pairs.y)
     net = network.balanced(sigma_xx, sigma_yx, L, eps=eps)
     run = network.gradient_flow(net, sigma_xx, sigma_yx, objective, max_seconds=SECONDS)
@@ -104,7 +104,7 @@ def trained(
 
 
 def headline(made: network.Comparison) -> str:
-    """How far the network is from the prediction, for a title."""
+    """The largest error of a critical time, for a title."""
     off = np.abs(made.time_error[made.due & made.learned])
     apart = f"{100.0 * off.max():.2g} %" if off.size else "100 %, nothing being learned"
     return f"{made.run.objective.name.upper()}: critical times off by up to {apart}"

@@ -1,4 +1,4 @@
-"""What the scripts on whole networks share: a folder, a table in it, and a figure."""
+"""Shared by the scripts on whole networks: writes a table and a figure to a folder."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The delay of a feature of small rho behind one of large rho, for L = 1 to 6."""
+"""Measure how much later a feature of small rho is learned than one of large rho, L = 1 to 6."""
 
 from _network_report import folder, report
 
-from dlnflow.studies.experiments import _experiments as experiments
+from dlnflow.studies import experiments
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Do the mode equations describe a network on this data? Paired samples in, an answer out."""
+"""Check the assumptions on paired samples, and compare a trained network with the prediction."""
 
 from __future__ import annotations
 

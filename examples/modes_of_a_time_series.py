@@ -1,14 +1,14 @@
-"""Modes of an electroencephalogram: what is predicted first, and what time's arrow does to it.
+"""Modes of an electroencephalogram, predicted in one or both directions of time.
 
 ``eeg.dat`` ships with Matplotlib: four channels of an electroencephalogram, 800 samples over ten
-seconds, each channel of mean 0 and variance 1. The context is the present, the target one sample
-(12.5 ms) later: of the four channels alone, or of windows of eight samples of each, 32 features.
+seconds, each channel of mean 0 and variance 1. The context is the present, and the target is one
+sample (12.5 ms) later. The features are the four channels, or windows of eight samples of each (32
+features).
 
-Neighbouring samples are alike, so that a ten-second record holds few independent ones: half a
-second counts as one in the standard errors.
+Neighbouring samples are alike, so half a second counts as one sample in the standard errors.
 
-Learning the future from the past alone leaves ``sigma_yx`` asymmetric, which the theory does not
-allow for. Learning the past from the future as well takes the asymmetry away.
+Predicting the future from the past alone gives an asymmetric ``sigma_yx``, which the theory does
+not cover. Predicting the past from the future as well makes it symmetric.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Modes of handwritten digits, one half from the other: data on which the theory fails.
+"""Modes of handwritten digits, one half predicted from the other: data on which the theory fails.
 
-scikit-learn's 1797 digits of 8 x 8 pixels: the context is the left half, the target the right half,
-32 pixels each, two of the left ones the same in every image. The theory wants context and target to
-be of one kind, and two halves are not: pixel for pixel they have little in common. Mirroring the
-right half brings strokes that meet in the middle to the same place; learning both halves from each
-other makes the covariance symmetric besides. It is the theory's hardest data here, and the
-assumptions say so. Networks are trained on the six modes of largest lam: of all, the last would
-take ten thousand times as long as the first, or more.
+The data are scikit-learn's 1797 digits of 8 x 8 pixels. The context is the left half and the target
+the right half, 32 pixels each; two pixels of the left half are the same in every image. The theory
+assumes that context and target are of the same kind. The two halves are not: corresponding pixels
+have little in common. Mirroring the right half moves strokes that meet in the middle to the same
+place, and predicting each half from the other also makes the covariance symmetric. The checks of
+the assumptions report what is still broken. Networks are trained on the six modes of largest lam,
+because the last of all modes would take at least ten thousand times as long as the first.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Modes of image patches: what becomes of them as context and target move apart.
+"""Modes of image patches, at three distances between context and target.
 
-Two photographs (scikit-learn's), patches of 4 x 4 pixels: the context is one patch, the target the
-patch some pixels to its right, left, below or above. Nearby patches have much in common and large
-rho; with distance only the mean brightness is left to predict.
+The data are patches of 4 x 4 pixels of scikit-learn's two photographs. The context is one patch,
+the target the patch some pixels to its right, left, below or above. Nearby patches have much in
+common and large rho. Between distant patches only the mean brightness can be predicted.
 
-Patches of one region overlap and resemble each other. They come region by region, and each region
-of 64 x 64 pixels counts as one in the standard errors.
+Patches of one region overlap and are not independent. They are sorted by region, and each region of
+64 x 64 pixels counts as one sample in the standard errors.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from _data_report import Pairs, report
 from _network_report import folder
 
-from dlnflow.studies.demo._demo import photographs
+from dlnflow.studies.demo import photographs
 
 PATCH, REGION, STRIDE = 4, 64, 3  # pixels
 DISTANCES = (1, 2, 8)

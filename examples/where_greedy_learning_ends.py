@@ -1,8 +1,8 @@
-"""From which initialisation on are features no longer learned one at a time? Six decades of it."""
+"""Find the initialisation above which features are no longer learned one at a time."""
 
 from _network_report import folder, report
 
-from dlnflow.studies.experiments import _experiments as experiments
+from dlnflow.studies import experiments
 
 
 def main() -> None:

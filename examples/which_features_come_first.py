@@ -1,11 +1,11 @@
-"""Train deep linear JEPA and MAE on samples of two distributions, and see what comes first.
+"""Train a deep linear JEPA and MAE on samples of two distributions, and compare the orders.
 
-In one of them both objectives learn in the same order, in the other in opposite orders.
+On the first distribution both objectives learn in the same order, on the second in opposite orders.
 """
 
 from _network_report import folder, report
 
-from dlnflow.studies.experiments import _experiments as experiments
+from dlnflow.studies import experiments
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""What would a JEPA learn first on this data, and what an MAE? Paired samples in, an order out."""
+"""Predict from paired samples what a JEPA and an MAE learn first. Put your own data in."""
 
 from __future__ import annotations
 

@@ -1,14 +1,19 @@
-"""The pages keep their promises: each formula of the theory points at code that is there."""
+"""Links, pointers to code and tables of numbers in the documentation are right."""
 
 import ast
 import re
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
 
+import dlnflow
+
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 LINK = re.compile(r"\]\(([^)#]+?)\)")
+SECTION = re.compile(r"\]\(([^)#:]*)#([^)]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 POINTER = re.compile(r"\[`(\w+)`\]\((\S+?\.py)\)")
 
 
@@ -27,6 +32,18 @@ def test_every_link_within_the_project_leads_somewhere(page):
             assert (page.parent / target).exists(), target
 
 
+def anchors(text):
+    """Where a page's headings are found, as GitHub names them."""
+    return {re.sub(r"[^\w\- ]", "", one.lower()).replace(" ", "-") for one in HEADING.findall(text)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_to_a_section_leads_to_one(page):
+    for target, anchor in SECTION.findall(page.read_text()):
+        there = page.parent / target if target else page
+        assert anchor in anchors(there.read_text()), (target, anchor)
+
+
 def test_every_pointer_of_the_theory_names_something_defined_there():
     page = ROOT / "docs" / "theory.md"
     pointers = POINTER.findall(page.read_text())
@@ -36,14 +53,27 @@ def test_every_pointer_of_the_theory_names_something_defined_there():
 
 
 def test_a_pointer_to_nothing_would_be_noticed():
-    assert "no_such_function" not in defined_in(ROOT / "dlnflow" / "modes.py")
-    assert POINTER.findall("[`gone`](../dlnflow/modes.py)") == [("gone", "../dlnflow/modes.py")]
+    assert "no_such_function" not in defined_in(ROOT / "dlnflow" / "theory" / "_modes.py")
+    assert POINTER.findall("[`gone`](../some/place.py)") == [("gone", "../some/place.py")]
 
 
-def test_the_critical_time_table_of_the_readme_is_what_the_library_computes():
-    import dlnflow
+def test_the_files_that_the_guide_names_are_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    paths = re.findall(r"`((?:dlnflow|tests|docs)/[\w/.-]+)`", text)
+    assert len(paths) > 20
+    assert [path for path in paths if not (ROOT / path).exists()] == []
 
-    text = (ROOT / "README.md").read_text()
+
+def test_the_names_of_the_glossary_are_there():
+    text = (ROOT / "docs" / "glossary.md").read_text()
+    names = re.findall(r"`dlnflow\.([\w.]+)`", text)
+    assert len(names) > 30
+    for name in names:
+        attrgetter(name)(dlnflow)
+
+
+def test_the_table_of_delays_is_what_the_library_computes():
+    text = (ROOT / "docs" / "beyond-the-paper.md").read_text()
     for eps, L in [("1e-3", 1), ("1e-3", 3), ("1e-3", 6), ("1e-6", 3)]:
         row = re.search(rf"\| {eps} \| {L} \| (\S+) % \| (\S+) % \|", text)
         assert row is not None

@@ -1,4 +1,4 @@
-"""The scripts to start from run as they stand, and leave the figures and tables they name."""
+"""The example scripts run unchanged, and write the figures and tables they name."""
 
 import os
 import subprocess
@@ -9,6 +9,7 @@ import matplotlib.image
 import pandas as pd
 import pytest
 
+pytestmark = pytest.mark.long
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 

@@ -1,4 +1,4 @@
-"""The scripts on real data run as they stand, say what they promise, and leave their figure."""
+"""The scripts on real data run unchanged, print what their first lines say, and write a figure."""
 
 import os
 import re
@@ -48,6 +48,7 @@ def said(tmp_path_factory):
 NAMES = ("modes_of_photographs", "modes_of_digits", "modes_of_a_time_series")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_every_data_set_gets_modes_with_errors_an_order_and_two_networks(name, said):
     made, folder = said(name)
@@ -66,6 +67,7 @@ def taus(made, objective):
     return [float(tau) for tau in found]
 
 
+@pytest.mark.long
 def test_neighbouring_patches_are_learned_as_predicted_and_distant_ones_are_not(said):
     made = said("modes_of_photographs")[0].stdout
     for objective in ("JEPA", "MAE"):
@@ -74,11 +76,13 @@ def test_neighbouring_patches_are_learned_as_predicted_and_distant_ones_are_not(
         assert far < 0.9
 
 
+@pytest.mark.long
 def test_halves_of_digits_break_the_assumption_that_covariances_commute(said):
     made = said("modes_of_digits")[0].stdout
     assert made.count("commuting covariances") == 6
 
 
+@pytest.mark.long
 def test_only_in_both_directions_of_time_does_the_recording_meet_the_assumptions(said):
     made = said("modes_of_a_time_series")[0].stdout
     forward, both = made.split("WINDOWS, IN BOTH")
@@ -118,6 +122,6 @@ def test_an_order_names_what_starts_learned_and_what_is_never_learned():
     report = module("_data_report")
     chance = np.array([[0.5, 0.3, 0, 0], [0.7, 0.5, 0, 0], [0, 0, 0.5, 0], [0, 0, 0, 0.5]])
     words = report.in_order(np.array([2.0, 1.0, np.inf, 0.0]), chance)
-    assert words == "1, then 0 (70 %); above half of its plateau from the start: 3; never: 2"
+    assert words == "1, then 0 (70 %); above half of its plateau at initialisation: 3; never: 2"
     assert report.in_order(np.array([1.0, np.inf])) == "0; never: 1"
     assert report.percent(0.995) == "over 99 %"

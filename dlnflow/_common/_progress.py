@@ -1,40 +1,63 @@
-"""Long work: progress shown, a time limit kept, nothing lost to an interrupt or an error."""
+"""Long work: progress on screen, a time limit, and partial results after an interrupt or error."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from types import TracebackType
 from typing import Any, TypeVar
 
 from dlnflow._common import _validate
 
-Report = bool | Callable[[float, str], None]
+Show = Callable[[float, str], None]
+ProgressOption = bool | Show
 Made = TypeVar("Made")
 
 
+@contextmanager
+def bar(total: float | None, console: Any = None) -> Iterator[Show]:
+    """A progress bar, to be called with the amount done and a line of text.
+
+    Shown on standard error, or on ``console``, if that is a terminal or a notebook. The bar is
+    removed at the end. Without a ``total`` it shows that something happens.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    screen = Console(stderr=True) if console is None else console
+    if not (screen.is_terminal or screen.is_jupyter):
+        yield lambda done, text: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=screen, transient=True) as shown:
+        task = shown.add_task("", total=total)
+        yield lambda done, text: shown.update(task, completed=done, description=text)
+
+
 class Stopped(Exception):
-    """A part of the work ended early, and with it the whole."""
+    """A part of the work ended early, so the whole work ends."""
 
 
-class Watch(AbstractContextManager["Watch"]):
-    """Calls for progress, and says when to stop and why.
+class Progress(AbstractContextManager["Progress"]):
+    """Reports progress, and records when and why the work stops early.
 
-    An interrupt or an error ends the work without leaving the ``with`` block as an exception;
-    `outcome` or `insist` raises the error afterwards, when what was reached has been put together.
+    An interrupt or an error ends the ``with`` block without an exception. `result` or
+    `raise_error` raises the error afterwards, when the partial result has been put together.
 
     Parameters
     ----------
     progress : bool or callable
-        True shows a bar on standard error; a callable is given the share done and a line of text.
+        True shows a bar on standard error. A callable gets the share done and a line of text.
     max_seconds : float or None
-        After which `stopped` says so.
+        Time limit, after which `update` returns False.
     every : float
         Seconds between two reports.
     """
 
-    def __init__(self, progress: Report, max_seconds: float | None, *, every: float = 0.2) -> None:
+    def __init__(
+        self, progress: ProgressOption, max_seconds: float | None, *, every: float = 0.2
+    ) -> None:
         if not (isinstance(progress, bool) or callable(progress)):
             raise TypeError(f"progress must be True, False or a function: got {progress!r}")
         self.limit = float("inf")
@@ -44,42 +67,33 @@ class Watch(AbstractContextManager["Watch"]):
         self.stopped: str | None = None
         self.error: Exception | None = None
         self.every = every
-        self._progress = progress
-        self._bar: Any = None
-        self._task: Any = None
+        self._option = progress
+        self._show: Show | None = None
+        self._shown = ExitStack()
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Progress:
         self.start = self._last = time.perf_counter()
-        if self._progress is True:
-            from rich.console import Console
-            from rich.progress import Progress
-
-            self._bar = Progress(console=Console(stderr=True), transient=True)
-            self._bar.start()
-            self._task = self._bar.add_task("", total=1.0)
+        if callable(self._option):
+            self._show = self._option
+        elif self._option:
+            self._show = self._shown.enter_context(bar(1.0))
         return self
 
     @property
     def seconds(self) -> float:
-        """Since the start."""
+        """Seconds since the work began."""
         return time.perf_counter() - self.start
 
-    def goes_on(self, share: float, text: Callable[[], str]) -> bool:
-        """Whether there is time left; reports now and then."""
+    def update(self, share: float, text: Callable[[], str]) -> bool:
+        """Report the share done, if the last report is old enough; return if there is time left."""
         now = time.perf_counter()
         if now - self._last >= self.every:
             self._last = now
-            self.report(share, text())
+            if self._show is not None:
+                self._show(share, text())
         if now - self.start > self.limit:
             self.stopped = f"max_seconds = {self.limit:g} ran out"
         return self.stopped is None
-
-    def report(self, share: float, text: str) -> None:
-        """Show how far it is."""
-        if self._bar is not None:
-            self._bar.update(self._task, completed=share, description=text)
-        elif callable(self._progress):
-            self._progress(share, text)
 
     def __exit__(
         self,
@@ -87,49 +101,48 @@ class Watch(AbstractContextManager["Watch"]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> bool:
-        if self._bar is not None:
-            self._bar.stop()
+        self._shown.close()
         if kind is KeyboardInterrupt:
             self.stopped = "interrupted"
         elif isinstance(error, Stopped):
             self.stopped = str(error)
         elif isinstance(error, Exception):
             self.error, self.stopped = error, f"{type(error).__name__}: {error}"
-        elif kind is None and self.stopped is None:
-            self._report_done()
+        elif kind is None and self.stopped is None and callable(self._option):
+            self._report_done(self._option)
         return kind is KeyboardInterrupt or isinstance(error, Exception)
 
-    def _report_done(self) -> None:
-        """The last report; whatever it raises, the work is complete."""
+    def _report_done(self, show: Show) -> None:
+        """Make the last report. The work is complete even if this raises an error."""
         try:
             with suppress(KeyboardInterrupt):
-                self.report(1.0, "done")
+                show(1.0, "done")
         except Exception as error:
             self.error = error
 
-    def insist(self, measured: Any) -> None:
-        """Raise the error that ended the work, or stop after all if nothing has been measured."""
+    def raise_error(self, measured: Any) -> None:
+        """Raise the error that ended the work; if nothing was measured, raise what stopped it."""
         if self.error is not None:
             raise self.error
         if not len(measured):
             raise KeyboardInterrupt if self.stopped == "interrupted" else RuntimeError(self.stopped)
 
-    def outcome(self, name: str, measured: Any, make: Callable[[], Made]) -> Made:
-        """What is made of what was measured, or, after an error, the error with that in it.
+    def result(self, name: str, measured: Any, make: Callable[[], Made]) -> Made:
+        """Return ``make()``; after an error, raise the error with ``make()`` as an attribute.
 
         Parameters
         ----------
         name : str
-            The attribute of the error that carries what was made.
+            The attribute of the error that holds the partial result.
         measured : sized
-            If there is nothing, there is nothing to carry or return.
+            What has been measured. If it is empty there is no partial result.
         make : callable
         """
         if not len(measured):
-            self.insist(measured)
+            self.raise_error(measured)
         made = make()
         if self.error is None:
             return made
         vars(self.error)[name] = made
-        self.error.add_note(f"what was reached before this is kept in the error's attribute {name}")
+        self.error.add_note(f"the partial result is in the error's attribute {name}")
         raise self.error

@@ -22,7 +22,8 @@ BLANK = " \t\r\n"  # what may stand around a number in a text
 NUMBER = re.compile(
     r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?|nan)", re.ASCII | re.IGNORECASE
 )
-SHOWN = 60  # characters of a number in a message
+SHOWN = 60  # characters of a value in a message
+MOST_SHOWN = 4  # entries of an array
 
 # ``float`` takes all of these, some with a warning
 NOT_REAL = (
@@ -74,10 +75,10 @@ def numbers(name: str, value: ArrayLike) -> Array:
     if value is None:
         raise TypeError(f"{name} must hold real numbers: got None")
     if _has_mask(value):
-        raise ValueError(f"{name} must have no masked entries: got {_shown(value)}")
+        raise ValueError(f"{name} must have no masked entries: got {described(value)}")
     array = _array(name, value)
     if array.dtype.kind not in "iufO":
-        raise TypeError(f"{name} must hold real numbers: got {_shown(value)}")
+        raise TypeError(f"{name} must hold real numbers: got {described(value)}")
     if array.dtype.kind != "O" and array.dtype.itemsize <= 8:
         return np.asarray(array, dtype=np.float64)
     try:
@@ -85,11 +86,11 @@ def numbers(name: str, value: ArrayLike) -> Array:
         with np.errstate(over="ignore", under="ignore"):
             double = _doubles(array)
     except (TypeError, ValueError):
-        raise TypeError(f"{name} must hold real numbers: got {_shown(value)}") from None
+        raise TypeError(f"{name} must hold real numbers: got {described(value)}") from None
     beyond = np.isinf(double) & np.asarray(array != double, dtype=bool)
     if beyond.any():
         raise ValueError(
-            f"{name} must be finite in double precision: got {_shown(array[beyond][0])}"
+            f"{name} must be finite in double precision: got {described(array[beyond][0])}"
         )
     return double
 
@@ -99,7 +100,7 @@ def _array(name: str, value: ArrayLike) -> NDArray[Any]:
         return np.asarray(value)
     except ValueError:
         raise ValueError(
-            f"{name} must be a rectangular array of numbers: got {_shown(value)}"
+            f"{name} must be a rectangular array of numbers: got {described(value)}"
         ) from None
 
 
@@ -134,19 +135,24 @@ def _large_enough(name: str, value: ArrayLike, array: Array) -> None:
     lost = (array == 0.0) & np.asarray(given != 0, dtype=bool)
     if lost.any():
         raise ValueError(
-            f"{name} must not be too small for double precision: got {_shown(given[lost][0])}"
+            f"{name} must not be too small for double precision: got {described(given[lost][0])}"
         )
 
 
-def _shown(value: Any) -> str:
-    """A value for a message; Python refuses to print integers of many thousand digits."""
+def described(value: Any) -> str:
+    """A value in a few words, however large it is."""
+    if isinstance(value, np.ndarray) and value.size > MOST_SHOWN:
+        return f"an array of dtype {value.dtype}, shape {value.shape}"
+    kind = type(value).__name__
     try:
         text = str(value) if isinstance(value, np.floating) else repr(value)
-    except ValueError:
-        return f"a value of type {type(value).__name__}, too long to print"
-    if isinstance(value, Number) and len(text) > SHOWN:
+    except ValueError:  # Python refuses to print integers of many thousand digits
+        return f"a value of type {kind}, too long to print"
+    if len(text) <= SHOWN and "\n" not in text:
+        return text
+    if isinstance(value, Number):
         return f"{text[:20]}... ({len(text)} characters)"
-    return text
+    return f"a {kind} of length {len(value)}" if hasattr(value, "__len__") else f"a {kind}"
 
 
 def positive(name: str, value: ArrayLike) -> Array:
@@ -254,7 +260,7 @@ def choice(name: str, value: Any, allowed: tuple[str, ...]) -> str:
     """One of a few words."""
     if not isinstance(value, str) or value not in allowed:
         raise ValueError(
-            f"{name} must be one of {', '.join(map(repr, allowed))}: got {_shown(value)}"
+            f"{name} must be one of {', '.join(map(repr, allowed))}: got {described(value)}"
         )
     return str(value)
 
@@ -265,7 +271,8 @@ def generator(name: str, value: Any) -> np.random.Generator:
         return np.random.default_rng(value)
     except (TypeError, ValueError):
         raise TypeError(
-            f"{name} must be a non-negative integer, a numpy Generator or None: got {_shown(value)}"
+            f"{name} must be a non-negative integer, a numpy Generator or None: "
+            f"got {described(value)}"
         ) from None
 
 
@@ -280,6 +287,11 @@ def single(name: str, array: Any) -> Any:
     if np.ndim(array):
         raise ValueError(f"{name} must be a single value: got {np.asarray(array).tolist()}")
     return array
+
+
+def positive_integer(name: str, value: Any) -> int:
+    """One positive integer."""
+    return int(single(name, depth(name, value)))
 
 
 def _positive(array: Array) -> bool:

@@ -1,4 +1,4 @@
-"""The commands."""
+"""The command line application: ``simulate``, ``table``, ``demo``, and the other commands."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dlnflow.cli._tables import Format, chosen_format, thinned, write, writing
 if TYPE_CHECKING:
     import pandas as pd
 
-SCREEN = 60  # rows of trajectories that a person will look at
+SCREEN = 60  # largest number of rows of trajectories on the screen
 
 app = typer.Typer(
     name="dlnflow",
@@ -77,7 +77,7 @@ def _simulate(
             "--method",
             metavar="exact|ode",
             panel="Network",
-            help="The closed form, or SciPy's solve_ivp to check it.",
+            help="The closed form, or SciPy's solve_ivp as a check.",
         ),
     ] = "exact",
     times: Annotated[
@@ -86,13 +86,13 @@ def _simulate(
             "--times",
             metavar="LIST",
             panel="Clock",
-            help="Times, rising: 0,10,100. By default chosen to resolve every transition.",
+            help="Rising times, such as 0,10,100. Default: times that resolve every transition.",
         ),
     ] = None,
     form: options.FormatName = None,
     out: options.Out = None,
 ) -> None:
-    """Trajectories: amplitude w and learned fraction of every mode against time."""
+    """Trajectories: amplitude w and learned fraction of every mode over time."""
     form = chosen_format(form, out)
     given = options.modes(lam, rho, variance, modes)
     counting = options.clock(clock, lr, loss, outputs)
@@ -134,7 +134,7 @@ def _table(
     form: options.FormatName = None,
     out: options.Out = None,
 ) -> None:
-    """Critical times: measured on an integrated trajectory, exact, and as the paper has them."""
+    """Critical times: measured on an integrated trajectory, exact, and by the paper's formula."""
     form = chosen_format(form, out)
     given = options.modes(lam, rho, variance, modes)
     counting = options.clock(clock, lr, loss, outputs)
@@ -156,10 +156,10 @@ def _table(
 def _demo(
     out: Annotated[
         Path,
-        options.option("--out", "-o", metavar="FOLDER", panel="Output", help="Where to write."),
+        options.option("--out", "-o", metavar="FOLDER", panel="Output", help="Folder to write to."),
     ] = Path("demo-output"),
 ) -> None:
-    """The whole story once: from data to figures, written to a folder."""
+    """A complete example on photographs: modes, critical times and figures, into a folder."""
     from rich.console import Console
 
     from dlnflow.studies import demo
@@ -175,11 +175,11 @@ def _demo(
 
 
 def _hand_over(frame: pd.DataFrame, form: Format, out: Path | None, series: int = 0) -> None:
-    """Write the table; of long ``series``, a screenful if it goes to the screen, and say so."""
+    """Write the table; on the screen, at most ``SCREEN`` rows of ``series``, with a message."""
     short = bool(series) and out is None and form is Format.table and len(frame) > SCREEN
     shown = thinned(frame, series, SCREEN) if short else frame
     write(shown, form, out)
     if short:
-        say(f"{len(shown)} of {len(frame)} rows, evenly spaced; --format csv has them all")
+        say(f"{len(shown)} of {len(frame)} rows, evenly spaced; --format csv writes all")
     if out is not None:
         say(f"wrote {out}: {len(frame)} rows")

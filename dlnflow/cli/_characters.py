@@ -1,6 +1,6 @@
-"""Plain characters in place of those that a terminal's encoding does not have."""
+"""ASCII replacements for characters that a terminal's encoding does not have."""
 
-# ruff: noqa: RUF001  (look-alikes of ASCII are what this file is about)
+# ruff: noqa: RUF001  (the table lists characters that look like ASCII)
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ PLAIN = {
 
 
 def use_plain_characters() -> None:
-    """Let standard output and error replace what their encoding lacks, rather than fail."""
+    """Make standard output and error replace characters that their encoding lacks."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -79,7 +79,7 @@ def _replacement(found: re.Match[str]) -> str:
 
 
 def _by_name(one: str) -> str:
-    """What Unicode's name or decomposition of a character says, else its number."""
+    """A replacement from the character's Unicode name or decomposition, else its number."""
     name = unicodedata.name(one, "")
     if name.startswith("GREEK"):
         name = unicodedata.name(unicodedata.normalize("NFKC", one)[:1], name)  # of symbols, letters

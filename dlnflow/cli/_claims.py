@@ -1,4 +1,4 @@
-"""``dlnflow claims``: the paper's claims, recomputed and judged."""
+"""``dlnflow claims``: recompute the claims and compare them with the record."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 WIDTH = 132  # characters of the table
 
 
-class Document(StrEnum):
-    """How a report is written."""
+class ReportFormat(StrEnum):
+    """Format of the report."""
 
     table = "table"
     markdown = "markdown"
@@ -30,11 +30,11 @@ class Document(StrEnum):
 
 
 SUFFIXES = {
-    ".md": Document.markdown,
-    ".json": Document.json,
-    ".html": Document.html,
-    ".htm": Document.html,
-    ".txt": Document.table,
+    ".md": ReportFormat.markdown,
+    ".json": ReportFormat.json,
+    ".html": ReportFormat.html,
+    ".htm": ReportFormat.html,
+    ".txt": ReportFormat.table,
 }
 
 
@@ -46,21 +46,21 @@ def claims(
             "--only",
             metavar="LIST",
             panel="Claims",
-            help="Numbers of claims: 3,12a; 12 for its parts.",
+            help="Numbers of claims, such as 3,12a; 12 selects its parts.",
         ),
     ] = None,
     quick: Annotated[
         bool,
         options.option(
-            "--quick", panel="Claims", help="Fewer settings: a minute in place of several."
+            "--quick", panel="Claims", help="Fewer cases: one minute instead of several."
         ),
     ] = False,
     form: Annotated[
-        Document | None,
+        ReportFormat | None,
         options.option(
             "--format",
             panel="Output",
-            help="By default what the suffix of --out says (.md, .json, .html, .txt), else table.",
+            help="Default: by the suffix of --out (.md, .json, .html, .txt), else table.",
         ),
     ] = None,
     figures: Annotated[
@@ -69,27 +69,27 @@ def claims(
             "--figures",
             metavar="FOLDER",
             panel="Output",
-            help="Where to put a figure of each claim, and its data as CSV.",
+            help="Folder for a figure of each claim and its data as CSV.",
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        options.option("--out", "-o", metavar="FILE", panel="Output", help="Where to write."),
+        options.option("--out", "-o", metavar="FILE", panel="Output", help="File to write to."),
     ] = None,
 ) -> None:
-    """The paper, claim by claim: recomputed and judged.
+    """Recompute the claims of the paper, and claims beyond it, and give each a verdict.
 
-    Exit code 1 if a verdict or a number is not as recorded, or a control does not refute.
+    Exit code 1 if a verdict or a number differs from the record, or if a control fails.
 
-    Each claim is put to several routes that share no code (closed form, SciPy, mpmath, computer
-    algebra, networks of matrices), in many settings, and once more with its premise broken.
+    Several routes that share no code (closed form, SciPy, mpmath, computer algebra, networks of
+    matrices) compute each claim in many cases. A control with a changed premise has to be false.
     """
     from dlnflow.studies import claims as theirs
 
     writable(out)
     if figures is not None and figures.exists() and not figures.is_dir():
         raise InputError(f"{figures}: cannot be written: it is a file, not a folder")
-    chosen = by_suffix(form, out, SUFFIXES, Document.table)
+    chosen = by_suffix(form, out, SUFFIXES, ReportFormat.table)
     wanted = None if only is None else [name.strip() for name in only.split(",")]
     with library_refusals():
         report = theirs.run(wanted, quick=quick, progress=True)
@@ -102,13 +102,13 @@ def claims(
 
 
 def _end(report: Report) -> None:
-    """Say what is not as it should be; exit 1 if anything is, 130 after an interrupt."""
+    """Report differences from the record; exit 1 if there are any, 130 after an interrupt."""
     for one in report.changed:
         if str(one.verdict) != one.recorded:
             say(f"claim {one.claim.name}: {one.summary}; recorded is: {one.recorded or 'nothing'}")
             continue
         for name, (value, before) in one.moved.items():
-            say(f"claim {one.claim.name}: {name}: {_told(value)}; recorded is: {_told(before)}")
+            say(f"claim {one.claim.name}: {name}: {_shown(value)}; recorded is: {_shown(before)}")
     for one in report.unsound:
         say(f"claim {one.claim.name}: its control does not refute it: {one.control}")
     if report.stopped:
@@ -119,21 +119,21 @@ def _end(report: Report) -> None:
     say(f"{counted(len(report))}, verdicts and numbers as recorded")
 
 
-def _told(number: float | None) -> str:
+def _shown(number: float | None) -> str:
     return "nothing" if number is None else f"{number:.6g}"
 
 
 def counted(claims: int) -> str:
-    """So many claims, in words."""
+    """A number of claims, in words."""
     return f"{claims} claim{'s' if claims != 1 else ''}"
 
 
-def _written(report: Report, form: Document) -> str:
+def _written(report: Report, form: ReportFormat) -> str:
     return {
-        Document.table: _table,
-        Document.markdown: type(report).to_markdown,
-        Document.json: type(report).to_json,
-        Document.html: type(report).to_html,
+        ReportFormat.table: _table,
+        ReportFormat.markdown: type(report).to_markdown,
+        ReportFormat.json: type(report).to_json,
+        ReportFormat.html: type(report).to_html,
     }[form](report)
 
 

@@ -1,4 +1,4 @@
-"""``dlnflow derive``: the derivation to read, and its checks to run."""
+"""``dlnflow derive``: prints derivations, or runs their checks."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     from dlnflow.symbolic import Derivation
 
-VERIFIED = ("jepa", "mae", "layer-1")  # without an objective, at any L and at L = 1 to 5
+VERIFIED = ("jepa", "mae", "layer-1")  # without an argument, at the DEPTHS
 DEPTHS = (None, 1, 2, 3, 4, 5)
 HOW_WIDTH = 76  # characters
 
 
 class Document(StrEnum):
-    """How a derivation is written."""
+    """Output format of a derivation."""
 
     text = "text"
     markdown = "markdown"
@@ -41,7 +41,7 @@ def derive(
         list[str] | None,
         typer.Argument(
             metavar="[OBJECTIVE]...",
-            help="jepa, mae, layer-2, or layer-m for any m; several side by side (latex: one).",
+            help="jepa, mae, layer-2, or layer-m for any m; several in one document (not latex).",
         ),
     ] = None,
     depth: Annotated[
@@ -57,7 +57,7 @@ def derive(
     clock: Annotated[
         str,
         options.option(
-            "--clock", metavar="paper|network", panel="Clock", help="Of rates and times."
+            "--clock", metavar="paper|network", panel="Clock", help="Clock of rates and times."
         ),
     ] = "paper",
     verify: Annotated[
@@ -74,15 +74,15 @@ def derive(
         options.option(
             "--format",
             panel="Output",
-            help="By default what the suffix of --out says (.md, .tex, .txt), else text.",
+            help="By default the suffix of --out decides (.md, .tex, .txt), else text.",
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        options.option("--out", "-o", metavar="FILE", panel="Output", help="Where to write."),
+        options.option("--out", "-o", metavar="FILE", panel="Output", help="File to write to."),
     ] = None,
 ) -> None:
-    """The derivation from the loss to the critical time, every step checked by machine."""
+    """Print the derivation from the loss to the critical time, or check every step of it."""
     writable(out)
     chosen = by_suffix(form, out, SUFFIXES, Document.text)
     if not objectives and not verify:
@@ -93,7 +93,7 @@ def derive(
         return
     frame = _verified(derivations)
     hand_over(_table(frame, chosen), out)
-    failed = frame[frame["holds"] != True]  # noqa: E712  (None, undecided, is not True either)
+    failed = frame[frame["holds"] != True]  # noqa: E712  (None means undecided)
     say(f"{len(frame) - len(failed)} of {len(frame)} steps hold")
     if len(failed):
         raise typer.Exit(FINDING)

@@ -1,4 +1,4 @@
-"""``dlnflow figure``: each figure of `dlnflow.plot` as a command."""
+"""``dlnflow figure``: figures of `dlnflow.plot`, each a command."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ DPI = 200
 
 
 def drawable(out: Path | None) -> Path | None:
-    """The path, if a figure can be put there; asked before the work.
+    """The path, if a figure can be written there; checked before the work.
 
     Raises
     ------
     InputError
-        For a suffix that names no kind of picture, and as `writable`.
+        If Matplotlib does not know the suffix, and as for `writable`.
     """
     if out is None:
         return None
@@ -46,7 +46,7 @@ Picture = Annotated[
         metavar="FILE",
         panel="Output",
         callback=drawable,
-        help="Where to write; the suffix says the format: .png, .pdf, .svg.",
+        help="File to write to; its suffix chooses the format: .png, .pdf, .svg.",
     ),
 ]
 Quantity = Annotated[
@@ -97,7 +97,7 @@ def _trajectories(
     time: TimeAxis = "linear",
     out: Picture = Path("trajectories.png"),
 ) -> None:
-    """Every mode against time, objectives side by side."""
+    """Every mode over time, objectives side by side."""
     with library_refusals():
         sim = dlnflow.simulate(
             **options.modes(lam, rho, variance, modes),
@@ -130,7 +130,7 @@ def _depth(
     outputs: options.Outputs = None,
     out: Picture = Path("depth.png"),
 ) -> None:
-    """Critical times against depth, exact and as published."""
+    """Critical times against depth, exact and by the published formula."""
     _draw(
         "critical_time_against_depth",
         out,
@@ -158,7 +158,7 @@ def _panels(
     time: TimeAxis = "linear",
     out: Picture = Path("panels.png"),
 ) -> None:
-    """The six panels of the paper's simulation figure, on modes like its own."""
+    """Six panels in the layout of the paper's Figure 2, with modes of our own."""
     _draw(
         "paper_panels",
         out,
@@ -190,7 +190,7 @@ def _collapse(
     outputs: options.Outputs = None,
     out: Picture = Path("collapse.png"),
 ) -> None:
-    """All modes of one objective on one curve, each in its own unit of time."""
+    """All modes of one objective on one curve, with time in units of their rate."""
     _draw(
         "collapse",
         out,
@@ -231,7 +231,7 @@ def _lam_and_rho(lam: str | None, rho: str | None, file: Path | None) -> dict[st
 
 
 def _draw(figure: str, out: Path, **arguments: Any) -> None:
-    """One of the figures of `dlnflow.plot`, into a file."""
+    """Write one figure of `dlnflow.plot` to a file."""
 
     def draw() -> Any:
         from dlnflow import plot
@@ -242,7 +242,7 @@ def _draw(figure: str, out: Path, **arguments: Any) -> None:
 
 
 def save(draw: Callable[[], Any], out: Path) -> None:
-    """Draw axes, and write their figure into a file of the kind that its suffix names."""
+    """Draw axes, and write their figure to a file in the format of its suffix."""
     import matplotlib
 
     matplotlib.use("agg")  # no window is shown, and there may be no display

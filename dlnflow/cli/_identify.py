@@ -1,4 +1,4 @@
-"""``dlnflow identify``: measured training curves in, what was trained out."""
+"""``dlnflow identify``: identifies the network from measured training curves."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ import typer
 import dlnflow
 from dlnflow.cli import _options as options
 from dlnflow.cli._figures import drawable, save
-from dlnflow.cli._reading import InputError, numbers
+from dlnflow.cli._reading import InputError, numbers, read_trajectories
 from dlnflow.cli._refusals import library_refusals, say, working
 from dlnflow.cli._tables import Format, chosen_format, write
-from dlnflow.cli._trajectories import read_trajectories
 
 SHOWN = 6  # candidates of the ranking on the screen
 
 
 def _shown(column: str) -> bool:
-    """Whether the screen's table has it: intervals say what standard errors do, and more."""
+    """Whether a column is shown on the screen: intervals are, standard errors are not."""
     return not column.endswith("_err")
 
 
@@ -29,30 +28,35 @@ def identify(
         Path,
         typer.Argument(
             metavar="FILE",
-            help="CSV: a column of times and one for each mode's amplitude; or the columns mode, t "
-            "and w, as `dlnflow simulate --format csv` writes.",
+            help="CSV with a column of times and one column of amplitudes for each mode; or with "
+            "columns mode, t and w, as written by `dlnflow simulate --format csv`.",
         ),
     ],
     *,
     run: Annotated[
         str | None,
         options.option(
-            "--run", metavar="NAME", panel="Input", help="Which objective's run of such a file."
+            "--run",
+            metavar="NAME",
+            panel="Input",
+            help="Objective to read from a file with several.",
         ),
     ] = None,
     eps: Annotated[
         str | None,
         options.option(
-            "--eps", metavar="LIST", panel="Known", help="Amplitudes at time 0, if known."
+            "--eps", metavar="LIST", panel="Known", help="Amplitudes at time 0; nan if unknown."
         ),
     ] = None,
     lam: Annotated[
         str | None,
-        options.option("--lam", metavar="LIST", panel="Known", help="Covariances, nan if unknown."),
+        options.option("--lam", metavar="LIST", panel="Known", help="Covariances; nan if unknown."),
     ] = None,
     rho: Annotated[
         str | None,
-        options.option("--rho", metavar="LIST", panel="Known", help="Regression coefficients."),
+        options.option(
+            "--rho", metavar="LIST", panel="Known", help="Regression coefficients; nan if unknown."
+        ),
     ] = None,
     objective: Annotated[
         str,
@@ -60,19 +64,27 @@ def identify(
             "--objective",
             metavar="LIST",
             panel="Candidates",
-            help="jepa, mae, layer-2; or all: every target there is.",
+            help="Objectives to try: jepa, mae, layer-2; or all, for every target layer.",
         ),
     ] = "jepa,mae",
     depth: Annotated[
         str | None,
         options.option(
-            "--depth", "-L", metavar="LIST", panel="Candidates", help="Encoder depths; 1 to 6."
+            "--depth",
+            "-L",
+            metavar="LIST",
+            panel="Candidates",
+            help="Encoder depths to try (1 to 6).",
         ),
     ] = None,
     decoder_depth: Annotated[
         str,
         options.option(
-            "--decoder-depth", "-P", metavar="LIST", panel="Candidates", help="Decoder depths."
+            "--decoder-depth",
+            "-P",
+            metavar="LIST",
+            panel="Candidates",
+            help="Decoder depths to try.",
         ),
     ] = "1",
     clock: Annotated[
@@ -81,8 +93,7 @@ def identify(
             "--clock",
             metavar="paper|network|unknown",
             panel="Clock",
-            help="What times count: the paper's clock (the default), the network's, or one whose "
-            "unit is not known.",
+            help="The unit of time: the paper's clock (the default), the network's, or unknown.",
         ),
     ] = None,
     lr: options.LearningRate = None,
@@ -94,7 +105,7 @@ def identify(
             "--noise",
             metavar="absolute|relative",
             panel="Noise",
-            help="The same at all times, or a share of the amplitude; by default what fits better.",
+            help="Equal at all times, or proportional to the amplitude. By default the better fit.",
         ),
     ] = None,
     sigma: Annotated[
@@ -103,12 +114,14 @@ def identify(
             "--sigma",
             metavar="LIST",
             panel="Noise",
-            help="The noise's standard deviation, if known: of w, or of log w if relative.",
+            help="Standard deviation of the noise: of w, or of log w if relative.",
         ),
     ] = None,
     ranking: Annotated[
         bool,
-        options.option("--ranking", panel="Output", help="The table of candidates, not of modes."),
+        options.option(
+            "--ranking", panel="Output", help="Print the candidates instead of the modes."
+        ),
     ] = False,
     figure: Annotated[
         Path | None,
@@ -117,13 +130,13 @@ def identify(
             metavar="FILE",
             panel="Output",
             callback=drawable,
-            help="Where to draw the trajectories, the fit and the residuals.",
+            help="Draw the trajectories, the fit and the residuals to a file.",
         ),
     ] = None,
     form: options.FormatName = None,
     out: options.Out = None,
 ) -> None:
-    """Which network was trained: objective, depth, lam and rho from measured training curves."""
+    """Estimate objective, depth, lam and rho of a network from measured training curves."""
     form = chosen_format(form, out)
     t, w = read_trajectories(file, run)
     known = {

@@ -1,4 +1,4 @@
-"""``dlnflow modes``: from files of paired data, however large, to their modes."""
+"""``dlnflow modes``: the modes of paired data in files of any size."""
 
 from __future__ import annotations
 
@@ -23,16 +23,15 @@ from dlnflow.data._influence import SPARE
 from dlnflow.theory._critical_time import log_critical_time
 
 if TYPE_CHECKING:
-    from dlnflow.data._accumulate import CovarianceAccumulator, Pairs
-    from dlnflow.data._spectrum import Spectrum
+    from dlnflow.data import CovarianceAccumulator, Pairs, Spectrum
 
-ONLY_BOOTSTRAP = "for --basis joint there is only the bootstrap of Spectrum.from_samples, in Python"
+ONLY_BOOTSTRAP = "--basis joint needs the bootstrap of Spectrum.from_samples, in Python"
 SHOWN = 10  # modes of an order of learning
-SURE = 256  # modes up to which the chances of an order take a few seconds
+MOST_ORDERED = 256  # modes up to which probabilities of an order take a few seconds
 
 
 class Basis(StrEnum):
-    """In which the modes are taken."""
+    """Basis of the modes."""
 
     variance = "variance"
     generalised = "generalised"
@@ -44,8 +43,8 @@ def modes(
         Path | None,
         typer.Argument(
             metavar="[FILE]",
-            help="Samples in rows: .npz, .csv or .parquet with pairs in it, or, with --lag, a time "
-            "series (.npy too). It need not fit into memory.",
+            help="Samples in rows: .npz, .csv or .parquet with pairs, or, with --lag, a time "
+            "series (also .npy). The file may be larger than memory.",
         ),
     ] = None,
     *,
@@ -55,8 +54,8 @@ def modes(
             "--pairs",
             metavar="X,Y",
             panel="Samples",
-            help="What makes the pairs, context first: two arrays of an .npz; or two prefixes of "
-            "columns, x1, x2, ... and y1, y2, ... By default x,y.",
+            help="Names of context and target: two arrays of an .npz file, or two prefixes of "
+            "columns, such as x for x1, x2, ... Default: x,y.",
         ),
     ] = None,
     lag: Annotated[
@@ -74,12 +73,14 @@ def modes(
             "--x",
             metavar="FILE",
             panel="Samples",
-            help="In place of FILE: contexts, one sample per row; of a table all columns.",
+            help="Instead of FILE: contexts, one sample per row; all columns of a table.",
         ),
     ] = None,
     y: Annotated[
         Path | None,
-        options.option("--y", metavar="FILE", panel="Samples", help="Targets, likewise."),
+        options.option(
+            "--y", metavar="FILE", panel="Samples", help="Targets, in the same form as --x."
+        ),
     ] = None,
     basis: Annotated[
         Basis,
@@ -87,7 +88,7 @@ def modes(
             "--basis",
             metavar="NAME",
             panel="Modes",
-            help="In which the modes are taken: variance, generalised or joint.",
+            help="Basis of the modes: variance, generalised or joint.",
         ),
     ] = Basis.variance,
     errors: Annotated[
@@ -95,8 +96,8 @@ def modes(
         options.option(
             "--errors/--no-errors",
             panel="Modes",
-            help="Standard errors, by a second pass over the files; by default where they are "
-            "known, which they are not for --basis joint.",
+            help="Standard errors, from a second pass over the files. Default: yes, except for "
+            "--basis joint, which has none.",
         ),
     ] = None,
     block: Annotated[
@@ -105,8 +106,8 @@ def modes(
             "--block",
             metavar="N",
             panel="Modes",
-            help="So many consecutive samples depend on each other and count as one in the "
-            "errors; by default 1, and with --lag the square root of their number.",
+            help="Number of consecutive samples that are dependent and count as one in the errors. "
+            "Default: 1; with --lag the square root of the number of samples.",
         ),
     ] = None,
     depth: Annotated[
@@ -116,19 +117,22 @@ def modes(
             "-L",
             metavar="L",
             panel="Network",
-            help="Encoder depth, for the order in which a JEPA and an MAE learn the modes.",
+            help="Encoder depth; adds the order in which a JEPA and an MAE learn the modes.",
         ),
     ] = None,
     eps: Annotated[
         str | None,
         options.option(
-            "--eps", metavar="EPS", panel="Network", help="Amplitude at the start; 1e-3."
+            "--eps",
+            metavar="EPS",
+            panel="Network",
+            help="Amplitude at the initialisation. Default: 1e-3.",
         ),
     ] = None,
     form: options.FormatName = None,
     out: options.Out = None,
 ) -> None:
-    """Modes of paired data; what it writes as csv, the other commands read with --modes."""
+    """Modes of paired data; other commands read its csv output with --modes."""
     if errors and basis is Basis.joint:
         raise InputError(f"--errors: {ONLY_BOOTSTRAP}")
     form = chosen_format(form, out)
@@ -152,10 +156,10 @@ def modes(
 
 
 def _network(depth: str | None, eps: str | None) -> tuple[float, float] | None:
-    """Depth and start of the network to come, checked before any long work."""
+    """Depth and eps of the network, validated before the long work."""
     if depth is None:
         if eps is not None:
-            raise InputError("--eps needs --depth, with which the order of learning is predicted")
+            raise InputError("--eps needs --depth, which predicts the order of learning")
         return None
     L, start = whole("L", depth), 1e-3 if eps is None else number("eps", eps)
     with library_refusals():
@@ -171,8 +175,8 @@ def _block(text: str) -> int:
 def _source(
     file: Path | None, pairs: str | None, lag: str | None, x: Path | None, y: Path | None
 ) -> Pairs:
-    """The pairs that the options describe together."""
-    from dlnflow.data._accumulate import pairs_from
+    """The pairs that the options give together."""
+    from dlnflow.data import pairs_from
 
     if file is not None:
         if x is not None or y is not None:
@@ -196,8 +200,8 @@ def _source(
 
 
 def _spectrum(source: Pairs, basis: Basis, errors: bool | None, block: int | None) -> Spectrum:
-    """The modes, after one pass over the files; their errors after another."""
-    from dlnflow.data._accumulate import accumulate
+    """The modes, from one pass over the files, with errors from a second pass."""
+    from dlnflow.data import accumulate
 
     with library_refusals():
         with reading_samples():
@@ -208,37 +212,37 @@ def _spectrum(source: Pairs, basis: Basis, errors: bool | None, block: int | Non
         if errors is None and basis is Basis.joint:
             say(f"no standard errors: {ONLY_BOOTSTRAP}")
         elif errors is None and total.n < least:
-            say(f"no standard errors: they take at least {least} samples here, not {total.n}")
+            say(f"no standard errors: they need at least {least} samples, and there are {total.n}")
         elif errors is not False:
-            size = block or _dependent(source, total)
+            size = block or _default_block(source, total)
             if total.n < 2 * size:
                 raise InputError(
                     f"block must leave at least 2 blocks of the {total.n} samples: got {size}"
                 )
-            with reading_samples(), closing(_watched(source)) as batches:
+            with reading_samples(), closing(_with_bar(source)) as batches:
                 spectrum = spectrum.with_errors(batches, block=size)
     return spectrum
 
 
-def _dependent(source: Pairs, total: CovarianceAccumulator) -> int:
-    """Rows of a time series taken to depend on each other: more with more of them, but slower."""
+def _default_block(source: Pairs, total: CovarianceAccumulator) -> int:
+    """Rows of a block: the square root of their number for a time series, else 1."""
     return max(1, min(round(total.n**0.5), total.n // 2)) if source.series else 1
 
 
-def _watched(source: Pairs) -> Generator[Any, None, None]:
-    """The batches, with a bar for the second pass."""
-    from dlnflow.data._accumulate import progress_bar
+def _with_bar(source: Pairs) -> Generator[Any, None, None]:
+    """The batches, with a progress bar."""
+    from dlnflow._common._progress import bar
 
-    with progress_bar(source.n) as show:
+    with bar(source.n) as show:
         done = 0
         for x, y in source:
             yield x, y
             done += len(x)
-            show(done)
+            show(done, f"{done:,} pairs")
 
 
 def _orders(spectrum: Spectrum, L: float, eps: float) -> Iterator[str]:
-    """What each objective learns first, and how sure that is."""
+    """The order of learning under each objective, with probabilities if errors are known."""
     yield f"order of learning at L = {L:g}, eps = {eps:g}, in modes of the table"
     for objective in ("jepa", "mae"):
         times = log_critical_time(
@@ -254,10 +258,12 @@ def _orders(spectrum: Spectrum, L: float, eps: float) -> Iterator[str]:
         first = order[:SHOWN]
         said = [", ".join(map(str, first)) or "none"]
         said += [f"and {len(order) - SHOWN} more"] * (len(order) > SHOWN)
-        said += [f"{ahead} half learned at the start"] * bool(ahead)
+        said += [f"{ahead} initialised above half of their plateau"] * bool(ahead)
         said += [f"{never} never"] * bool(never)
         yield f"  {objective:<5}" + "; ".join(said)
-        if spectrum.errors is not None and len(first) > 1 and times.size <= SURE:
+        if spectrum.errors is not None and len(first) > 1 and times.size <= MOST_ORDERED:
             chance = spectrum.order_probability(int(L), eps=eps, objective=objective)
             sure = (chance[one, other] for one, other in pairwise(first))
-            yield "       each before the next with chance " + ", ".join(f"{p:.2f}" for p in sure)
+            yield "       probability that each precedes the next: " + ", ".join(
+                f"{p:.2f}" for p in sure
+            )

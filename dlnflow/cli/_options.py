@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they mean together."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def option(*names: str, panel: str, help: str, **more: Any) -> Any:
 
 
 def _parser(read: Callable[[str, str], float], name: str) -> Callable[[str], float]:
-    """``functools.partial``, but with the ``__name__`` that older Typer wants."""
+    """As ``functools.partial``, with the ``__name__`` that older versions of Typer need."""
 
     def parse(text: str) -> float:
         return read(name, str(text))  # Typer also parses the default, which is a number
@@ -37,8 +37,8 @@ Lam = Annotated[
         "--lam",
         metavar="LIST",
         panel="Modes",
-        help="Covariance of each mode: 1,0.5. One number stands for all. "
-        "With a minus sign in front: --lam=-1,2.",
+        help="Covariance of each mode, such as 1,0.5. One number is used for all modes. "
+        "If the first number is negative, write --lam=-1,2.",
     ),
 ]
 Rho = Annotated[
@@ -51,7 +51,7 @@ Variance = Annotated[
         "--variance",
         metavar="LIST",
         panel="Modes",
-        help="Variance of each mode; needed where lam = rho = 0, pure noise.",
+        help="Variance of each mode; required if lam = rho = 0 (pure noise).",
     ),
 ]
 ModesFile = Annotated[
@@ -60,8 +60,8 @@ ModesFile = Annotated[
         "--modes",
         metavar="FILE",
         panel="Modes",
-        help="CSV with a header and the columns lam, rho and, if you like, variance, in place of "
-        "the lists; its other columns are ignored.",
+        help="CSV file with a header and the columns lam, rho and, optionally, variance, instead "
+        "of the lists. Other columns are ignored.",
     ),
 ]
 Depth = Annotated[
@@ -77,7 +77,7 @@ Depth = Annotated[
 ]
 Depths = Annotated[
     str,
-    option("--depth", "-L", metavar="LIST", panel="Network", help="Encoder depths: 1,3,6."),
+    option("--depth", "-L", metavar="LIST", panel="Network", help="Encoder depths, such as 1,3,6."),
 ]
 Eps = Annotated[
     float,
@@ -86,12 +86,17 @@ Eps = Annotated[
         metavar="EPS",
         parser=_parser(number, "eps"),
         panel="Network",
-        help="Amplitude at the start.",
+        help="Amplitude of every mode at the initialisation.",
     ),
 ]
 EpsList = Annotated[
     str,
-    option("--eps", metavar="LIST", panel="Network", help="Amplitudes at the start: 1e-3,1e-6."),
+    option(
+        "--eps",
+        metavar="LIST",
+        panel="Network",
+        help="Amplitudes at the initialisation, such as 1e-3,1e-6.",
+    ),
 ]
 OneObjective = Annotated[
     str,
@@ -103,7 +108,7 @@ Objectives = Annotated[
         "--objective",
         metavar="LIST",
         panel="Network",
-        help="jepa, mae, or the target layer, layer-2; several with commas.",
+        help="jepa, mae, or layer-2 (target at layer 2); several with commas.",
     ),
 ]
 DecoderDepth = Annotated[
@@ -123,8 +128,8 @@ ClockName = Annotated[
         "--clock",
         metavar="paper|network",
         panel="Clock",
-        help="In which time is given: the paper's clock (the default), or the network's, on "
-        "which times are L times shorter.",
+        help="Unit of time: the paper's clock (the default) or the network's, on which times are L "
+        "times shorter.",
     ),
 ]
 LearningRate = Annotated[
@@ -134,7 +139,7 @@ LearningRate = Annotated[
         metavar="RATE",
         parser=_parser(number, "lr"),
         panel="Clock",
-        help="Learning rate; time then counts training steps.",
+        help="Learning rate; time is then counted in training steps.",
     ),
 ]
 Loss = Annotated[
@@ -143,7 +148,7 @@ Loss = Annotated[
         "--loss",
         metavar="half-sum|sum|mean",
         panel="Clock",
-        help="How that training sums the squared error over outputs; half-sum by default.",
+        help="How the training loss reduces the squared error over outputs. Default: half-sum.",
     ),
 ]
 Outputs = Annotated[
@@ -153,7 +158,7 @@ Outputs = Annotated[
         metavar="D",
         parser=_parser(whole, "outputs"),
         panel="Clock",
-        help="Number of outputs, for --loss mean.",
+        help="Number of outputs; required for --loss mean.",
     ),
 ]
 Fraction = Annotated[
@@ -163,7 +168,7 @@ Fraction = Annotated[
         metavar="FRACTION",
         parser=_parser(number, "p"),
         panel="Network",
-        help="Fraction of the plateau to be reached.",
+        help="Fraction of the plateau that counts as learned.",
     ),
 ]
 FormatName = Annotated[
@@ -173,10 +178,10 @@ FormatName = Annotated[
         "-f",
         metavar="FORMAT",
         panel="Output",
-        help="table, csv, markdown, latex or json; by default what the suffix of --out says "
-        "(.csv, .json, .md, .tex, .txt for table), on the screen table. csv and json hold every "
-        "digit, the others six. csv leaves missing values empty and writes infinity as inf; json, "
-        "which has no number for either, has null and the string Infinity. latex needs no package.",
+        help="table, csv, markdown, latex or json. Default: by the suffix of --out (.csv, .json, "
+        ".md, .tex, .txt for table); table without --out. csv and json have all digits, the others "
+        "six. csv has empty cells for missing values and inf for infinity; json has null and the "
+        "string Infinity. latex needs no package.",
     ),
 ]
 Out = Annotated[
@@ -187,7 +192,7 @@ Out = Annotated[
         metavar="FILE",
         panel="Output",
         callback=writable,
-        help="Where to write; standard output by default.",
+        help="File to write to. Default: standard output.",
     ),
 ]
 
@@ -195,7 +200,7 @@ Out = Annotated[
 def modes(
     lam: str | None, rho: str | None, variance: str | None, file: Path | None
 ) -> dict[str, Any]:
-    """The modes from inline lists or from a file, by name."""
+    """The modes from lists or from a file, by name."""
     inline = {
         name: text
         for name, text in (("lam", lam), ("rho", rho), ("variance", variance))
@@ -219,13 +224,15 @@ def names(objective: str) -> tuple[str, ...]:
 
 
 def clock(name: str | None, lr: float | None, loss: str | None, outputs: int | None) -> Clock:
-    """The clock that the four options describe together."""
+    """The clock that the four options give together."""
     if lr is None:
         for option, value in (("loss", loss), ("outputs", outputs)):
             if value is not None:
-                raise InputError(f"--{option} needs --lr, with which time counts training steps")
+                raise InputError(
+                    f"--{option} needs --lr, with which time is counted in training steps"
+                )
         return name or "paper"
     if name is not None:
-        raise InputError("give --clock or --lr, not both: with --lr time counts training steps")
+        raise InputError("give --clock or --lr, not both: --lr counts time in training steps")
     with library_refusals():
         return dlnflow.Training(lr=lr, loss=loss or "half-sum", outputs=outputs)

@@ -1,4 +1,4 @@
-"""How commands refuse bad input, and how they speak to the person rather than to the pipe."""
+"""Error messages, exit codes, and text for the user on standard error."""
 
 from __future__ import annotations
 
@@ -25,38 +25,38 @@ FINDING = 1
 REFUSED = 2
 NOBODY_READS = 141  # 128 + SIGPIPE, what a shell reports of any program in that case
 
-# the library's own refusals, "eps must be positive and finite: got -1", and nobody else's
+# matches the library's own refusals only: "eps must be positive and finite: got -1"
 REFUSAL = re.compile(r"\w.* must .*: got ", re.DOTALL)
 
-# why a stream cannot be written; errors of files have the file's name, or are caught by `writing`
+# reasons why a stream cannot be written; errors of files carry the file's name
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
-# Typer carries its own copy of Click or depends on Click, by version; both have it here
+# some versions of Typer depend on Click, others have a copy; this finds the class in both
 UsageError: Any = typer.BadParameter.__mro__[1]
 
 
 class OneLineErrors(TyperGroup):
-    """Commands that answer bad input with one line on stderr and exit code 2."""
+    """Commands that report bad input in one line on stderr and exit with code 2."""
 
     def main(self, *args: Any, **options: Any) -> Any:
-        """Run the command line; standard output that cannot be written to is refused, too."""
+        """Run the command line; also report standard output that cannot be written."""
         use_plain_characters()
         try:
             try:
                 return super().main(*args, **options)
             finally:
                 if sys.stdout is not None:
-                    sys.stdout.flush()  # when the interpreter ends it would be too late
+                    sys.stdout.flush()  # an error at the interpreter's exit could not be handled
         except (OSError, SystemExit) as error:
-            # Typer and Rich exit with 1 where nobody reads on, which is no finding
+            # Typer and Rich exit with 1 on a closed pipe, but 1 means a finding here
             if isinstance(error, BrokenPipeError) or isinstance(error.__context__, BrokenPipeError):
-                _let_go_of(sys.stdout, sys.stderr)
+                _discard(sys.stdout, sys.stderr)
                 sys.exit(NOBODY_READS)
             if isinstance(error, SystemExit):
                 raise
             if error.filename is not None or error.errno not in UNWRITABLE:
                 raise
-            _let_go_of(sys.stdout)
+            _discard(sys.stdout)
             say(f"error: standard output: cannot be written: {error.strerror}")
             sys.exit(REFUSED)
 
@@ -71,13 +71,13 @@ class OneLineErrors(TyperGroup):
             return super().invoke(ctx)
 
 
-def _let_go_of(*streams: Any) -> None:
-    """Send what the streams still hold nowhere, or the interpreter complains at its end."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
+def _discard(*streams: Any) -> None:
+    """Discard what the streams still hold, which would raise an error at the interpreter's exit."""
+    null = os.open(os.devnull, os.O_WRONLY)
     for stream in streams:
         if stream is not None:
-            os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)
+            os.dup2(null, stream.fileno())
+    os.close(null)
 
 
 @contextmanager
@@ -92,7 +92,7 @@ def _one_line() -> Iterator[None]:
 
 @contextmanager
 def library_refusals() -> Iterator[None]:
-    """The library's refusals of an argument as input errors; a bug keeps its traceback."""
+    """Turn the library's refusals of arguments into input errors; other errors pass."""
     try:
         yield
     except (TypeError, ValueError) as error:
@@ -103,7 +103,7 @@ def library_refusals() -> Iterator[None]:
 
 @contextmanager
 def working(what: str) -> Iterator[None]:
-    """A sign of life on a terminal while the work lasts."""
+    """Show a spinner on a terminal during the work."""
     from rich.console import Console
 
     with Console(stderr=True).status(what):
@@ -111,6 +111,6 @@ def working(what: str) -> Iterator[None]:
 
 
 def say(text: str) -> None:
-    """Tell the person, on stderr."""
-    if sys.stderr is not None:  # typer.echo would write UTF-8 where the encoding is ASCII
+    """Print a text for the user on stderr."""
+    if sys.stderr is not None:  # typer.echo would write UTF-8 even if the encoding is ASCII
         print(text, file=sys.stderr)

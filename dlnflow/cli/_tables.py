@@ -1,4 +1,4 @@
-"""What the command line writes: tables, in five formats."""
+"""Output of the command line: tables in five formats, and other documents."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ F = TypeVar("F", bound=StrEnum)
 
 
 class Format(StrEnum):
-    """How a table is written."""
+    """Format of a table."""
 
     table = "table"
     csv = "csv"
@@ -55,17 +55,17 @@ SUFFIXES = {
 
 
 def chosen_format(form: Format | None, out: Path | None) -> Format:
-    """The format asked for, else the one that the file's suffix names; on the screen ``table``."""
+    """The format given, else the one of the file's suffix; without a file ``table``."""
     return by_suffix(form, out, SUFFIXES, Format.table)
 
 
 def by_suffix(form: F | None, out: Path | None, suffixes: Mapping[str, F], screen: F) -> F:
-    """A document's format: the one asked for, else by the file's suffix, else the ``screen``'s.
+    """A document's format: the one given, else by the file's suffix; without a file ``screen``.
 
     Raises
     ------
     InputError
-        For a file whose suffix names none, unless one is asked for.
+        If the file's suffix names no format and none is given.
     """
     if form is not None or out is None:
         return form or screen
@@ -79,12 +79,12 @@ def by_suffix(form: F | None, out: Path | None, suffixes: Mapping[str, F], scree
 
 
 def writable(out: Path | None) -> Path | None:
-    """The path, if a file can be put there; asked before the work, which may be long.
+    """The path, if a file can be written there; checked before the work, which may be long.
 
     Raises
     ------
     InputError
-        For a directory, or a place in none.
+        If the path is a directory, or its directory does not exist.
     """
     if out is not None and out.is_dir():
         raise InputError(f"{out}: cannot be written: it is a directory")
@@ -95,7 +95,7 @@ def writable(out: Path | None) -> Path | None:
 
 @contextmanager
 def writing(out: Path) -> Iterator[None]:
-    """Failures to write as input errors that name the file."""
+    """Turn failures to write into input errors that name the file."""
     try:
         yield
     except OSError as error:
@@ -115,7 +115,7 @@ def write(frame: pd.DataFrame, form: Format, out: Path | None) -> None:
             _print(frame)
         else:
             sys.stdout.write(render(frame, form))
-        # now, while a closed pipe can still be handled, and not when the interpreter ends
+        # a closed pipe could not be handled at the interpreter's exit
         sys.stdout.flush()
         return
     with writing(out), out.open("w", encoding="utf-8", newline="") as file:
@@ -123,7 +123,7 @@ def write(frame: pd.DataFrame, form: Format, out: Path | None) -> None:
 
 
 def hand_over(text: str, out: Path | None) -> None:
-    """Write a document to a file, and say so, or to standard output.
+    """Write a document to a file, with a message, or to standard output.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def hand_over(text: str, out: Path | None) -> None:
 def render(frame: pd.DataFrame, form: Format) -> str:
     """A table as text.
 
-    ``csv`` and ``json`` hold every digit; the others six, and three of a relative error.
+    ``csv`` and ``json`` have all digits; the others have six, and three of a relative error.
 
     Examples
     --------
@@ -165,7 +165,7 @@ def render(frame: pd.DataFrame, form: Format) -> str:
 
 
 def thinned(frame: pd.DataFrame, series: int, limit: int) -> pd.DataFrame:
-    """At most ``limit`` rows of equally long ``series`` one below the other, ends kept if they fit.
+    """At most ``limit`` rows of ``series`` of equal length one below the other, with their ends.
 
     Examples
     --------
@@ -192,7 +192,7 @@ def _json(frame: pd.DataFrame) -> str:
 
 
 def _strict(value: Any) -> Any:
-    """A value that JSON has; it knows neither NaN nor infinity."""
+    """A value that JSON can hold: null for NaN, a string for infinity."""
     if isinstance(value, float) and math.isnan(value):
         return None
     if isinstance(value, float) and math.isinf(value):
@@ -201,7 +201,7 @@ def _strict(value: Any) -> Any:
 
 
 def _cells(frame: pd.DataFrame) -> dict[str, list[str]]:
-    """Readable cells by column."""
+    """The cells of each column as text."""
     return {
         str(name): [_readable(value, 3 if str(name).endswith("error") else 6) for value in column]
         for name, column in frame.items()
@@ -275,7 +275,7 @@ def _rich(frame: pd.DataFrame) -> Table:
 def _print(frame: pd.DataFrame, file: TextIO | None = None) -> None:
     from rich.console import Console
 
-    # cut to the screen's width a table would lose digits; long lines only wrap, and can be piped
+    # at the screen's width Rich would cut off digits; long lines only wrap, and can be piped
     Console(file=file, width=10_000, highlight=False).print(_rich(frame))
 
 

@@ -1,8 +1,17 @@
-"""Modes of paired data: covariances, also in one pass, their modes, and how sure these are."""
+"""Modes of paired data: covariances, also in one pass, their modes, and standard errors of both."""
 
 from dlnflow.data._accumulate import CovarianceAccumulator, accumulate
-from dlnflow.data._sources import pairs_from
+from dlnflow.data._errors import Errors
+from dlnflow.data._files import FileError
+from dlnflow.data._pairs import Pairs, pairs_from
 from dlnflow.data._spectrum import Spectrum
-from dlnflow.data._uncertainty import Errors
 
-__all__ = ["CovarianceAccumulator", "Errors", "Spectrum", "accumulate", "pairs_from"]
+__all__ = [
+    "CovarianceAccumulator",
+    "Errors",
+    "FileError",
+    "Pairs",
+    "Spectrum",
+    "accumulate",
+    "pairs_from",
+]

@@ -1,26 +1,21 @@
-"""Covariances at scale: one pass over batches of paired rows, whatever their number.
+"""Covariances in one pass over batches of paired rows: `CovarianceAccumulator`, `accumulate`.
 
-`CovarianceAccumulator` holds means and centred products, ``O(d**2)`` numbers; `accumulate` fills
-one from an iterable of batches; `pairs_from` makes such an iterable of a file larger than memory.
+`pairs_from` makes such batches from a file larger than memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow.data import _covariance, _moments
-from dlnflow.data._rows import FileError
-from dlnflow.data._sources import Pairs, pairs_from
-
-if TYPE_CHECKING:
-    from dlnflow.data._spectrum import Spectrum
-
-__all__ = ["CovarianceAccumulator", "FileError", "Pairs", "accumulate", "pairs_from"]
+from dlnflow._common import _validate
+from dlnflow._common._progress import bar
+from dlnflow.data import _covariance, _pair_moments
+from dlnflow.data._spectrum import Spectrum
 
 Array = NDArray[np.float64]
 
@@ -28,10 +23,10 @@ NAMED = 5  # rows or features listed in a message
 
 
 class CovarianceAccumulator:
-    """Covariances of paired rows, added up batch by batch in memory of ``O(d**2)``.
+    """Covariances of paired rows, accumulated batch by batch in ``O(d**2)`` memory.
 
-    Choose it over `Spectrum.from_samples` where the samples do not fit into memory, arrive over
-    time, or are split over workers: accumulators pickle and merge.
+    Choose it over `Spectrum.from_samples` if the samples do not fit into memory, arrive over time,
+    or are split over workers: accumulators can be pickled and merged.
 
     Parameters
     ----------
@@ -40,13 +35,13 @@ class CovarianceAccumulator:
 
     Notes
     -----
-    Rows are centred before they are multiplied, and parts combine by the formula of Chan, Golub
-    and LeVeque (*Updating formulae and a pairwise algorithm for computing sample variances*,
-    1983); so a mean of 1e8 times the spread, or one that drifts, costs no digits. Any division of
-    the rows into batches and parts, merged in any order, gives the same covariances to 1e-12 of
-    ``sqrt(s_i s_j)``. Sums are in double precision whatever the type of the rows.
+    Rows are centred before they are multiplied, and parts are combined by the formula of Chan,
+    Golub and LeVeque (*Updating formulae and a pairwise algorithm for computing sample variances*,
+    1983). A mean of 1e8 times the spread, or one that drifts, therefore costs no accuracy. Any
+    division of the rows into batches and parts, merged in any order, gives the same covariances to
+    1e-12 of ``sqrt(s_i s_j)``. Sums are in double precision for rows of any type.
 
-    A batch counts whole or not at all: what is refused or interrupted leaves no trace.
+    An update is atomic: a batch that is refused or interrupted changes nothing.
 
     Examples
     --------
@@ -66,7 +61,7 @@ class CovarianceAccumulator:
 
     def __init__(self, *, names: Sequence[str] | None = None) -> None:
         self.names = None if names is None else tuple(map(str, names))
-        self._total: _moments.Moments | None = None
+        self._total: _pair_moments.PairMoments | None = None
 
     @property
     def n(self) -> int:
@@ -90,12 +85,12 @@ class CovarianceAccumulator:
 
     @property
     def constant(self) -> tuple[int, ...]:
-        """The features of ``x`` that have had one value so far; their variance is exactly 0."""
+        """Features of ``x`` that are constant so far; their variance is exactly 0."""
         return () if self._total is None else _places(self._total.x.constant)
 
     @property
     def constant_y(self) -> tuple[int, ...]:
-        """The features of ``y`` that have had one value so far."""
+        """Features of ``y`` that are constant so far."""
         return () if self._total is None else _places(self._total.y.constant)
 
     def update(self, x: ArrayLike, y: ArrayLike) -> None:
@@ -104,47 +99,46 @@ class CovarianceAccumulator:
         Parameters
         ----------
         x, y : array, shape (rows, d)
-            Contexts and targets, one pair per row, of any real type. No rows at all are accepted,
-            and change nothing.
+            Contexts and targets, one pair per row, of any real type. There may be no rows.
 
         Raises
         ------
         ValueError, TypeError
-            For rows that do not pair up, have another width than before, or hold NaN, infinity, or
-            numbers whose squares overflow. Nothing of such a batch is added.
+            If shapes differ from each other or in width from earlier batches, or if rows hold NaN,
+            infinity or numbers whose squares overflow. Nothing of such a batch is added.
         """
         context, target = self._batch(x, y)
         if not len(context):
             return
         with np.errstate(invalid="ignore", over="ignore"):
-            batch = _moments.moments(context, target)
-            total = batch if self._total is None else _moments.joined(self._total, batch)
+            batch = _pair_moments.moments(context, target)
+            total = batch if self._total is None else _pair_moments.joined(self._total, batch)
             finite = np.isfinite(total.xx.sum()) and np.isfinite(total.yx.sum())
         if not (finite and np.isfinite(total.y.mean).all()):
             self._refuse_infinite(context, target)
         self._total = total
 
     def merge(self, other: CovarianceAccumulator) -> CovarianceAccumulator:
-        """Add all pairs of another accumulator, which stays as it is.
+        """Add all pairs of another accumulator, which does not change.
 
         Parameters
         ----------
         other : CovarianceAccumulator
-            Of the same width; either may be empty.
+            Has the same number of features; either may be empty.
 
         Returns
         -------
         CovarianceAccumulator
-            This one, so that ``functools.reduce`` can merge many.
+            This accumulator, so that ``functools.reduce`` can merge many.
 
         Raises
         ------
         ValueError, TypeError
-            If the other is no accumulator, is this one itself, or has another width.
+            If ``other`` is not an accumulator, is this one, or has another number of features.
         """
         if not isinstance(other, CovarianceAccumulator):
             raise TypeError(
-                f"other must be a CovarianceAccumulator: got {_covariance.described(other)}"
+                f"other must be a CovarianceAccumulator: got {_validate.described(other)}"
             )
         if other is self:
             raise ValueError("other must hold other pairs than this one: got this one itself")
@@ -153,7 +147,7 @@ class CovarianceAccumulator:
         else:
             if self.d != other.d:
                 raise ValueError(f"other must have {self.d} features, as this one: got {other.d}")
-            total = _moments.joined(self._total, other._total)
+            total = _pair_moments.joined(self._total, other._total)
             if not (np.isfinite(total.xx).all() and np.isfinite(total.yx).all()):
                 raise ValueError("other must have means whose squares do not overflow: got inf")
         self._total = total
@@ -162,7 +156,7 @@ class CovarianceAccumulator:
         return self
 
     def covariances(self) -> tuple[Array, Array]:
-        """``sigma_xx`` and ``sigma_yx`` of the pairs so far.
+        """The covariances ``sigma_xx`` and ``sigma_yx`` of the pairs so far.
 
         Returns
         -------
@@ -172,7 +166,7 @@ class CovarianceAccumulator:
         Raises
         ------
         ValueError
-            With fewer than two pairs.
+            If there are fewer than two pairs.
         """
         total = self._at_least(2)
         return (total.xx + total.xx.T) / (2 * total.n), total.yx / total.n
@@ -183,8 +177,8 @@ class CovarianceAccumulator:
         Parameters
         ----------
         **options
-            As `Spectrum.from_covariances` has them; ``n``, ``constant`` and ``constant_y`` are
-            given for you.
+            Those of `Spectrum.from_covariances` except ``n``, ``constant`` and ``constant_y``,
+            which are set here.
 
         Returns
         -------
@@ -193,10 +187,9 @@ class CovarianceAccumulator:
         Raises
         ------
         ValueError, TypeError
-            With fewer than two pairs, or if ``x`` never varied, or as `Spectrum.from_covariances`.
+            If there are fewer than two pairs or ``x`` is constant, and as
+            `Spectrum.from_covariances`.
         """
-        from dlnflow.data._spectrum import Spectrum
-
         sigma_xx, sigma_yx = self.covariances()
         if len(self.constant) == self.d:
             raise ValueError("x must vary from sample to sample: got the same sample in every row")
@@ -214,7 +207,7 @@ class CovarianceAccumulator:
     def __repr__(self) -> str:
         return f"CovarianceAccumulator: n = {self.n}, d = {self.d}"
 
-    def _at_least(self, n: int) -> _moments.Moments:
+    def _at_least(self, n: int) -> _pair_moments.PairMoments:
         if self._total is None or self._total.n < n:
             pairs = "2 pairs" if n > 1 else "1 pair"
             raise ValueError(f"the accumulator must hold at least {pairs} (rows): got {self.n}")
@@ -258,17 +251,17 @@ def accumulate(
     into: CovarianceAccumulator | None = None,
     progress: bool = False,
 ) -> CovarianceAccumulator:
-    """One pass over batches of pairs.
+    """Accumulate the covariances of batches of pairs, in one pass.
 
     Parameters
     ----------
     batches : iterable of (x, y)
-        Each of shape (rows, d); what `pairs_from` makes of a file, for one.
+        Arrays of shape (rows, d), for example from `pairs_from`.
     into : CovarianceAccumulator, optional
-        To add to. Hold on to it, and an error or an interrupt in the middle of a long pass loses
-        nothing: all whole batches before it are in, as a note on the exception says.
+        The accumulator to add to. After an error or an interrupt it holds all complete batches; a
+        note on the exception says how many samples.
     progress : bool
-        A bar on standard error, with the whole length where ``batches`` knows it.
+        Shows a progress bar on standard error.
 
     Returns
     -------
@@ -278,8 +271,8 @@ def accumulate(
     Raises
     ------
     ValueError, TypeError
-        For anything but pairs (x, y), as `CovarianceAccumulator.update`, and whatever the
-        iteration raises.
+        If a batch is not a pair (x, y), as `CovarianceAccumulator.update`, and whatever the
+        iteration over ``batches`` raises.
 
     Examples
     --------
@@ -293,43 +286,24 @@ def accumulate(
         into = CovarianceAccumulator(names=getattr(batches, "names", None))
     elif not isinstance(into, CovarianceAccumulator):
         raise TypeError(
-            f"into must be a CovarianceAccumulator or None: got {_covariance.described(into)}"
+            f"into must be a CovarianceAccumulator or None: got {_validate.described(into)}"
         )
     before = into.n
-    with progress_bar(getattr(batches, "n", None)) if progress else nullcontext(_unseen) as show:
+    shown = bar(getattr(batches, "n", None)) if progress else nullcontext()
+    with shown as show:
         try:
             for x, y in _covariance.in_pairs(batches):
                 into.update(x, y)
-                show(into.n - before)
+                if show is not None:
+                    show(into.n - before, f"{into.n - before:,} pairs")
         except BaseException as error:
-            error.add_note(f"{into.n} samples are in the accumulator, none of them in part.")
+            error.add_note(f"{into.n} samples are in the accumulator, all from complete batches.")
             raise
     return into
 
 
-def _unseen(done: int) -> None:
-    """In place of a bar."""
-
-
-@contextmanager
-def progress_bar(total: int | None) -> Iterator[Callable[[int], None]]:
-    """What to call with the number of pairs done; it shows nothing where nobody watches."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    if not (console.is_terminal or console.is_jupyter):
-        yield _unseen
-        return
-    count = TextColumn("{task.completed:,} pairs")
-    columns = (count, BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda done: bar.update(task, completed=done)
-
-
 def _rows(name: str, value: ArrayLike) -> NDArray[Any]:
-    """Samples in rows, of their own type if that is a plain one: no copy is made of them."""
+    """Samples in rows; arrays of a plain real type are not copied."""
     plain = isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray)
     rows: NDArray[Any]
     if plain and value.dtype.kind in "iuf" and value.dtype.itemsize <= 8:  # type: ignore[union-attr]

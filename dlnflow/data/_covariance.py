@@ -1,4 +1,4 @@
-"""Covariances and paired samples at the door: what every reader of data accepts."""
+"""Validation of covariance matrices and paired samples, and covariances of samples."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
+from dlnflow._common._validate import described
 
 Array = NDArray[np.float64]
 
-SYMMETRIC = 1e-6  # of the largest entry; single precision passes, another matrix does not
-SHOWN = 60  # characters of a value in a message
+SYMMETRIC = 1e-6  # of the largest entry; rounding in single precision is smaller
+NEGATIVE = 1e-6  # of the largest variance; rounding errors of single precision are smaller
 LEAST = float(np.finfo(np.float64).tiny / np.finfo(np.float64).eps)  # smaller products lose digits
 
 
@@ -26,17 +27,53 @@ def square(name: str, value: ArrayLike) -> Array:
 
 
 def covariance(xx: Array) -> Array:
-    """``sigma_xx``, symmetric to the last bit; refused where it is not, or is zero."""
+    """``sigma_xx``, symmetrised; refused if it is not symmetric or is zero."""
+    if not xx.any():
+        raise ValueError("sigma_xx must have variance in some direction: got all zeros")
+    return symmetric("sigma_xx", xx)
+
+
+def symmetric(name: str, xx: Array) -> Array:
+    """A matrix that is symmetric up to rounding errors, symmetrised."""
     apart = np.abs(xx - xx.T)
     i, j = np.unravel_index(int(apart.argmax()), xx.shape)
     if apart[i, j] > SYMMETRIC * np.abs(xx).max():
         raise ValueError(
-            f"sigma_xx must be symmetric: got {xx[i, j]:g} at {(int(i), int(j))} and {xx[j, i]:g} "
+            f"{name} must be symmetric: got {xx[i, j]:g} at {(int(i), int(j))} and {xx[j, i]:g} "
             f"at {(int(j), int(i))}"
         )
-    if not xx.any():
-        raise ValueError("sigma_xx must have variance in some direction: got all zeros")
     return 0.5 * (xx + xx.T)
+
+
+def refuse_negative(name: str, eigenvalues: NDArray[Any], unit: float = 1.0) -> None:
+    """Refuse a matrix whose ascending eigenvalues, in multiples of ``unit``, are negative."""
+    if eigenvalues[0] < -NEGATIVE * max(eigenvalues[-1], 0.0):
+        raise ValueError(
+            f"{name} must be positive semi-definite, as covariances are: "
+            f"got an eigenvalue {eigenvalues[0] * unit:.3g}"
+        )
+
+
+def commutator(xx: Array, yx: Array) -> float:
+    """``|xx yx - yx xx| / (|xx| |yx|)`` in Frobenius norms; 0 if ``yx`` is 0."""
+    size = float(np.linalg.norm(xx) * np.linalg.norm(yx))
+    return float(np.linalg.norm(xx @ yx - yx @ xx)) / size if size else 0.0
+
+
+def generalised_modes(
+    eigenvectors: Array, variances: Array, yx: Array
+) -> tuple[Array, Array, Array]:
+    """Solve ``sym(yx) v = rho xx v``, given the eigenvectors of ``xx`` and their variances.
+
+    Returns ``rho``, falling, the patterns ``xx v`` at unit length, as columns, and their duals.
+    """
+    root = np.sqrt(variances)
+    whitened = (eigenvectors / root).T @ (0.5 * (yx + yx.T)) @ (eigenvectors / root)
+    rho, vectors = np.linalg.eigh(whitened)
+    vectors = vectors[:, ::-1]
+    patterns = (eigenvectors * root) @ vectors
+    lengths = np.linalg.norm(patterns, axis=0)
+    return rho[::-1], patterns / lengths, (eigenvectors / root) @ vectors * lengths
 
 
 def paired_samples(x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
@@ -71,9 +108,9 @@ def samples_in_rows(name: str, value: ArrayLike) -> Array:
 
 
 def centred(samples: Array) -> Array:
-    """The samples less their mean; columns that do not vary become exactly 0.
+    """The samples less their mean; constant columns become exactly 0.
 
-    The mean of numbers that lie far from 0 is rounded; what that leaves is taken off after it.
+    The mean of numbers far from 0 has a rounding error, so a second mean is subtracted.
     """
     constant = (samples == samples[0]).all(axis=0)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -95,14 +132,14 @@ def products(x: Array, y: Array) -> tuple[Array, Array]:
 
 
 def overflow(x: NDArray[Any], y: NDArray[Any]) -> ValueError:
-    """What to say of samples whose covariances are not finite."""
+    """The error for samples whose covariances overflow."""
     top = np.finfo(np.float64).max
     largest = max(float(np.abs(np.nan_to_num(rows, nan=top)).max()) for rows in (x, y))
     return ValueError(f"x and y must hold numbers whose squares do not overflow: got {largest:g}")
 
 
 def refuse_underflow(name: str, largest: float) -> None:
-    """Refuse samples of which the largest square, or product with the context, is next to 0."""
+    """Refuse samples whose largest square, or product with the context, underflows."""
     if largest < LEAST:
         what = "squares" if name == "x" else "products with x"
         raise ValueError(
@@ -112,26 +149,12 @@ def refuse_underflow(name: str, largest: float) -> None:
 
 
 def numbers(name: str, value: ArrayLike) -> Array:
-    """Real numbers; a refusal tells the type and shape of an array, and not what is in it."""
+    """Real numbers; the error for an array gives its type and shape, not its contents."""
     try:
         return _validate.numbers(name, value)
     except (TypeError, ValueError) as error:
         rule = str(error).partition(": got ")[0]
         raise type(error)(f"{rule}: got {described(value)}") from None
-
-
-def described(value: Any) -> str:
-    """A value in a few words, however large it is."""
-    if isinstance(value, np.ndarray):
-        return f"an array of dtype {value.dtype}, shape {value.shape}"
-    kind = type(value).__name__
-    try:
-        text = repr(value)
-    except ValueError:  # Python refuses to print integers of many thousand digits
-        return f"a value of type {kind}, too long to print"
-    if len(text) <= SHOWN and "\n" not in text:
-        return text
-    return f"a {kind} of length {len(value)}" if hasattr(value, "__len__") else f"a {kind}"
 
 
 def in_pairs(batches: Any) -> Iterator[tuple[ArrayLike, ArrayLike]]:

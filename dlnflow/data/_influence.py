@@ -1,10 +1,10 @@
-"""What every sample does to the modes: influence functions, and their covariance in one pass.
+"""Influence functions of modes, and the covariance of their mean in one pass over samples.
 
-The modes are smooth functions of the two covariances, which are means over samples. To first order
-an estimate is therefore a mean of one number per sample, its influence, and its standard error is
-that of a mean, whatever the distribution (F. Hampel, J. Amer. Statist. Assoc. 69 (1974) 383).
-Derived in ``docs/data.md``; the tests hold the formulas against finite differences of the whole
-estimator in the weights of the samples.
+Modes are smooth functions of the two covariances, which are means over samples. To first order an
+estimate is therefore a mean of one number per sample, the sample's influence, and its standard
+error is that of a mean, for any distribution (F. Hampel, J. Amer. Statist. Assoc. 69 (1974) 383).
+The formulas are derived in ``docs/data.md``. Tests compare them with finite differences of the
+whole estimator in the weights of the samples.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from dlnflow.data._joint_basis import InBasis
 
 Array = NDArray[np.float64]
 
-ENTRIES = 2**21  # of the rows that are worked on at once
-SPARE = 2  # samples beyond the modes: one goes into the mean, and one is left to judge by
-SAME = 1e-6  # of the scale: two computations of one covariance agree, other data does not
+ENTRIES = 2**21  # numbers in the rows that are processed at once: 16 MB
+SPARE = 2  # samples beyond the modes: one for the mean, and one degree of freedom for errors
+SAME = 1e-6  # relative; two computations of one covariance differ by less, other data by more
 
 
 @dataclass(frozen=True, eq=False)
 class Influence:
     """The influence of a sample on ``lam`` and ``variance`` of all modes, up to a constant.
 
-    A quadratic form in the sample's coordinates ``u = F^T x``, ``v = F^T y``. ``kept`` is
-    ``1 - shrinkage``; ``features`` is how many the mean variance, towards which variances are
-    shrunk, was taken over.
+    It is a quadratic form in the sample's coordinates ``u = F^T x``, ``v = F^T y``. ``kept`` is
+    ``1 - shrinkage``; ``features`` is the number of features in the mean variance towards which
+    variances are shrunk.
     """
 
     whole: InBasis
@@ -45,9 +45,9 @@ class Influence:
         return self._of_patterns(u, v) if self.generalised else self._of_axes(u, v)
 
     def linear(self, shift: Array) -> Array:
-        """Its derivative at ``shift`` (``u`` and ``v`` in one), shape (2 modes, 2 modes).
+        """Derivative at ``shift`` (``u`` and ``v`` concatenated), shape (2 modes, 2 modes).
 
-        Exact for a quadratic form: what is left of ``f(a + b)`` beside ``f(a)`` and ``f(b)``.
+        For a quadratic form ``f(a + b) - f(a) - f(b)`` is exact.
         """
         m = shift.size // 2
         units = np.eye(2 * m)
@@ -63,14 +63,14 @@ class Influence:
 
     @cached_property
     def _turns(self) -> tuple[Array, Array]:
-        """How a turn of the basis towards mode ``j`` moves ``lam`` and ``variance`` of mode ``i``.
+        """Effect of a rotation of mode ``i`` towards mode ``j`` on its ``lam`` and ``variance``.
 
-        Between spaces the turn is set by ``sigma_xx``, within one by ``sigma_yx``.
+        Between spaces ``sigma_xx`` determines the rotation, within one ``sigma_yx``.
         """
         xx, yx = self.whole.xx, _symmetric(self.whole.yx)
-        alike = self.whole.spaces[:, None] == self.whole.spaces
-        between = _over_gaps(2.0 * np.where(alike, 0.0, yx), np.diag(xx))
-        return between, _over_gaps(np.where(alike, xx, 0.0), np.diag(yx))
+        same_space = self.whole.spaces[:, None] == self.whole.spaces
+        between = _over_gaps(2.0 * np.where(same_space, 0.0, yx), np.diag(xx))
+        return between, _over_gaps(np.where(same_space, xx, 0.0), np.diag(yx))
 
     def _of_patterns(self, u: Array, v: Array) -> Array:
         scale, rho, gram, towards, shared_rho, shared_variance = self._patterns
@@ -98,29 +98,29 @@ class Influence:
         return scale, rho, gram, towards, -rho * np.diag(dual), shared
 
     def _shared(self, u: Array) -> Array:
-        """What a sample adds to every variance by the mean variance, if they are shrunk to it."""
+        """Influence of a sample on every variance through the mean variance of shrinkage."""
         if self.kept == 1.0:
             return np.zeros((len(u), 1))
         x = u @ self.whole.basis.T
         return (1.0 - self.kept) * np.sum(x**2, axis=1, keepdims=True) / self.features
 
 
-class Pass:
-    """The sums of one pass over raw samples, about a provisional mean.
+class InfluencePass:
+    """Sums of one pass over raw samples, about a provisional mean.
 
-    The mean of all samples is known only at the end, but a quadratic form about another mean
-    differs by a linear one, so nothing is lost. Memory is some ``(4 modes)**2`` numbers.
+    The mean of all samples is known only at the end. A quadratic form about another mean differs by
+    a linear one, which is corrected exactly. Memory is about ``(4 modes)**2`` numbers.
     """
 
     def __init__(self, influence: Influence, block: int) -> None:
         self.influence, self.block = influence, block
-        self.rows = Sums(4 * influence.whole.spaces.size)
-        self.groups = Sums(self.rows.width) if block > 1 else self.rows
+        self.rows = GroupSums(4 * influence.whole.spaces.size)
+        self.groups = GroupSums(self.rows.width) if block > 1 else self.rows
         self._means: tuple[Array, Array] | None = None
         self._open: tuple[Array, int] = (np.zeros(self.rows.width), 0)
 
-    def add(self, batches: Iterable[tuple[ArrayLike, ArrayLike]]) -> Pass:
-        """Go over all batches, in blocks of rows."""
+    def add(self, batches: Iterable[tuple[ArrayLike, ArrayLike]]) -> InfluencePass:
+        """Add all batches, in blocks of rows."""
         for x, y in in_pairs(batches):
             for rows in self._in_pieces(*self._checked(x, y)):
                 self.rows.add(rows, np.ones(len(rows)))
@@ -152,7 +152,7 @@ class Pass:
             yield np.hstack([self.influence(u, v), u, v])
 
     def _group(self, rows: Array) -> None:
-        """Sums over blocks of consecutive rows, the last of them left open for the next piece."""
+        """Sum over blocks of consecutive rows; the last block may continue in the next piece."""
         total, size = self._open
         first = min(len(rows), self.block - size)
         total, size = total + rows[:first].sum(axis=0), size + first
@@ -166,8 +166,8 @@ class Pass:
         self._open = total, size
 
 
-class Sums:
-    """Sums over groups of rows: of the group's total, its square, and both with its size."""
+class GroupSums:
+    """Sums over groups of rows: of totals, their products, sizes, and sizes times totals."""
 
     def __init__(self, width: int) -> None:
         self.width, self.count = width, 0
@@ -193,21 +193,21 @@ class Sums:
 
 
 @dataclass(frozen=True, eq=False)
-class Moments:
-    """What a pass leaves: the covariance of (lam, variance), and what the noise floor needs."""
+class InfluenceSummary:
+    """The covariance of (lam, variance), and the quantities for the noise floor."""
 
     covariance: Array  # (2 modes, 2 modes)
     joint: Array  # of (u, v), the coordinates of context and target
     n: int
     groups: int
-    design: float  # how many dependent rows carry what one independent row does
+    design: float  # number of dependent rows worth one independent row
 
 
-def moments(
+def summarise(
     influence: Influence, batches: Iterable[tuple[ArrayLike, ArrayLike]], block: int
-) -> Moments:
-    """One pass, checked to be over the data that the modes came from."""
-    sums = Pass(influence, block).add(batches)
+) -> InfluenceSummary:
+    """Make one pass over the batches, which must be the samples of the modes."""
+    sums = InfluencePass(influence, block).add(batches)
     n, groups, m = sums.rows.count, sums.groups.count, influence.whole.spaces.size
     refuse_few(n, block, m)
     shift = sums.rows.total[2 * m :] / n
@@ -220,11 +220,11 @@ def moments(
         alone = np.diag(sums.rows.covariance_of_mean(change))[:m]
         ratio = np.divide(np.diag(covariance)[:m], alone, out=np.ones(m), where=alone > 0.0)
         design = max(1.0, float(ratio.mean()))
-    return Moments(covariance, joint, n, groups, design)
+    return InfluenceSummary(covariance, joint, n, groups, design)
 
 
 def refuse_few(n: int, block: int, modes: int) -> None:
-    """Refuse samples that leave no degree of freedom to judge an error by."""
+    """Refuse samples without a degree of freedom for errors."""
     groups = -(-n // block)
     if groups < 2:
         raise ValueError(

@@ -1,4 +1,4 @@
-"""The orthonormal basis in which several symmetric matrices are diagonal, as nearly as possible."""
+"""Approximate joint diagonalisation of symmetric matrices by Jacobi rotations."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
-TURN = 1e-8  # in radians: no pair of the last sweep was turned by more
+CONVERGED = 1e-8  # radians: largest rotation in the last sweep
 SWEEPS = 2000
 
 
 def jointly_diagonal(matrices: Array, start: Array) -> Array:
-    """Orthonormal columns that make the off-diagonal squares of all matrices together least.
+    """Orthonormal columns that minimise the summed squares off the diagonal of all matrices.
 
     Parameters
     ----------
     matrices : array, shape (k, d, d)
         Symmetric.
     start : array, shape (d, d)
-        Orthonormal columns to begin with. Where the matrices do not commute there may be several
-        minima; it is the one reached from here.
+        Initial orthonormal columns. They select the minimum if matrices that do not commute have
+        several.
 
     Returns
     -------
@@ -33,17 +33,19 @@ def jointly_diagonal(matrices: Array, start: Array) -> Array:
     Notes
     -----
     Jacobi angles of J.-F. Cardoso and A. Souloumiac, SIAM J. Matrix Anal. Appl. 17 (1996) 161. A
-    sweep takes the pairs in the rounds of a tournament, ``d // 2`` disjoint pairs at once.
+    sweep rotates ``d // 2`` disjoint pairs at once, in the rounds of a round-robin tournament.
     """
     basis = start.copy()
     turned = basis.T @ matrices @ basis
     for _ in range(SWEEPS):
-        largest = max((_turn(turned, basis, *pairs) for pairs in _rounds(len(basis))), default=0.0)
-        if largest <= TURN:
+        largest = max(
+            (_rotate(turned, basis, *pairs) for pairs in _rounds(len(basis))), default=0.0
+        )
+        if largest <= CONVERGED:
             return basis
     warnings.warn(
-        f"basis='joint' has not settled after {SWEEPS} sweeps (last turn {largest:.1g} radians): "
-        "some modes can hardly be told apart",
+        f"basis='joint' has not converged after {SWEEPS} sweeps (last rotation {largest:.1g} "
+        "radians): some modes are hardly distinguishable",
         UserWarning,
         stacklevel=2,
     )
@@ -60,8 +62,8 @@ def _rounds(d: int) -> Iterator[tuple[Indices, Indices]]:
         ring = np.concatenate([ring[:1], np.roll(ring[1:], 1)])
 
 
-def _turn(turned: Array, basis: Array, p: Indices, q: Indices) -> float:
-    """Turn the pairs ``(p, q)``, in place, each by its best angle; the largest of them."""
+def _rotate(turned: Array, basis: Array, p: Indices, q: Indices) -> float:
+    """Rotate the pairs ``(p, q)`` in place by their optimal angles; return the largest sine."""
     apart = turned[:, p, p] - turned[:, q, q]
     beside = 2.0 * turned[:, p, q]
     along = np.sum(apart**2 - beside**2, axis=0)

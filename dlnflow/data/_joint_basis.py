@@ -1,4 +1,4 @@
-"""One basis for two covariances, as nearly as there is one: the numerics of `Spectrum`."""
+"""A basis in which two covariances are diagonal, exactly or approximately, and diagnostics."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dlnflow.data._covariance import commutator, generalised_modes, refuse_negative
 from dlnflow.data._jacobi import jointly_diagonal
 
 Array = NDArray[np.float64]
@@ -16,18 +17,17 @@ Spaces = NDArray[np.intp]
 
 BASES = ("variance", "generalised", "joint")
 
-ZERO_VARIANCE = 1e-10  # of the largest; rounding leaves less than 1e-14
-DEGENERATE = 1e-4  # relative; so much of a variance is neglected where sigma_yx picks the basis
-SAMPLED, MOST_ALIKE = 4.0, 0.3  # white noise spreads sampled variances over 4 sqrt(d / n)
-NEGATIVE = 1e-6  # of the largest variance; rounding of single precision passes
+ZERO_VARIANCE = 1e-10  # of the largest variance; rounding errors are below 1e-14
+DEGENERATE = 1e-4  # relative difference of variances that count as equal
+SAMPLED, LARGEST_TOLERANCE = 4.0, 0.3  # sampled variances of white noise scatter over 4 sqrt(d / n)
 
 
 @dataclass(frozen=True, eq=False)
 class InBasis:
     """All modes of the data, sorted, with both covariances in their coordinates.
 
-    Modes of one number in ``spaces`` had their directions picked by ``sigma_yx`` from a common
-    space.
+    ``sigma_yx`` determines the directions of modes with the same number in ``spaces`` inside their
+    common space.
     """
 
     basis: Array
@@ -38,13 +38,13 @@ class InBasis:
 
 
 def joint_modes(
-    xx: Array, yx: Array, basis: str, *, rounding: float, alike: float, floor: float = 0.0
+    xx: Array, yx: Array, basis: str, *, rounding: float, tolerance: float, floor: float = 0.0
 ) -> dict[str, Any]:
-    """The fields of a `Spectrum`, from covariances that have passed the door.
+    """The fields of a `Spectrum`, from validated covariances.
 
-    Variances within a relative ``alike`` of each other count as one, whose space ``yx`` divides;
-    ``floor``, the part of each variance that shrinkage has put there, does not count. Both are
-    brought to unit size first, so that no square overflows.
+    Variances within a relative ``tolerance`` of each other count as equal; ``yx`` then determines
+    the basis of their space. ``floor``, the part of each variance that shrinkage added, is
+    subtracted first. Both matrices are scaled to unit size, so that no square overflows.
     """
     size_xx, size_yx = np.abs(xx).max(), np.abs(yx).max() or 1.0
     xx, yx, floor = xx / size_xx, yx / size_yx, floor / size_xx
@@ -52,7 +52,9 @@ def joint_modes(
     own = variance - floor
     kept = int(np.sum(own > max(ZERO_VARIANCE, rounding) * own[0]))
     space, null = eigenvectors[:, :kept], eigenvectors[:, kept:]
-    columns, filters, spaces = _columns(basis, space, variance[:kept], own[:kept], xx, yx, alike)
+    columns, filters, spaces = _columns(
+        basis, space, variance[:kept], own[:kept], xx, yx, tolerance
+    )
     whole = np.hstack([filters, null])
     in_basis = whole.T @ yx @ whole
     lengths = np.linalg.norm(whole, axis=0)
@@ -79,35 +81,27 @@ def joint_modes(
     }
 
 
-def alike_in_samples(n: int, d: int) -> float:
-    """The relative width over which equal variances spread in ``n`` samples (Marchenko-Pastur)."""
-    return min(MOST_ALIKE, max(DEGENERATE, SAMPLED * (d / n) ** 0.5))
+def equality_tolerance(n: int, d: int) -> float:
+    """The relative width over which ``n`` samples scatter equal variances (Marchenko-Pastur)."""
+    return min(LARGEST_TOLERANCE, max(DEGENERATE, SAMPLED * (d / n) ** 0.5))
 
 
 def _falling(xx: Array, size: float) -> tuple[Array, Array]:
     variance, eigenvectors = np.linalg.eigh(xx)
-    if variance[0] < -NEGATIVE * variance[-1]:
-        raise ValueError(
-            "sigma_xx must be positive semi-definite, as covariances are: "
-            f"got an eigenvalue {variance[0] * size:.3g}"
-        )
+    refuse_negative("sigma_xx", variance, size)
     return variance[::-1], eigenvectors[:, ::-1]
 
 
 def _columns(
-    basis: str, space: Array, variance: Array, own: Array, xx: Array, yx: Array, alike: float
+    basis: str, space: Array, variance: Array, own: Array, xx: Array, yx: Array, tolerance: float
 ) -> tuple[Array, Array, Spaces]:
     """The basis, its duals and the spaces, from the eigenvectors of ``xx``, largest first."""
     symmetric = 0.5 * (yx + yx.T)
     together = np.zeros(variance.size, dtype=np.intp)
     if basis == "generalised":
-        root = np.sqrt(variance)
-        whitened = (space / root).T @ symmetric @ (space / root)
-        vectors = np.linalg.eigh(whitened)[1][:, ::-1]
-        patterns = (space * root) @ vectors
-        lengths = np.linalg.norm(patterns, axis=0)
-        return patterns / lengths, (space / root) @ vectors * lengths, together
-    resolved, spaces = _resolved(own, space, symmetric, alike)
+        _, patterns, duals = generalised_modes(space, variance, yx)
+        return patterns, duals, together
+    resolved, spaces = _resolved(own, space, symmetric, tolerance)
     if basis == "variance":
         return resolved, resolved, spaces
     both = [space.T @ matrix @ space for matrix in (xx, symmetric)]
@@ -117,11 +111,11 @@ def _columns(
 
 
 def _resolved(
-    variance: Array, basis: Array, symmetric: Array, alike: float
+    variance: Array, basis: Array, symmetric: Array, tolerance: float
 ) -> tuple[Array, Spaces]:
-    """The basis turned in every degenerate eigenspace so that ``sigma_yx`` is diagonal there."""
+    """The basis, rotated in every degenerate eigenspace so that ``sigma_yx`` is diagonal there."""
     turned, spaces = basis.copy(), np.empty(variance.size, dtype=np.intp)
-    for number, space in enumerate(_alike_spaces(variance, alike)):
+    for number, space in enumerate(_spaces_of_equal_variance(variance, tolerance)):
         spaces[space] = number
         if space.stop - space.start > 1:
             inside = basis[:, space]
@@ -130,11 +124,11 @@ def _resolved(
     return turned, spaces
 
 
-def _alike_spaces(variance: Array, alike: float) -> Iterator[slice]:
-    """Runs of falling variances within a relative ``alike`` of the run's first."""
+def _spaces_of_equal_variance(variance: Array, tolerance: float) -> Iterator[slice]:
+    """Runs of descending variances within a relative ``tolerance`` of the run's first."""
     start = 0
     for end in range(1, variance.size + 1):
-        if end == variance.size or variance[end] < (1.0 - alike) * variance[start]:
+        if end == variance.size or variance[end] < (1.0 - tolerance) * variance[start]:
             yield slice(start, end)
             start = end
 
@@ -157,7 +151,7 @@ def _diagnostics(
     if size == 0.0:
         return found | {"commutator": 0.0, "off_diagonal": 0.0, "asymmetry": 0.0}
     return found | {
-        "commutator": float(np.linalg.norm(xx @ yx - yx @ xx) / (np.linalg.norm(xx) * size)),
+        "commutator": commutator(xx, yx),
         "off_diagonal": _off_share(yx_inside),
         "asymmetry": float(np.linalg.norm(yx - yx.T) / (2.0 * size)),
     }

@@ -1,7 +1,8 @@
-"""Models of paired data whose modes are known exactly, with samplers: static, temporal, masking.
+"""Models of paired data with exact modes, and samplers: static, temporal, masking.
 
-Each is a way in which features come to differ in how well the context tells the target, and each
-has a case in which JEPA and MAE part ways (`noisy_features`).
+The paper names two kinds of data, static and dynamic, in which features differ in how well the
+context predicts the target. These models of them are the library's own. Each has a case in which
+JEPA and MAE learn two features in opposite order (`noisy_features`).
 """
 
 from dlnflow.generative._masking import Masking

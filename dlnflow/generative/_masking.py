@@ -1,4 +1,4 @@
-"""Coordinates of one vector divided at random between context and target."""
+"""A random split of one vector's coordinates between context and target."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from dlnflow._common import _validate
 from dlnflow.generative._model import (
     Array,
     Model,
-    count,
     covariance_matrix,
     gaussian,
     orthogonal,
@@ -22,41 +21,41 @@ from dlnflow.generative._model import (
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class Masking(Model):
-    """One vector, some coordinates of which are context and some others target.
+    """One Gaussian vector whose coordinates are split at random between context and target.
 
-    ``z`` is Gaussian. Every coordinate goes, independently, to the context with probability
-    ``context``, to the target with probability ``target``, or to neither; where it does not go it
-    reads 0.
+    Every coordinate of ``z`` goes, independently, to the context with probability ``context``, to
+    the target with probability ``target``, or to neither. Elsewhere it is 0. The model is the
+    library's own.
 
     Parameters
     ----------
     covariance : array, shape (d, d)
         ``C = E[z z^T]``.
     context, target : float
-        Probabilities, in (0, 1), of a sum of at most 1.
+        Probabilities in (0, 1) with a sum of at most 1.
 
     Raises
     ------
     ValueError, TypeError
-        For a ``covariance`` that is none or is zero, and probabilities out of range; the message
-        names the argument.
+        If ``covariance`` is not a covariance matrix or is zero, or a probability is out of range.
 
     See Also
     --------
-    Masking.from_blocks : Groups of coordinates that vary together.
-    Masking.from_eigenvalues : Given eigenvalues of ``C``.
+    Masking.from_blocks : Groups of equally correlated coordinates.
+    Masking.from_eigenvalues : A random ``C`` with given eigenvalues.
 
     Notes
     -----
-    With ``q`` and ``r`` the two probabilities, two different coordinates are both seen with
-    probability ``q**2``, and one is context and the other target with ``q r``; no coordinate is
-    both. Hence ``sigma_xx = q**2 C + q (1 - q) diag C`` and ``sigma_yx = q r (C - diag C)``.
+    Let ``q`` and ``r`` be the two probabilities. Two different coordinates are both in the context
+    with probability ``q**2``; one is in the context and the other in the target with ``q r``; no
+    coordinate is in both. Hence ``sigma_xx = q**2 C + q (1 - q) diag C`` and
+    ``sigma_yx = q r (C - diag C)``.
 
-    Where the diagonal of ``C`` is constant, ``c``, the two commute, and an eigenvalue ``mu`` of
-    ``C`` makes a mode with ``lam = q r (mu - c)`` and ``variance = q**2 mu + q (1 - q) c``:
-    features of less than average variance have ``rho < 0``, and are learned by nobody. The same
-    holds inside blocks of constant diagonal between which ``C`` is 0. Otherwise the two do
-    not commute. Where ``r > q``, a sum of many like coordinates can have ``rho > 1``. Derived here.
+    If the diagonal of ``C`` is constant, ``c``, the two commute, and an eigenvalue ``mu`` of ``C``
+    gives a mode with ``lam = q r (mu - c)`` and ``variance = q**2 mu + q (1 - q) c``. Modes of less
+    than average variance have ``rho < 0``, and neither objective learns them. The same holds inside
+    blocks of constant diagonal if ``C`` is 0 between blocks. Otherwise the two do not commute. If
+    ``r > q``, the sum of many correlated coordinates can have ``rho > 1``. Derived here.
 
     Examples
     --------
@@ -71,9 +70,9 @@ class Masking(Model):
     target: float
 
     def __init__(self, covariance: ArrayLike, context: float, target: float) -> None:
-        matrix = _of_something(covariance)
-        seen, asked = _probabilities(context, target)
-        self._keep(covariance=matrix, context=seen, target=asked)
+        matrix = _nonzero_covariance(covariance)
+        q, r = _probabilities(context, target)
+        self._keep(covariance=matrix, context=q, target=r)
 
     @classmethod
     def from_blocks(
@@ -90,13 +89,13 @@ class Masking(Model):
         Parameters
         ----------
         sizes : array of int, shape (blocks,)
-            Coordinates of each block, ``m``.
+            Number of coordinates of each block, ``m``.
         correlation : array, shape (blocks,)
             Between any two coordinates of a block, ``h``, from ``-1 / (m - 1)`` to 1.
         context, target : float
             As for the class.
         variance : array, shape (blocks,)
-            Of each of its coordinates, ``v``.
+            Variance of each of its coordinates, ``v``.
 
         Returns
         -------
@@ -105,12 +104,12 @@ class Masking(Model):
         Raises
         ------
         ValueError, TypeError
-            As for the class, and for blocks that do not exist.
+            As for the class, or if a correlation is not possible in its block.
 
         Notes
         -----
-        What a block's coordinates have in common, their sum, is one mode: ``lam = q r v h (m - 1)``
-        and ``variance = q v (1 + q h (m - 1))``. The other ``m - 1`` modes of the block have
+        The sum of a block's coordinates is one mode, with ``lam = q r v h (m - 1)`` and
+        ``variance = q v (1 + q h (m - 1))``. The other ``m - 1`` modes of the block have
         ``lam = -q r v h`` and ``variance = q v (1 - q h)``.
 
         Examples
@@ -146,22 +145,22 @@ class Masking(Model):
         target: float,
         *,
         rotation: str | ArrayLike = "equal",
-        rng: Any = None,
+        rng: Any = 0,
     ) -> Masking:
-        """Given eigenvalues of ``C``, in a basis at random or your own.
+        """A model with given eigenvalues of ``C``, in a random or a given basis.
 
         Parameters
         ----------
         eigenvalues : array, shape (d,)
-            At least two, not negative.
+            At least two, not negative, not all 0.
         context, target : float
             As for the class.
         rotation : {"equal", "random"} or array, shape (d, d)
-            ``"equal"``: at random among bases that give all coordinates the same variance, so
-            that the covariances commute. ``"random"``: any basis. A matrix: orthogonal, the
+            ``"equal"``: a random basis in which all coordinates have the same variance, so that the
+            covariances commute. ``"random"``: a random basis. A matrix: orthogonal, with the
             eigenvectors in its columns.
         rng : int, Generator or None
-            Seed or source of the random basis; None for a fresh one.
+            Seed or generator of the random basis; None for a fresh seed.
 
         Returns
         -------
@@ -170,7 +169,7 @@ class Masking(Model):
         Raises
         ------
         ValueError, TypeError
-            As for the class, and for eigenvalues that are none and a ``rotation`` that is none.
+            As for the class, or if an eigenvalue is negative, or ``rotation`` is not orthogonal.
 
         Notes
         -----
@@ -205,9 +204,9 @@ class Masking(Model):
         own = np.diag(np.diag(self.covariance))
         return q**2 * self.covariance + q * (1.0 - q) * own, q * r * (self.covariance - own)
 
-    def sample(self, n: int, rng: Any = None) -> tuple[Array, Array]:
-        """``n`` independent pairs, each with a mask of its own; see `Model.sample`."""
-        rows, random = count("n", n), _validate.generator("rng", rng)
+    def sample(self, n: int, rng: Any = 0) -> tuple[Array, Array]:
+        """``n`` independent pairs, each with its own mask; see `Model.sample`."""
+        rows, random = _validate.positive_integer("n", n), _validate.generator("rng", rng)
         whole = gaussian(rows, self.covariance, random)
         lot = random.random(size=whole.shape)
         x = np.where(lot < self.context, whole, 0.0)
@@ -215,7 +214,7 @@ class Masking(Model):
         return x, y
 
 
-def _of_something(value: ArrayLike) -> Array:
+def _nonzero_covariance(value: ArrayLike) -> Array:
     matrix = covariance_matrix("covariance", value)
     if not matrix.any():
         raise ValueError("covariance must have variance in some direction: got all zeros")
@@ -223,16 +222,16 @@ def _of_something(value: ArrayLike) -> Array:
 
 
 def _probabilities(context: float, target: float) -> tuple[float, float]:
-    seen, asked = (
+    q, r = (
         float(_validate.single(name, _validate.fraction(name, value)))
         for name, value in (("context", context), ("target", target))
     )
-    if seen + asked > 1.0:
+    if q + r > 1.0:
         raise ValueError(
             "context and target must have a sum of at most 1, no coordinate being both: "
-            f"got {seen:g} + {asked:g}"
+            f"got {q:g} + {r:g}"
         )
-    return seen, asked
+    return q, r
 
 
 def _eigenvalues(value: ArrayLike) -> Array:
@@ -245,7 +244,7 @@ def _eigenvalues(value: ArrayLike) -> Array:
 
 
 def _equal_diagonal(eigenvalues: Array, rng: np.random.Generator) -> Array:
-    """A random matrix of these eigenvalues, all diagonal entries of which are their mean."""
+    """A random matrix with these eigenvalues and a constant diagonal."""
     from scipy.stats import random_correlation
 
     mean = eigenvalues.mean()

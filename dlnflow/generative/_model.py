@@ -1,4 +1,4 @@
-"""What the models share: a spectrum, and the checks of what they are made of."""
+"""The base class of the generative models, and the validation of their parameters."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
-from dlnflow.data._covariance import SYMMETRIC, square
-from dlnflow.data._joint_basis import NEGATIVE
+from dlnflow._common._frozen import set_fields
+from dlnflow.data._covariance import refuse_negative, square, symmetric
 from dlnflow.data._spectrum import Spectrum
 
 Array = NDArray[np.float64]
 
-ORTHOGONAL = 1e-8  # what a basis may lose to rounding, and far from any other matrix
+ORTHOGONAL = 1e-8  # rounding errors of a basis are smaller
 
 
 class Model(ABC):
     """A centred distribution of pairs of context and target.
 
-    `Static`, `Temporal` and `Masking` are the models there are.
+    Its subclasses are `Static`, `Temporal` and `Masking`.
     """
 
     @abstractmethod
@@ -30,7 +30,7 @@ class Model(ABC):
         """``sigma_xx`` and ``sigma_yx``, exact, each of shape (d, d)."""
 
     @abstractmethod
-    def sample(self, n: int, rng: Any = None) -> tuple[Array, Array]:
+    def sample(self, n: int, rng: Any = 0) -> tuple[Array, Array]:
         """``n`` independent pairs.
 
         Parameters
@@ -38,7 +38,7 @@ class Model(ABC):
         n : int
             Number of pairs.
         rng : int, Generator or None
-            Seed or source of random numbers; None for a fresh one.
+            Seed or generator; None for a fresh seed.
 
         Returns
         -------
@@ -48,7 +48,7 @@ class Model(ABC):
         Raises
         ------
         ValueError, TypeError
-            For an ``n`` or ``rng`` that is none.
+            If ``n`` is not a positive integer or ``rng`` is neither a seed nor a generator.
         """
 
     def spectrum(self) -> Spectrum:
@@ -62,22 +62,12 @@ class Model(ABC):
         return ", ".join([f"{type(self).__name__}: d = {d}", *said])
 
     def _keep(self, **values: Any) -> None:
-        """Set fields of a frozen record, arrays as copies that cannot be written to."""
-        for name, value in values.items():
-            own = value
-            if isinstance(value, np.ndarray):
-                own = value.copy()
-                own.flags.writeable = False
-            object.__setattr__(self, name, own)
-
-
-def count(name: str, value: Any) -> int:
-    """One positive integer."""
-    return int(_validate.single(name, _validate.depth(name, value)))
+        """Set fields of the frozen record; arrays become read-only copies."""
+        set_fields(self, values, copy=True)
 
 
 def per_feature(**columns: Array) -> list[Array]:
-    """Checked numbers as columns of one length, a single number standing for all."""
+    """Validated arrays broadcast to one entry per feature."""
     shape = _validate.together(**columns)
     if len(shape) > 1 or 0 in shape:
         raise ValueError(
@@ -88,7 +78,7 @@ def per_feature(**columns: Array) -> list[Array]:
 
 
 def orthogonal(name: str, value: ArrayLike | None, d: int) -> Array:
-    """An orthogonal matrix; the identity where none is given."""
+    """An orthogonal matrix; the identity by default."""
     if value is None:
         return np.eye(d)
     matrix = square(name, value)
@@ -107,16 +97,8 @@ def covariance_matrix(name: str, value: ArrayLike, d: int | None = None) -> Arra
     matrix = square(name, value)
     if d is not None and len(matrix) != d:
         raise ValueError(f"{name} must have shape {(d, d)}: got {matrix.shape}")
-    apart = float(np.abs(matrix - matrix.T).max())
-    if apart > SYMMETRIC * np.abs(matrix).max():
-        raise ValueError(f"{name} must be symmetric: got entries that differ by {apart:.3g}")
-    matrix = 0.5 * (matrix + matrix.T)
-    eigenvalues = np.linalg.eigvalsh(matrix)
-    if eigenvalues[0] < -NEGATIVE * max(eigenvalues[-1], 0.0):
-        raise ValueError(
-            f"{name} must be positive semi-definite, as covariances are: "
-            f"got an eigenvalue {eigenvalues[0]:.3g}"
-        )
+    matrix = symmetric(name, matrix)
+    refuse_negative(name, np.linalg.eigvalsh(matrix))
     return matrix
 
 

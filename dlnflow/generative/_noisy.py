@@ -1,4 +1,4 @@
-"""For each model, a large noisy feature beside a small clean one: where JEPA and MAE part ways."""
+"""Cases in which JEPA and MAE learn a small clean and a large noisy feature in opposite order."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ NOISY, CLEAN = 0, 1  # the noisy feature has the largest covariance of all modes
 
 @dataclass(frozen=True, eq=False)
 class NoisyFeatures:
-    """A model with two features to learn, the larger of which is the noisier.
+    """A model with a small clean and a large noisy feature.
 
-    Every array has one entry for each feature, in the order of ``features``.
+    Arrays have one entry for each feature, in the order of ``features``.
 
     Attributes
     ----------
     model : Static, Temporal or Masking
         The distribution.
     clean, noisy : str
-        What the two features are, in words.
+        Descriptions of the two features.
     L, eps : int, float
-        Encoder depth and start at which their critical times are told.
+        Encoder depth and initialisation for the critical times.
     """
 
     model: Model
@@ -62,7 +62,7 @@ class NoisyFeatures:
         return _both(self.model.spectrum().rho)
 
     def critical_times(self, objective: str | Objective) -> Array:
-        """When each is learned, shape (2,), on the paper's clock.
+        """Critical times of the two features, shape (2,), on the paper's clock.
 
         Examples
         --------
@@ -77,7 +77,7 @@ class NoisyFeatures:
         return found
 
     def learning_order(self, objective: str | Objective) -> tuple[str, ...]:
-        """Their names, the first learned first.
+        """Names of the features in the order in which they are learned.
 
         Examples
         --------
@@ -90,34 +90,33 @@ class NoisyFeatures:
 
 
 def noisy_features(kind: str) -> NoisyFeatures:
-    """One case for each model in which a JEPA learns the clean feature first, and an MAE the noisy.
+    """A case in which a JEPA learns the clean feature first, and an MAE the noisy one.
 
     Parameters
     ----------
     kind : {"static", "temporal", "masking"}
-        Which model.
+        The model.
 
     Returns
     -------
     NoisyFeatures
-        Its noisy feature has the larger variance and the larger covariance, its clean feature the
-        larger ``rho``. At ``L = 5`` and ``eps = 0.01`` whichever comes second comes at least a
-        fifth later than the first.
+        The noisy feature has the larger variance and covariance, the clean one the larger ``rho``.
+        At ``L = 5`` and ``eps = 0.01`` the second critical time is at least 1.2 times the first.
 
     Raises
     ------
     ValueError
-        For another ``kind``.
+        If ``kind`` is none of these.
 
     Notes
     -----
-    *Static*: two views, in which the larger feature comes with more noise. *Temporal*: a
-    large feature of short memory, and a smaller one that lasts. *Masking*: sixteen coordinates that
-    vary strongly but hardly together, and sixteen that vary little but as one; thirty features of
-    ``rho < 0`` beside them are learned by nobody.
+    *Static*: two views, in which the larger feature has more noise. *Temporal*: a large feature of
+    short memory and a smaller one of long memory. *Masking*: sixteen coordinates of large variance
+    and weak correlation, and sixteen of small variance and strong correlation; the other thirty
+    modes have ``rho < 0`` and are not learned.
 
-    Depth and a start that is not tiny make the difference: at ``L = 3`` and ``eps = 0.001`` the
-    JEPA too learns the noisy feature first.
+    The opposite order needs depth and an initialisation that is not tiny: at ``L = 3`` and
+    ``eps = 0.001`` the JEPA also learns the noisy feature first.
 
     Examples
     --------
@@ -131,14 +130,14 @@ def noisy_features(kind: str) -> NoisyFeatures:
 
 def _static() -> NoisyFeatures:
     model = Static(signal=[1.3, 1.0], noise=[0.9, 0.05])
-    return NoisyFeatures(model, clean="smaller, hardly noisy", noisy="larger, under much noise")
+    return NoisyFeatures(model, clean="smaller, little noise", noisy="larger, much noise")
 
 
 def _temporal() -> NoisyFeatures:
     model = Temporal.from_features(
         memory=[0.65, 0.98], variance=[2.0, 1.05], noise=[0.1, 0.05], lag=1
     )
-    return NoisyFeatures(model, clean="smaller, long remembered", noisy="larger, soon forgotten")
+    return NoisyFeatures(model, clean="smaller, long memory", noisy="larger, short memory")
 
 
 def _masking() -> NoisyFeatures:
@@ -147,8 +146,8 @@ def _masking() -> NoisyFeatures:
     )
     return NoisyFeatures(
         model,
-        clean="small coordinates, much alike",
-        noisy="large coordinates, little alike",
+        clean="small coordinates, strongly correlated",
+        noisy="large coordinates, weakly correlated",
     )
 
 

@@ -1,4 +1,4 @@
-"""Features seen twice through independent noise."""
+"""Two views of the same features, each with independent noise."""
 
 from __future__ import annotations
 
@@ -9,37 +9,37 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dlnflow._common import _validate
-from dlnflow.generative._model import Array, Model, count, orthogonal, per_feature
+from dlnflow.generative._model import Array, Model, orthogonal, per_feature
 
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class Static(Model):
-    """Features that context and target share, each seen through noise of its own.
+    """Two noisy views of the same features.
 
-    ``x = z + n_x`` and ``y = z + n_y``, feature by feature, all independent and Gaussian: two noisy
-    views of one thing.
+    ``x = z + n_x`` and ``y = z + n_y``, feature by feature, all independent and Gaussian. This is
+    data of the kind that the paper calls static; the model is the library's own.
 
     Parameters
     ----------
     signal : array, shape (d,)
-        Variance of each feature; 0 for one that is all noise.
+        Variance of each feature; 0 for a feature of pure noise.
     noise : array, shape (d,)
         Variance of its noise in the context.
     target_noise : array, shape (d,), optional
-        Variance of its noise in the target, by default the same. It has no effect on modes.
+        Variance of its noise in the target, by default ``noise``. It does not affect the modes.
     basis : array, shape (d, d), optional
-        Orthogonal: its columns are the features' directions. By default the coordinates.
+        Orthogonal matrix whose columns are the features' directions; by default the identity.
 
     Raises
     ------
     ValueError, TypeError
-        For variances that are negative, of different lengths or all zero, and a ``basis`` that is
-        not orthogonal; the message names the argument.
+        If variances are negative, of different lengths or all zero, or ``basis`` is not
+        orthogonal.
 
     Notes
     -----
-    ``lam = signal``, ``variance = signal + noise``, and ``rho`` is the share of signal in the
-    context: noise of the two views is independent, so none of it is in ``lam``. Derived here.
+    ``lam = signal``, since the noise of the two views is independent, ``variance = signal + noise``
+    and ``rho = signal / (signal + noise)``. Derived here.
 
     Examples
     --------
@@ -81,9 +81,9 @@ class Static(Model):
         """``sigma_xx = B diag(signal + noise) B^T`` and ``sigma_yx = B diag(signal) B^T``."""
         return self._in_basis(self.signal + self.noise), self._in_basis(self.signal)
 
-    def sample(self, n: int, rng: Any = None) -> tuple[Array, Array]:
+    def sample(self, n: int, rng: Any = 0) -> tuple[Array, Array]:
         """``n`` independent pairs; see `Model.sample`."""
-        shape = (count("n", n), self.signal.size)
+        shape = (_validate.positive_integer("n", n), self.signal.size)
         random = _validate.generator("rng", rng)
         features = random.normal(size=shape) * np.sqrt(self.signal)
         x = features + random.normal(size=shape) * np.sqrt(self.noise)

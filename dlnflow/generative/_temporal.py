@@ -1,4 +1,4 @@
-"""A latent process seen through noise, now and some steps later."""
+"""A noisy time series: the present is the context, the future is the target."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from dlnflow.data._covariance import square
 from dlnflow.generative._model import (
     Array,
     Model,
-    count,
     covariance_matrix,
     gaussian,
     orthogonal,
@@ -23,10 +22,11 @@ from dlnflow.generative._model import (
 
 @dataclass(frozen=True, eq=False, repr=False, init=False)
 class Temporal(Model):
-    """A series that forgets: the context is its present, the target its future.
+    """A vector autoregression observed through noise, now and ``lag`` steps later.
 
-    A latent vector autoregression ``z' = A z + xi``, stationary and Gaussian, is seen through noise
-    that is new at every step: ``x = z + n`` and ``y`` the same ``lag`` steps later.
+    The latent process ``z' = A z + xi`` is stationary and Gaussian. The context is ``x = z + n``
+    with noise ``n`` that is independent at every step, and the target is the same ``lag`` steps
+    later. This is data of the kind that the paper calls dynamic; the model is the library's own.
 
     Parameters
     ----------
@@ -35,19 +35,19 @@ class Temporal(Model):
     innovation : array, shape (d, d)
         Covariance of ``xi``.
     noise : array, shape (d, d), optional
-        Covariance of the observation noise, by default none.
+        Covariance of the observation noise; by default 0.
     lag : int
         Steps from context to target.
 
     Raises
     ------
     ValueError, TypeError
-        For dynamics that are not stable, matrices of different shapes or that are no covariances,
-        and a ``lag`` that is no positive integer; the message names the argument.
+        If ``dynamics`` is not stable, shapes differ, ``innovation`` or ``noise`` is not a
+        covariance matrix, or ``lag`` is not a positive integer.
 
     See Also
     --------
-    Temporal.from_features : Independent features, each with its memory, variance and noise.
+    Temporal.from_features : Independent features of given memory, variance and noise.
 
     Notes
     -----
@@ -80,15 +80,20 @@ class Temporal(Model):
         radius = float(np.abs(np.linalg.eigvals(step)).max())
         if radius >= 1.0:
             raise ValueError(
-                "dynamics must have a spectral radius below 1, or the series never settles: "
+                "dynamics must have a spectral radius below 1, or the series is not stationary: "
                 f"got {radius:.6g}"
             )
         d = len(step)
         xi = covariance_matrix("innovation", innovation, d)
-        seen = np.zeros((d, d)) if noise is None else covariance_matrix("noise", noise, d)
-        if not (xi.any() or seen.any()):
+        observation = np.zeros((d, d)) if noise is None else covariance_matrix("noise", noise, d)
+        if not (xi.any() or observation.any()):
             raise ValueError("innovation and noise must have some variance: got all zeros")
-        self._keep(dynamics=step, innovation=xi, noise=seen, lag=count("lag", lag))
+        self._keep(
+            dynamics=step,
+            innovation=xi,
+            noise=observation,
+            lag=_validate.positive_integer("lag", lag),
+        )
 
     @classmethod
     def from_features(
@@ -100,12 +105,12 @@ class Temporal(Model):
         lag: int = 1,
         basis: ArrayLike | None = None,
     ) -> Temporal:
-        """Independent features, each of which forgets at its own pace.
+        """Independent features, each a first-order autoregression.
 
         Parameters
         ----------
         memory : array, shape (d,)
-            What a feature keeps from one step to the next, ``a``, in (-1, 1).
+            Correlation of a feature with itself one step later, ``a``, in (-1, 1).
         variance : array, shape (d,)
             Its stationary variance, ``g``.
         noise : array, shape (d,)
@@ -113,7 +118,7 @@ class Temporal(Model):
         lag : int
             Steps from context to target.
         basis : array, shape (d, d), optional
-            Orthogonal: its columns are the features' directions. By default the coordinates.
+            Orthogonal matrix whose columns are the features' directions; by default the identity.
 
         Returns
         -------
@@ -122,12 +127,12 @@ class Temporal(Model):
         Raises
         ------
         ValueError, TypeError
-            As for the class, and for a ``memory`` not in (-1, 1) or a negative variance.
+            As for the class, or if ``memory`` is not in (-1, 1) or a variance is negative.
 
         Notes
         -----
-        ``lam = g a**lag`` and ``rho = a**lag g / (g + noise)``: forgetting and noise lower
-        ``rho``, variance raises ``lam``. Negative memory at an odd lag: ``rho < 0``.
+        ``lam = g a**lag`` and ``rho = a**lag g / (g + noise)``. Negative memory at an odd lag
+        gives ``rho < 0``.
 
         Examples
         --------
@@ -139,14 +144,14 @@ class Temporal(Model):
         kept = _validate.real("memory", memory)
         if not (np.abs(kept) < 1.0).all():
             raise ValueError(f"memory must lie in (-1, 1): got {np.asarray(memory).tolist()}")
-        kept, size, seen = per_feature(
+        kept, size, observation = per_feature(
             memory=kept,
             variance=_validate.not_negative("variance", variance),
             noise=_validate.not_negative("noise", noise),
         )
         turn = orthogonal("basis", basis, kept.size)
         # 1 - a**2 in a form that keeps its digits for a near 1
-        diagonals = kept, (1.0 - kept) * (1.0 + kept) * size, seen
+        diagonals = kept, (1.0 - kept) * (1.0 + kept) * size, observation
         dynamics, innovation, observed = ((turn * diagonal) @ turn.T for diagonal in diagonals)
         return cls(dynamics, innovation, observed, lag=lag)
 
@@ -161,56 +166,56 @@ class Temporal(Model):
         """
         from scipy.linalg import solve_discrete_lyapunov
 
-        settled: Array = solve_discrete_lyapunov(self.dynamics, self.innovation)
-        return 0.5 * (settled + settled.T)
+        stationary: Array = solve_discrete_lyapunov(self.dynamics, self.innovation)
+        return 0.5 * (stationary + stationary.T)
 
     def covariances(self) -> tuple[Array, Array]:
         """``sigma_xx = G + noise`` and ``sigma_yx = A**lag G``, ``G`` the stationary covariance."""
-        settled = self.stationary()
-        return settled + self.noise, np.linalg.matrix_power(self.dynamics, self.lag) @ settled
+        stationary = self.stationary()
+        return stationary + self.noise, np.linalg.matrix_power(self.dynamics, self.lag) @ stationary
 
-    def sample(self, n: int, rng: Any = None) -> tuple[Array, Array]:
+    def sample(self, n: int, rng: Any = 0) -> tuple[Array, Array]:
         """``n`` independent pairs, each from a series of its own; see `Model.sample`."""
-        rows, random = count("n", n), _validate.generator("rng", rng)
-        settled = self.stationary()
+        rows, random = _validate.positive_integer("n", n), _validate.generator("rng", rng)
+        stationary = self.stationary()
         ahead = np.linalg.matrix_power(self.dynamics, self.lag)
-        now = gaussian(rows, settled, random)
-        later = now @ ahead.T + gaussian(rows, settled - ahead @ settled @ ahead.T, random)
+        now = gaussian(rows, stationary, random)
+        later = now @ ahead.T + gaussian(rows, stationary - ahead @ stationary @ ahead.T, random)
         x = now + gaussian(rows, self.noise, random)
         y = later + gaussian(rows, self.noise, random)
         return x, y
 
-    def series(self, n: int, rng: Any = None) -> Array:
-        """One stationary series: neighbouring rows are one step apart.
+    def series(self, n: int, rng: Any = 0) -> Array:
+        """One stationary series, one row per step.
 
         Parameters
         ----------
         n : int
             Number of steps.
         rng : int, Generator or None
-            Seed or source of random numbers; None for a fresh one.
+            Seed or generator; None for a fresh seed.
 
         Returns
         -------
         array, shape (n, d)
-            What is observed, noise included. Contexts are ``series[:-lag]``, targets
-            ``series[lag:]``; such pairs depend on each other.
+            The observations, with noise. Contexts are ``series[:-lag]`` and targets
+            ``series[lag:]``; these pairs depend on each other.
 
         Raises
         ------
         ValueError, TypeError
-            For an ``n`` or ``rng`` that is none.
+            If ``n`` is not a positive integer or ``rng`` is neither a seed nor a generator.
 
         Examples
         --------
         >>> import dlnflow
         >>> from dlnflow import generative
         >>> model = generative.Temporal.from_features([0.9, 0.5], [1.0, 4.0])
-        >>> seen = model.series(100_000, rng=0)
-        >>> dlnflow.Spectrum.from_samples(seen[:-1], seen[1:]).rho.round(2).tolist()
+        >>> z = model.series(100_000, rng=0)
+        >>> dlnflow.Spectrum.from_samples(z[:-1], z[1:]).rho.round(2).tolist()
         [0.5, 0.9]
         """
-        steps, random = count("n", n), _validate.generator("rng", rng)
+        steps, random = _validate.positive_integer("n", n), _validate.generator("rng", rng)
         latent = gaussian(steps, self.innovation, random)
         latent[0] = gaussian(1, self.stationary(), random)[0]
         for step in range(1, steps):

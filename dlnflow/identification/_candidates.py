@@ -1,8 +1,8 @@
-"""What a network may have been: an objective, an encoder depth, a decoder depth.
+"""Candidate networks: an objective, an encoder depth and a decoder depth.
 
 On the paper's clock a mode obeys ``dw/dt = lam w**a (1 - w**b / rho)`` with ``b = k / L`` and
-``a = 1 + (N - 2 + m) / L``. Candidates with the same ``(a, b)`` obey the same equation, and no
-trajectory tells them apart: they are fitted once, as one **law**.
+``a = 1 + (N - 2 + m) / L``. Candidates with equal ``(a, b)`` obey the same equation. No trajectory
+can distinguish them, so they are fitted once.
 """
 
 from __future__ import annotations
@@ -17,16 +17,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dlnflow._common import _validate
-from dlnflow.theory._clock import Clock, network_time
 from dlnflow.theory._objective import JEPA, MAE, Objective, as_objective
 
-DEEPEST = 6  # depths tried unless told otherwise
-ALL = "all"
+DEEPEST = 6  # largest encoder depth tried by default
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One network that the trajectories may come from."""
+    """A network that may have produced the trajectories."""
 
     objective: Objective
     L: int
@@ -38,9 +36,9 @@ class Candidate:
         return int(self.objective.gap(self.L, self.decoder_depth))
 
     @cached_property
-    def inertia(self) -> int:
+    def growth_exponent(self) -> int:
         """``N - 2 + m``."""
-        return int(self.objective.inertia(self.L, self.decoder_depth))
+        return int(self.objective.growth_exponent(self.L, self.decoder_depth))
 
     @cached_property
     def order(self) -> float:
@@ -49,65 +47,58 @@ class Candidate:
 
     @cached_property
     def exponents(self) -> tuple[Fraction, Fraction]:
-        """``a - 1`` and ``b``: what the shape of a trajectory depends on."""
-        return Fraction(self.inertia, self.L), Fraction(self.gap, self.L)
+        """``a - 1`` and ``b``, which determine the shape of a trajectory."""
+        return Fraction(self.growth_exponent, self.L), Fraction(self.gap, self.L)
 
     def __str__(self) -> str:
         decoder = "" if self.decoder_depth == 1 else f", P = {self.decoder_depth}"
-        named = (
-            self.objective.name.upper() if self.objective in (JEPA, MAE) else self.objective.name
-        )
-        return f"{named}, L = {self.L}{decoder}"
+        name = self.objective.name
+        return f"{name.upper() if self.objective in (JEPA, MAE) else name}, L = {self.L}{decoder}"
 
 
 @dataclass(frozen=True)
-class Law:
-    """A mode equation, and the candidates that share it; the first of them speaks for all."""
+class EquivalentCandidates:
+    """Candidates with the same mode equation."""
 
     candidates: tuple[Candidate, ...]
 
     @property
     def first(self) -> Candidate:
-        """The simplest: the paper's own objectives before others, then the shallower."""
+        """The candidate that represents the others.
+
+        It is the first in the order JEPA, MAE, other objectives, and then by depth.
+        """
         return self.candidates[0]
 
-    def unit(self, clock: Clock) -> float:
-        """Network time of the first candidate in one unit of the clock."""
-        return float(network_time(clock, self.first.L))
 
+def distinct_equations(
+    objective: Any, depths: ArrayLike | None, decoder_depth: ArrayLike
+) -> tuple[EquivalentCandidates, ...]:
+    """All candidates, grouped by mode equation.
 
-def laws(
-    objective: Any, depths: ArrayLike | None, decoder_depth: ArrayLike, clock: Clock
-) -> tuple[Law, ...]:
-    """The door: every candidate asked for, gathered by the equation it obeys.
-
-    On a clock that is not the paper's, candidates of different depth differ by a factor in
-    ``lam``; they are one law all the same, unless ``lam`` is known.
+    Off the paper's clock, candidates of different depth in one group differ by a factor in ``lam``.
     """
-    Ls = _depths("L", np.arange(1, DEEPEST + 1) if depths is None else depths)
-    Ps = _depths("decoder_depth", decoder_depth)
-    found: dict[tuple[Fraction, Fraction], list[Candidate]] = {}
-    for one in _objectives(objective, max(Ls)):
-        for P in Ps:
-            for L in Ls:
-                if one.target_layer is None or one.target_layer < L or one.target_layer == 0:
+    encoder_depths = _depths("L", np.arange(1, DEEPEST + 1) if depths is None else depths)
+    decoder_depths = _depths("decoder_depth", decoder_depth)
+    groups: dict[tuple[Fraction, Fraction], list[Candidate]] = {}
+    for one in _objectives(objective, max(encoder_depths)):
+        for P in decoder_depths:
+            for L in encoder_depths:
+                if not one.target_layer or one.target_layer < L:
                     candidate = Candidate(one, L, P)
-                    found.setdefault(candidate.exponents, []).append(candidate)
-    if not found:
+                    groups.setdefault(candidate.exponents, []).append(candidate)
+    if not groups:
         raise ValueError(
-            f"objective must have its target within the encoder: got {objective!r} for L = {Ls}"
+            "objective must have its target within the encoder: "
+            f"got {objective!r} for L = {encoder_depths}"
         )
-    network_time(clock, 1)
-    return tuple(Law(tuple(group)) for group in found.values())
+    return tuple(EquivalentCandidates(tuple(group)) for group in groups.values())
 
 
 def _objectives(objective: Any, deepest: int) -> tuple[Objective, ...]:
-    """One or several objectives, or all that networks so deep can have."""
-    if isinstance(objective, str) and objective == ALL:
-        return tuple(
-            as_objective(name)
-            for name in ("jepa", "mae", *(f"layer-{m}" for m in range(1, deepest)))
-        )
+    """The objectives given, or with ``"all"`` every target layer up to the deepest encoder."""
+    if isinstance(objective, str) and objective == "all":
+        objective = ("jepa", "mae", *(f"layer-{m}" for m in range(1, deepest)))
     if isinstance(objective, str | Objective):
         return (as_objective(objective),)
     if not isinstance(objective, Iterable):

@@ -1,4 +1,4 @@
-"""Modes of a training run, from the encoder alone: the basis that its matrices share over time."""
+"""The modes of a training run, from the encoder's matrices over time."""
 
 from __future__ import annotations
 
@@ -9,29 +9,28 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
 from dlnflow.data._jacobi import jointly_diagonal
-from dlnflow.identification._door import negative_beyond_noise, within_range
+from dlnflow.identification._validation import negative_beyond_noise, within_range
 
 Array = NDArray[np.float64]
 
-MATRICES = 24  # times, of all, that the basis is made of: more of them tell little that is new
-NEVER = 1e-9  # of the largest amplitude: directions that no weight ever answers to
+MATRICES = 24  # times used for the basis: more of them change it little
+NEVER = 1e-9  # share of the largest amplitude below which a direction has no response
 STILL = 1e-11  # relative change of an amplitude that is rounding
 
 
-class Modes(NamedTuple):
-    """Directions of the data, and how strongly the encoder answers to each over time.
+class EncoderModes(NamedTuple):
+    """Directions of the data, and the encoder's amplitude along each over time.
 
     Attributes
     ----------
     basis : array, shape (d, modes)
     w : array, shape (modes, times)
-        Along each mode's own direction among the outputs, which noise takes below 0 as often as
-        above: a norm of what is only noise would have a floor instead.
+        Component along each mode's output direction. Unlike a norm, it has mean 0 for pure noise.
     dropped : int
-        Directions that the encoder never answers to, or whose amplitude never changes.
+        Number of directions without response, or whose amplitude never changes.
     off_diagonal : float
-        Share of the encoder's Gram matrices' squared size off the diagonal in the basis, the
-        largest over time: 0 where modes never mix.
+        Off-diagonal share of the squared norm of the encoder's Gram matrix in this basis, the
+        largest over time; 0 if modes never mix.
     """
 
     basis: Array
@@ -51,19 +50,19 @@ def given_encoder(encoder: ArrayLike, t: Array) -> Array:
 
 
 def _of_some_size(name: str, matrices: Array, t: Array) -> Array:
-    """Matrices none of which is 0, the largest entries within what `identify` works with."""
+    """Refuse matrices that are 0, or too large or small for `identify`."""
     within_range(name, np.abs(matrices).max())
     nothing = np.flatnonzero(~matrices.any(axis=(1, 2)))
     if nothing.size:
         raise ValueError(
-            f"{name} must not be 0, where no training sets out from: got all zeros at "
+            f"{name} must not be 0, from where no training starts: got all zeros at "
             f"t = {t[nothing[0]]:g}"
         )
     return matrices
 
 
 def encoder_from_outputs(outputs: ArrayLike, probes: ArrayLike, t: Array) -> Array:
-    """The encoder's matrices from what it makes of known inputs, by least squares.
+    """The encoder's matrices from its outputs for known inputs, by least squares.
 
     Parameters
     ----------
@@ -92,33 +91,38 @@ def encoder_from_outputs(outputs: ArrayLike, probes: ArrayLike, t: Array) -> Arr
     return np.asarray((np.linalg.pinv(inputs) @ made).swapaxes(1, 2))
 
 
-def modes_of(t: Array, encoder: Array) -> Modes:
+def modes_of(t: Array, encoder: Array) -> EncoderModes:
     """The modes of an encoder over time.
 
-    The logarithms of its Gram matrices, in which an amplitude of a millionth counts as much as the
-    largest, are diagonal in one basis where modes never mix; otherwise as nearly as possible.
+    The basis diagonalises the logarithms of its Gram matrices jointly: exactly if modes never mix,
+    else as nearly as possible. With logarithms, small amplitudes count as much as large ones.
     """
     chosen = np.unique(np.linspace(0, len(encoder) - 1, MATRICES).astype(int))
     logarithms = np.array([_log_gram(encoder[i]) for i in chosen])
     turn = np.cos(np.arange(len(chosen)) ** 2.0)
     start = np.linalg.eigh(np.tensordot(turn, logarithms, axes=1))[1]
     basis = jointly_diagonal(logarithms, start)
-    answers = encoder @ basis
-    w = _amplitudes(t, answers)
+    responses = encoder @ basis
+    w = _amplitudes(t, responses)
     highest = w.max(axis=1)
     moves = (highest > NEVER * highest.max()) & (np.ptp(w, axis=1) > STILL * highest)
-    gram = answers.swapaxes(1, 2) @ answers
+    gram = responses.swapaxes(1, 2) @ responses
     total = np.sum(gram**2, axis=(1, 2))
     own = np.sum(np.einsum("tii->ti", gram) ** 2, axis=1)
     share = 1.0 - np.divide(own, total, out=np.ones_like(own), where=total > 0.0)
     largest = np.abs(basis).argmax(axis=0)
     basis = basis * np.sign(basis[largest, np.arange(basis.shape[1])])
-    return Modes(basis[:, moves], w[moves], int(np.sum(~moves)), max(0.0, float(share.max())))
+    return EncoderModes(
+        basis[:, moves], w[moves], int(np.sum(~moves)), max(0.0, float(share.max()))
+    )
 
 
-def _amplitudes(t: Array, answers: Array) -> Array:
-    """Shape (modes, times), of answers (times, width, modes); norms where a direction turns."""
-    by_mode = answers.transpose(2, 0, 1)
+def _amplitudes(t: Array, responses: Array) -> Array:
+    """Amplitudes, shape (modes, times), of responses (times, width, modes).
+
+    Norms for a mode whose output direction turns.
+    """
+    by_mode = responses.transpose(2, 0, 1)
     outputs = np.linalg.svd(by_mode, full_matrices=False)[2][:, 0, :, None]
     along = (by_mode @ outputs)[:, :, 0]
     along = along * np.sign(along.sum(axis=1, keepdims=True))
@@ -127,7 +131,7 @@ def _amplitudes(t: Array, answers: Array) -> Array:
 
 
 def _log_gram(matrix: Array) -> Array:
-    """``log |W b|`` of the right singular vectors ``b``, as a matrix."""
+    """The matrix with eigenvalues ``log |W b|`` for the right singular vectors ``b``."""
     _, sizes, vectors = np.linalg.svd(matrix)
     d = matrix.shape[1]
     floor = NEVER**2 * max(float(sizes[0]), np.finfo(np.float64).tiny)

@@ -1,27 +1,57 @@
-"""Fitting laws to measured trajectories: every mode by itself, or all with something shared."""
+"""Fits every mode equation to measured trajectories, each mode independently."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dlnflow.identification._least_squares import Indices, Solution, inverse, least_squares
+from dlnflow.identification._least_squares import (
+    Indices,
+    LeastSquaresSolution,
+    inverse,
+    least_squares,
+)
 from dlnflow.identification._trajectory import SIGNS, Trajectory
 from dlnflow.theory.curve._master_curve import Branch
 
 Array = NDArray[np.float64]
 
-ROUNDING = 1e-14  # what a noiseless trajectory is off its closed form, relative
-HUGE = 1e100
-PREFERENCE = 2.0  # in log-likelihood: so much better must a less likely story be to be believed
+ROUNDING = 1e-14  # relative error of a noiseless trajectory
+HUGE = 1e100  # residual of parameters that no curve has; its square is still finite
+PREFERENCE = 2.0  # log-likelihood margin by which a less likely explanation must win
 
 
 @dataclass(frozen=True)
-class Data:
-    """Validated measurements, one row for each mode and kind of noise that it may have.
+class RowRecord:
+    """A record whose fields hold one entry for each row, except the fields in ``common``."""
+
+    common: ClassVar[tuple[str, ...]] = ()
+
+    def rows(self, chosen: Indices) -> Self:
+        """The record of some of the rows."""
+        changed = {
+            one.name: _entries(getattr(self, one.name), chosen)
+            for one in fields(self)
+            if one.name not in self.common
+        }
+        return replace(self, **changed)
+
+
+def _entries(value: Any, chosen: Indices) -> Any:
+    if isinstance(value, RowRecord):
+        return value.rows(chosen)
+    if isinstance(value, tuple):
+        return tuple(value[i] for i in chosen)
+    return None if value is None else value[chosen]
+
+
+@dataclass(frozen=True)
+class Measurements(RowRecord):
+    """Validated measurements, one row for each mode and kind of noise.
 
     Attributes
     ----------
@@ -30,11 +60,12 @@ class Data:
     known : array, shape (rows, 3)
         ``log |lam|``, ``log |rho|``, ``log eps`` where known, else NaN.
     branches : tuple of tuple of Branch, one for each row
-        On which its curve may run.
+        Branches that its curve may be on.
     relative : bool array, shape (rows,)
-        Whether the noise is a share of the amplitude, or the same at all times.
+        Whether the noise is proportional to the amplitude. Otherwise it is equal at all times.
     """
 
+    common: ClassVar[tuple[str, ...]] = ("t",)
     t: Array
     w: Array
     known: Array
@@ -43,73 +74,64 @@ class Data:
 
     @property
     def size(self) -> Array:
-        """What residuals are measured in: the amplitude itself, or its largest."""
+        """Unit of the residuals: 1 for relative noise, else the largest amplitude."""
         return np.where(self.relative, 1.0, self.w.max(axis=1))
+
+    def rows_on(self, branch: Branch) -> Indices:
+        """Rows whose curve may be on a branch."""
+        return np.array([i for i, allowed in enumerate(self.branches) if branch in allowed], int)
 
     @property
     def floor(self) -> Array:
-        """The sum of squared residuals that rounding leaves."""
+        """Sum of squared residuals that rounding leaves."""
         return np.full(len(self.w), self.t.size * ROUNDING**2)
 
     def residuals(self, heights: Array, rows: Indices) -> Array:
-        """Of trajectories ``log w`` for the rows named, in units of `size`."""
+        """Residuals of trajectories ``log w`` for these rows, in units of `size`."""
         relative = self.relative[rows]
         away = (np.exp(heights) - self.w[rows]) / self.size[rows, None]
         if relative.any():
             away[relative] = heights[relative] - np.log(self.w[rows[relative]])
         return away
 
-    def rows(self, chosen: Indices) -> Data:
-        """Some of the rows."""
-        return replace(
-            self,
-            w=self.w[chosen],
-            known=self.known[chosen],
-            branches=tuple(self.branches[i] for i in chosen),
-            relative=self.relative[chosen],
-        )
-
 
 @dataclass(frozen=True)
-class Shared:
-    """What rows that were fitted together tell each other.
+class SharedInformation(RowRecord):
+    """What a joint fit determines about each row through the other rows.
 
     Attributes
     ----------
     scale : tuple of float or None
-        Log of the clock's unknown unit and its variance, where it was fitted.
-    middle, precision : array, shape (rows, 3)
-        What all other rows say of a row's parameters, on the scale of residuals of unit variance;
-        precision 0 where they say nothing.
+        Logarithm of the clock's unit and its variance, if it was fitted.
+    mean, precision : array, shape (rows, 3)
+        Normal approximation of what all other rows determine of a row's parameters, for residuals
+        of unit variance. Precision 0 where they determine nothing.
     """
 
+    common: ClassVar[tuple[str, ...]] = ("scale",)
     scale: tuple[float, float] | None
-    middle: Array
+    mean: Array
     precision: Array
-
-    def rows(self, chosen: Indices) -> Shared:
-        """Some of the rows."""
-        return Shared(self.scale, self.middle[chosen], self.precision[chosen])
 
 
 @dataclass(frozen=True)
-class Fit:
-    """A law's best trajectories.
+class Fit(RowRecord):
+    """The best trajectories of one mode equation.
 
     Attributes
     ----------
     parameters : array, shape (rows, 3)
         ``log |lam|``, ``log |rho|``, ``log eps``.
     branch : tuple of Branch
-        On which each row's curve runs.
+        Branch of each row's curve.
     cost : array, shape (rows,)
-        Sum of squared residuals, in units of `Data.size`.
+        Sum of squared residuals, in units of `Measurements.size`.
     covariance : array, shape (rows, 3, 3)
         Of the parameters, for residuals of unit variance.
     free : array, shape (rows,)
-        Number of parameters fitted; a share of those that rows have in common.
-    shared : Shared or None
-        What the rows have in common, where they have.
+        Number of parameters fitted. Shared parameters count in equal parts for all rows.
+    shared : SharedInformation or None
+        Of a joint fit.
     """
 
     parameters: Array
@@ -117,113 +139,112 @@ class Fit:
     cost: Array
     covariance: Array
     free: Array
-    shared: Shared | None = None
+    shared: SharedInformation | None = None
 
     @property
     def sign(self) -> Array:
-        """Of ``lam`` and ``rho``."""
+        """Sign of ``lam`` and ``rho``."""
         return np.array([SIGNS[one] for one in self.branch])
 
-    def rows(self, chosen: Indices) -> Fit:
-        """Some of the rows."""
-        return Fit(
-            self.parameters[chosen],
-            tuple(self.branch[i] for i in chosen),
-            self.cost[chosen],
-            self.covariance[chosen],
-            self.free[chosen],
-            None if self.shared is None else self.shared.rows(chosen),
-        )
-
+    @np.errstate(all="ignore")
     def heights(self, trajectory: Trajectory, t: Array) -> Array:
-        """``log w`` at any times, shape (rows, times)."""
-        with np.errstate(all="ignore"):
-            return np.concatenate(
-                [
-                    trajectory.heights(t, self.parameters[i : i + 1], branch)
-                    for i, branch in enumerate(self.branch)
-                ]
-            )
+        """``log w`` at the times ``t``, shape (rows, times)."""
+        rows = [
+            trajectory.heights(t, self.parameters[i : i + 1], branch)
+            for i, branch in enumerate(self.branch)
+        ]
+        return np.concatenate(rows)
 
 
-@dataclass(frozen=True)
-class Group:
-    """The rows that one law is tried on along one branch, and where they start."""
+class BranchSearch(NamedTuple):
+    """Rows for which one mode equation is fitted on one branch, and their initial parameters."""
 
-    law: int
+    equation: int
     branch: Branch
     rows: Indices
     start: Array
 
 
-def fit_each(trajectories: Sequence[Trajectory], data: Data) -> list[Fit]:
-    """Every row by itself, under every law: one search for all of them side by side."""
-    groups = [group for group in _groups(trajectories, data) if group.rows.size]
-    rows = np.concatenate([g.rows for g in groups])
+def fit_each(trajectories: Sequence[Trajectory], data: Measurements) -> list[Fit]:
+    """Fit every row independently, with every mode equation, in one vectorised search."""
+    searches = [one for one in _searches(trajectories, data) if one.rows.size]
+    equation, branch, rows, start = stacked(searches)
     free = np.isnan(data.known)
-    start = np.concatenate([g.start for g in groups])
-    model = side_by_side(trajectories, data, groups)
+    model = vectorised_model(trajectories, data, searches)
     found = least_squares(model, start, free[rows], data.floor[rows])
-    law = np.concatenate([np.full(g.rows.size, g.law) for g in groups])
-    branch = np.concatenate([np.full(g.rows.size, int(g.branch)) for g in groups])
-    plainly = np.exp(-2.0 * PREFERENCE / data.t.size)
+    margin = np.exp(-2.0 * PREFERENCE / data.t.size)
     return [
-        _best(found, np.flatnonzero(law == i), rows, branch, free, plainly)
+        _best(found, np.flatnonzero(equation == i), rows, branch, free, margin)
         for i in range(len(trajectories))
     ]
 
 
-def side_by_side(
-    trajectories: Sequence[Trajectory], data: Data, groups: Sequence[Group]
+def stacked(
+    searches: Sequence[BranchSearch],
+) -> tuple[Indices, NDArray[np.int64], Indices, Array]:
+    """Equation, branch, row and initial parameters of every problem in the searches."""
+    sizes = [one.rows.size for one in searches]
+    return (
+        np.repeat([one.equation for one in searches], sizes),
+        np.repeat([int(one.branch) for one in searches], sizes),
+        np.concatenate([one.rows for one in searches]),
+        np.concatenate([one.start for one in searches]),
+    )
+
+
+def vectorised_model(
+    trajectories: Sequence[Trajectory], data: Measurements, searches: Sequence[BranchSearch]
 ) -> Callable[[Array, Indices], tuple[Array, Array]]:
-    """Residuals and Jacobian of the groups' problems, one after another."""
-    which = np.concatenate([np.full(g.rows.size, i) for i, g in enumerate(groups)])
-    rows = np.concatenate([g.rows for g in groups])
+    """Residuals and Jacobian of all problems in the searches, one after another."""
+    which = np.repeat(np.arange(len(searches)), [one.rows.size for one in searches])
+    rows = np.concatenate([one.rows for one in searches])
 
     def model(parameters: Array, problems: Indices) -> tuple[Array, Array]:
         residuals = np.empty((problems.size, data.t.size))
         slopes = np.empty((problems.size, data.t.size, 3))
         for i in np.unique(which[problems]):
             here = which[problems] == i
-            group, mine = groups[i], rows[problems[here]]
-            residuals[here], slopes[here] = linearised(
-                trajectories[group.law], data, parameters[here], mine, group.branch
+            search, mine = searches[i], rows[problems[here]]
+            residuals[here], slopes[here] = _linearised(
+                trajectories[search.equation], data, parameters[here], mine, search.branch
             )
         return residuals, slopes
 
     return model
 
 
-def _groups(trajectories: Sequence[Trajectory], data: Data) -> Iterator[Group]:
+def _searches(trajectories: Sequence[Trajectory], data: Measurements) -> Iterator[BranchSearch]:
     for branch in SIGNS:
-        rows = np.array([i for i, allowed in enumerate(data.branches) if branch in allowed], int)
+        rows = data.rows_on(branch)
         if not rows.size:
             continue
-        for law, trajectory in enumerate(trajectories):
-            start = _start(trajectory, data, rows, branch)
+        for equation, trajectory in enumerate(trajectories):
+            known, relative = data.known[rows], data.relative[rows]
+            guesses = trajectory.starts(data.t, data.w[rows], branch, known, relative)
+            start, _ = best_guess(trajectory, data, rows, branch, guesses)
             there = np.isfinite(start).all(axis=1)
-            yield Group(law, branch, rows[there], start[there])
+            yield BranchSearch(equation, branch, rows[there], start[there])
 
 
 def _best(
-    found: Solution,
+    found: LeastSquaresSolution,
     mine: Indices,
     rows: Indices,
     branch: NDArray[np.int64],
     free: NDArray[np.bool_],
-    plainly: float,
+    margin: float,
 ) -> Fit:
-    """A law's fit: for every row the branch that suits it best; infinite cost where none does.
+    """The fit of one mode equation, on the best branch of each row; infinite cost without one.
 
-    Problems come growth first, and another branch must be plainly better: modes are learned unless
-    the data say that they fall.
+    Growth comes first, and another branch must win by a margin: a mode counts as growing unless the
+    data contradict it.
     """
     count = len(free)
     best = np.full(count, -1)
     cost = np.full(count, np.inf)
     for problem in mine:
         row = rows[problem]
-        if found.cost[problem] < plainly * cost[row]:
+        if found.cost[problem] < margin * cost[row]:
             best[row], cost[row] = problem, found.cost[problem]
     there = best >= 0
     return Fit(
@@ -235,21 +256,22 @@ def _best(
     )
 
 
-def _start(trajectory: Trajectory, data: Data, rows: Indices, branch: Branch) -> Array:
-    """The best of several guesses for each row."""
-    guesses = trajectory.starts(data.t, data.w[rows], branch, data.known[rows], data.relative[rows])
-    with np.errstate(all="ignore"):
-        heights = trajectory.heights(data.t, guesses.reshape(-1, 3), branch)
-        again = np.tile(rows, len(guesses))
-        cost = np.sum(data.residuals(heights, again) ** 2, axis=1).reshape(guesses.shape[:2])
-    cost = np.where(np.isfinite(cost), cost, np.inf)
-    return guesses[cost.argmin(axis=0), np.arange(rows.size)]
-
-
-def linearised(
-    trajectory: Trajectory, data: Data, parameters: Array, rows: Indices, branch: Branch
+@np.errstate(all="ignore")
+def best_guess(
+    trajectory: Trajectory, data: Measurements, rows: Indices, branch: Branch, guesses: Array
 ) -> tuple[Array, Array]:
-    """Residuals and their Jacobian; huge and 0 where the parameters leave the branch."""
+    """The guess with the least cost for each row, of shape (guesses, rows, 3), and that cost."""
+    heights = trajectory.heights(data.t, guesses.reshape(-1, 3), branch)
+    again = np.tile(rows, len(guesses))
+    cost = np.sum(data.residuals(heights, again) ** 2, axis=1).reshape(guesses.shape[:2])
+    cost = np.where(np.isfinite(cost), cost, np.inf)
+    return guesses[cost.argmin(axis=0), np.arange(rows.size)], cost.min(axis=0)
+
+
+def _linearised(
+    trajectory: Trajectory, data: Measurements, parameters: Array, rows: Indices, branch: Branch
+) -> tuple[Array, Array]:
+    """Residuals and their Jacobian; `HUGE` and 0 where the parameters leave the branch."""
     heights, slopes = trajectory.with_slopes(data.t, parameters, branch)
     size = data.size[rows, None]
     slopes *= np.where(data.relative[rows, None], 1.0, np.exp(heights) / size)[..., None]

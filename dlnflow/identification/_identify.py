@@ -1,4 +1,4 @@
-"""From measured trajectories to the network that made them."""
+"""Identifies the network behind measured trajectories."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlnflow.identification._door import flag
-from dlnflow.identification._problem import Problem
+from dlnflow.identification._explain import counted
+from dlnflow.identification._ranking import fit_all, ranked
 from dlnflow.identification._result import Identification
-from dlnflow.identification._words import counted
+from dlnflow.identification._validation import flag, validated
 from dlnflow.theory._clock import Clock
 
 
@@ -33,38 +33,38 @@ def identify(
 ) -> Identification:
     """The network that best explains measured mode trajectories, with its ``lam`` and ``rho``.
 
-    Every candidate, an objective with an encoder and a decoder depth, is fitted to all modes by
-    maximum likelihood; the candidates are ranked, and `Identification.explain` says in words what
-    these data cannot tell apart and which measurement would.
+    Every candidate (an objective with an encoder and a decoder depth) is fitted to all modes by
+    maximum likelihood, and the candidates are ranked. `Identification.explain` says in words which
+    candidates the data do not distinguish, and which measurement would.
 
     Parameters
     ----------
     t : array, shape (times,)
-        Rising, from 0 on, since initialisation: ``eps`` is the amplitude at time 0.
+        Increasing times since initialisation, at which the amplitude is ``eps``.
     w : array, shape (times,) or (modes, times)
         Measured amplitudes of the encoder's modes, all from one network.
     eps : float or array, shape (modes,), optional
-        Amplitude at time 0 where it is known, NaN where not. By default it is fitted.
+        Amplitude at time 0, NaN where unknown. By default it is fitted.
     clock : {"paper", "network", "unknown"} or Training
-        What ``t`` counts. On an unknown clock ``lam`` comes in its units, unless some ``lam`` are
-        given: then its unit is fitted too (``time_scale``).
+        The unit of ``t``. On an unknown clock ``lam`` is in units of that clock, unless some
+        ``lam`` are given: then the unit is fitted too (``time_scale``).
     lam, rho : float or array, shape (modes,), optional
-        What is known of the modes beforehand, NaN where nothing is; not 0: a mode of pure noise
-        falls as the power law that suppressed modes end in.
+        Known values, NaN where unknown. They cannot be 0: leave out ``rho`` for a mode of pure
+        noise, which is found as a suppressed mode with ``rho`` close to 0.
     objective : str, Objective or several
-        Candidates: by default the paper's two; ``"all"`` adds every target between.
+        Objectives to try: JEPA and MAE by default; ``"all"`` adds every target layer between.
     L : int or several, optional
         Encoder depths to try: 1 to 6 by default.
     decoder_depth : int or several
         Decoder depths to try.
     noise : {"absolute", "relative"}, optional
-        Whether the noise is the same at all times or a share of the amplitude. By default what
-        explains each mode better.
+        Whether the noise is equal at all times or proportional to the amplitude. By default the
+        kind that explains each mode better.
     sigma : float or array, shape (modes,), optional
-        Standard deviation of the noise, if known: of ``w``, or of ``log w`` if relative. By default
-        it is estimated, for each mode.
+        Standard deviation of the noise: of ``w``, or of ``log w`` if relative. By default it is
+        estimated for each mode.
     one_eps : bool
-        Whether all modes start from one amplitude, as with a balanced start.
+        Whether all modes have the same ``eps``, as after a balanced initialisation.
 
     Returns
     -------
@@ -75,21 +75,20 @@ def identify(
     Raises
     ------
     ValueError, TypeError
-        For times that do not rise, amplitudes that are not finite, negative beyond their scatter or
-        all constant, too few times, candidates that no network is, and units in which anything is
-        below 1e-50 or above 1e50.
+        If times do not increase or are too few; if amplitudes are not finite, negative beyond their
+        noise or all constant; if no network is such a candidate; if a time or an amplitude is below
+        1e-50 or above 1e50.
 
     Warns
     -----
     UserWarning
-        For modes that never move, beside others that do: they are set aside. For a ``sigma`` that
-        the residuals exceed by far.
+        If some modes never move: they are left out. If the residuals contradict ``sigma``.
 
     Notes
     -----
-    Least squares with the exact derivatives of the closed form (`dlnflow.sensitivities`); ranked by
-    Akaike's criterion, intervals by the profile likelihood. Candidates with the same mode equation
-    are fitted once and listed together (``equivalent``). Derived in ``docs/identify.md``.
+    Least squares with the exact derivatives of the closed form (`dlnflow.sensitivities`), Akaike's
+    criterion, and profile likelihoods for intervals. Candidates with the same mode equation are
+    fitted once and listed together (``equivalent``). Derived in ``docs/identify.md``.
 
     Examples
     --------
@@ -101,7 +100,7 @@ def identify(
     >>> r.objective, r.L, r.lam.round(6).tolist(), r.rho.round(6).tolist()
     (MAE, 3, [1.0, 1.1], [0.8, 0.5])
     """
-    problem = Problem.of(
+    curves = validated(
         t,
         w,
         eps,
@@ -114,26 +113,26 @@ def identify(
         noise=noise,
         sigma=sigma,
     )
-    if problem.constant:
+    if curves.constant:
         warnings.warn(
-            f"w does not change in {counted(problem.constant)}: nothing can be learned from what "
-            "does not move, and the estimates are NaN",
+            f"w does not change in {counted(curves.constant)}: nothing can be estimated there, and "
+            "the estimates are NaN",
             UserWarning,
             stacklevel=2,
         )
-    solutions = problem.solutions(one_eps=flag("one_eps", one_eps))
-    found = problem.result(solutions, np.arange(len(problem.w)))
-    doubt_sigma([found], stacklevel=3)
+    fits = fit_all(curves, one_eps=flag("one_eps", one_eps))
+    found = Identification(ranked(curves, fits, np.arange(len(curves.w))), curves.single)
+    warn_of_sigma([found], stacklevel=3)
     return found
 
 
-def doubt_sigma(found: Sequence[Identification], *, stacklevel: int) -> None:
-    """Warn of noise that was given and that the residuals exceed by far."""
+def warn_of_sigma(found: Sequence[Identification], *, stacklevel: int) -> None:
+    """Warn if the residuals contradict the ``sigma`` that was given."""
     worst = max(float(np.nanmax(one.sigma_excess)) for one in found)
     if worst > 1.0:
         warnings.warn(
             f"sigma is contradicted by the data: residuals are up to {worst:.2g} times the sigma "
-            "given, and errors and weights that rest on it do not hold",
+            "given, and errors and weights based on it do not hold",
             UserWarning,
             stacklevel=stacklevel,
         )
@@ -153,16 +152,16 @@ def identify_each(
     noise: str | None = None,
     sigma: ArrayLike | None = None,
 ) -> tuple[Identification, ...]:
-    """`identify` for every trajectory by itself, as if each came from a network of its own.
+    """`identify` for several trajectories, each from a network of its own.
 
-    Much faster than a call for each: they are fitted side by side.
+    Faster than one call for each, since they are fitted together.
 
     Parameters
     ----------
     t : array, shape (times,)
     w : array, shape (trajectories, times)
     eps, clock, lam, rho, objective, L, decoder_depth, noise, sigma
-        As for `identify`; one value for each trajectory where there it is one for each mode.
+        As for `identify`, with one value for each trajectory instead of each mode.
 
     Returns
     -------
@@ -172,16 +171,16 @@ def identify_each(
     Raises
     ------
     ValueError, TypeError
-        As for `identify`; also for a trajectory that never moves.
+        As for `identify`, and if a trajectory never moves.
 
     Warns
     -----
     UserWarning
-        For a ``sigma`` that the residuals exceed by far.
+        If the residuals contradict ``sigma``.
 
     Notes
     -----
-    Source as for `identify`.
+    As for `identify`.
 
     Examples
     --------
@@ -192,7 +191,7 @@ def identify_each(
     >>> [one.L for one in dlnflow.identify_each(t, runs)]
     [1, 2]
     """
-    problem = Problem.of(
+    curves = validated(
         t,
         np.atleast_2d(w),
         eps,
@@ -205,14 +204,18 @@ def identify_each(
         noise=noise,
         sigma=sigma,
     )
-    if problem.constant:
+    if curves.constant:
         raise ValueError(
             "w must change in every trajectory: got one value at all times in "
-            f"{', '.join(map(str, problem.constant))}"
+            f"{', '.join(map(str, curves.constant))}"
         )
-    if problem.lam_in_other_units is not None:
-        raise ValueError("lam must be left out on an unknown clock, which each trajectory has anew")
-    solutions = problem.solutions()
-    every = tuple(problem.result(solutions, np.array([i])) for i in range(len(problem.w)))
-    doubt_sigma(every, stacklevel=3)
-    return every
+    if curves.log_lam_in_own_units is not None:
+        raise ValueError(
+            "lam must be left out on an unknown clock: got lam for trajectories that each have a "
+            "clock of their own"
+        )
+    fits = fit_all(curves)
+    each = [ranked(curves, fits, np.array([i])) for i in range(len(curves.w))]
+    found = tuple(Identification(one, True) for one in each)
+    warn_of_sigma(found, stacklevel=3)
+    return found

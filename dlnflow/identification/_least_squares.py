@@ -1,7 +1,7 @@
-"""Nonlinear least squares, many problems at a time: Levenberg and Marquardt's method.
+"""Nonlinear least squares for many small problems at once, by the Levenberg-Marquardt method.
 
-SciPy's ``least_squares`` solves one problem a call; identification has hundreds of small ones, and
-their cost is that of calling. Source: K. Madsen, H. B. Nielsen, O. Tingleff, *Methods for
+SciPy's ``least_squares`` solves one problem per call. Identification has hundreds of small ones,
+whose cost would be that of the calls. Source: K. Madsen, H. B. Nielsen, O. Tingleff, *Methods for
 Non-linear Least Squares Problems* (2004), algorithm 3.16, in parameters scaled by the norms of the
 Jacobian's columns.
 """
@@ -18,95 +18,96 @@ Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
 Model = Callable[[Array, Indices], tuple[Array, Array]]
 
-MOST_STEPS = 200
-LONGEST = 3.0  # of a step in one parameter, all of which are logarithms
-DAMPING = 1e-4
-WEAKEST = 1e-14  # of a damping: directions that say nothing stay harmless
-GIVE_UP = 1e15  # the damping at which no step of any length improves the fit
-GAIN = 1e-12  # relative decrease of the cost below which there is nothing left to gain
-TINY = 1e-300
+
+class SearchLimits(NamedTuple):
+    """Thresholds of the search."""
+
+    steps: int = 200  # at most; a search that converges takes fewer than 50
+    longest_step: float = 3.0  # in the logarithm of a parameter, within which the model is smooth
+    first_damping: float = 1e-4  # relative to the scaled normal matrix
+    least_damping: float = 1e-14  # above rounding, so that a singular matrix stays solvable
+    last_damping: float = 1e15  # steps damped more change nothing in double precision
+    gain: float = 1e-12  # relative decrease of the cost at which a search has converged
+    tiny: float = 1e-300  # a divisor in place of 0
 
 
-class Solution(NamedTuple):
-    """Parameters, their cost (sum of squares), and the matrix ``J^T J`` there."""
+LIMITS = SearchLimits()
+
+
+class LeastSquaresSolution(NamedTuple):
+    """The best parameters, their cost (sum of squares), and the matrix ``J^T J`` there."""
 
     parameters: Array
     cost: Array
     normal: Array
 
 
+@np.errstate(all="ignore")
 def least_squares(
     model: Model,
     start: Array,
     free: NDArray[np.bool_],
     floor: Array,
     *,
-    gain: float = GAIN,
-    most: int = MOST_STEPS,
-) -> Solution:
+    gain: float = LIMITS.gain,
+    steps: int = LIMITS.steps,
+) -> LeastSquaresSolution:
     """Minimise the sum of squares of every problem.
 
     Parameters
     ----------
     model : callable
         ``model(parameters, which)`` gives residuals (problems, points) and their Jacobian
-        (problems, points, parameters) for the problems named.
+        (problems, points, parameters) of the problems ``which``.
     start : array, shape (problems, parameters)
     free : array of bool, shape (problems, parameters)
-        Parameters that may move.
+        Parameters to fit. The others keep their initial value.
     floor : array, shape (problems,)
-        The sum of squares that rounding alone leaves; below it a problem is solved.
+        Sum of squares that rounding alone leaves. A problem below it is solved.
     gain : float
-        Relative decrease of the cost that is not worth another step.
-    most : int
-        Steps at most.
+        Relative decrease of the cost at which a search has converged.
+    steps : int
+        Largest number of steps.
 
     Returns
     -------
-    Solution
+    LeastSquaresSolution
     """
-    with np.errstate(all="ignore"):
-        return _minimise(model, np.array(start, dtype=np.float64), free, floor, gain, most)
-
-
-def _minimise(
-    model: Model, best: Array, free: NDArray[np.bool_], floor: Array, enough: float, most: int
-) -> Solution:
+    best = np.array(start, dtype=np.float64)
     count = len(best)
     everything = np.arange(count)
     cost, normal, slope = _linearised(*model(best, everything), free)
-    damping, growth = np.full(count, DAMPING), np.full(count, 2.0)
+    damping, growth = np.full(count, LIMITS.first_damping), np.full(count, 2.0)
     active = everything[(cost > floor) & np.isfinite(cost)]
-    for _ in range(most):
+    for _ in range(steps):
         if not active.size:
             break
         step, predicted = _step(normal[active], slope[active], damping[active])
         trial = best[active] + step
         tried, tried_normal, tried_slope = _linearised(*model(trial, active), free[active])
-        gain = np.where(np.isfinite(tried), cost[active] - tried, -np.inf)
-        better = gain > 0.0
-        settled = predicted <= enough * cost[active]
+        decrease = np.where(np.isfinite(tried), cost[active] - tried, -np.inf)
+        better = decrease > 0.0
+        settled = predicted <= gain * cost[active]
         won = active[better]
-        done = tried[better] <= floor[won]
-        settled[better] |= done
+        settled[better] |= tried[better] <= floor[won]
         best[won], cost[won] = trial[better], tried[better]
         normal[won], slope[won] = tried_normal[better], tried_slope[better]
-        ratio = np.clip(gain[better] / np.maximum(predicted[better], TINY), 0.0, 2.0)
+        ratio = np.clip(decrease[better] / np.maximum(predicted[better], LIMITS.tiny), 0.0, 2.0)
         damping[won] *= np.maximum(1.0 / 3.0, 1.0 - (2.0 * ratio - 1.0) ** 3)
-        damping[won] = np.maximum(damping[won], WEAKEST)
+        damping[won] = np.maximum(damping[won], LIMITS.least_damping)
         growth[won] = 2.0
         lost = active[~better]
         damping[lost] *= growth[lost]
         growth[lost] *= 2.0
-        stuck = damping[active] > GIVE_UP
+        stuck = damping[active] > LIMITS.last_damping
         active = active[~(settled | stuck)]
-    return Solution(best, cost, normal)
+    return LeastSquaresSolution(best, cost, normal)
 
 
 def _linearised(
     residuals: Array, jacobian: Array, free: NDArray[np.bool_]
 ) -> tuple[Array, Array, Array]:
-    """Cost, ``J^T J`` and ``J^T r``, with nothing in the parameters that are held."""
+    """Cost, ``J^T J`` and ``J^T r``, with 0 for the parameters that are held fixed."""
     jacobian = jacobian * free[:, None, :]
     cost = np.einsum("pn,pn->p", residuals, residuals)
     slope = np.einsum("pni,pn->pi", jacobian, residuals)
@@ -114,9 +115,9 @@ def _linearised(
 
 
 def _step(normal: Array, slope: Array, damping: Array) -> tuple[Array, Array]:
-    """The damped step, no longer than `LONGEST`, and the decrease it promises."""
+    """The damped step, cut to the longest allowed, and the decrease predicted for the full step."""
     scale = np.sqrt(np.einsum("pii->pi", normal))
-    scale = np.where(scale > TINY**0.5, scale, 1.0)
+    scale = np.where(scale > LIMITS.tiny**0.5, scale, 1.0)
     scaled = normal / (scale[:, :, None] * scale[:, None, :])
     held = np.einsum("pii->pi", scaled) == 0.0
     size = normal.shape[-1]
@@ -128,12 +129,12 @@ def _step(normal: Array, slope: Array, damping: Array) -> tuple[Array, Array]:
     )
     step = step / scale
     longest = np.abs(step).max(axis=1)
-    short = np.minimum(1.0, LONGEST / np.maximum(longest, TINY))
+    short = np.minimum(1.0, LIMITS.longest_step / np.maximum(longest, LIMITS.tiny))
     return step * short[:, None], predicted
 
 
 def inverse(normal: Array, free: NDArray[np.bool_]) -> Array:
-    """``(J^T J)**-1`` over the free parameters; infinite variance where the data say nothing.
+    """Covariance ``(J^T J)**-1`` of the free parameters; infinite where undetermined.
 
     Parameters
     ----------
@@ -143,12 +144,12 @@ def inverse(normal: Array, free: NDArray[np.bool_]) -> Array:
     Returns
     -------
     array, shape (problems, parameters, parameters)
-        0 for parameters that are held.
+        0 for parameters that are held fixed.
     """
     size = normal.shape[-1]
     scale = np.sqrt(np.einsum("pii->pi", normal))
     finite = np.array([np.isfinite(one).all() for one in normal], dtype=bool)
-    known = free & (scale > TINY**0.5) & finite[:, None]
+    known = free & (scale > LIMITS.tiny**0.5) & finite[:, None]
     safe = np.where(known, scale, 1.0)
     both = known[:, :, None] & known[:, None, :]
     normal = np.where(both, normal, np.eye(size))

@@ -1,4 +1,4 @@
-"""How likely a fit makes the data, with the noise's size known or estimated."""
+"""The likelihood of fits, and the size of the noise."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dlnflow.identification._fit import Data, Fit
-from dlnflow.identification._least_squares import Indices
+from dlnflow.identification._fit import Fit, Measurements, RowRecord
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Judged:
+class EvaluatedFit(RowRecord):
     """A fit with its likelihood.
 
     Attributes
@@ -37,33 +36,23 @@ class Judged:
 
     @property
     def aic(self) -> float:
-        """Akaike's criterion: twice what was fitted, the noise included, less twice the fit."""
+        """Akaike's criterion; the fitted ``sigma`` of each row counts as a parameter."""
         fitted = self.fit.free.sum() + np.isfinite(self.freedom).sum()
         return float(2.0 * fitted - 2.0 * self.log_likelihood.sum())
 
     @property
     def sharpness(self) -> Array:
-        """How much of a difference in log-likelihood counts as evidence, row by row.
+        """The share of a difference in log-likelihood that counts as evidence, for each row.
 
-        With the noise's size integrated out rather than fitted, and the parameters' share of the
-        measurements taken off, ``n - k`` of ``n`` measurements decide between two candidates.
+        ``(n - k) / n`` for ``n`` measurements and ``k`` parameters, from integrating over ``sigma``
+        instead of fitting it; 1 if ``sigma`` was given.
         """
         measured = np.where(np.isinf(self.freedom), 1.0, self.freedom + self.fit.free)
         return np.where(np.isinf(self.freedom), 1.0, np.minimum(self.freedom, measured) / measured)
 
-    def rows(self, chosen: Indices) -> Judged:
-        """Some of the rows."""
-        return Judged(
-            self.fit.rows(chosen),
-            self.log_likelihood[chosen],
-            self.sigma[chosen],
-            self.stderr[chosen],
-            self.freedom[chosen],
-        )
 
-
-def judge(fit: Fit, data: Data, sigma: Array | None) -> Judged:
-    """The likelihood of a fit; ``sigma`` is profiled out, row by row, unless given."""
+def evaluate(fit: Fit, data: Measurements, sigma: Array | None) -> EvaluatedFit:
+    """The likelihood of a fit, with ``sigma`` estimated for each row unless it is given."""
     n, size = data.t.size, data.size
     cost = np.maximum(fit.cost, data.floor)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -77,4 +66,4 @@ def judge(fit: Fit, data: Data, sigma: Array | None) -> Judged:
         log_likelihood = np.where(np.isfinite(fit.cost), log_likelihood, -np.inf)
         deviation = np.sqrt(variance)
         stderr = deviation[:, None] * np.sqrt(np.einsum("rii->ri", fit.covariance))
-    return Judged(fit, log_likelihood, deviation * size, stderr, freedom)
+    return EvaluatedFit(fit, log_likelihood, deviation * size, stderr, freedom)

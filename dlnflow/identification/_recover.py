@@ -1,4 +1,4 @@
-"""From one training run of a network back to the modes of its data."""
+"""Recovers the modes of the data from one training run."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dlnflow._common._frozen import read_only_copy
 from dlnflow.data._spectrum import Spectrum
-from dlnflow.identification._door import flag, given_times
-from dlnflow.identification._encoder import Modes, encoder_from_outputs, given_encoder, modes_of
-from dlnflow.identification._identify import doubt_sigma
-from dlnflow.identification._problem import Problem
+from dlnflow.identification._encoder import encoder_from_outputs, given_encoder, modes_of
+from dlnflow.identification._identify import warn_of_sigma
+from dlnflow.identification._ranking import fit_all, ranked
 from dlnflow.identification._result import Estimates, Identification
+from dlnflow.identification._validation import flag, given_times, validated
 from dlnflow.theory._clock import Clock
 
 if TYPE_CHECKING:
@@ -23,37 +24,37 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-HALF = 0.5  # of the plateau: beyond it a mode counts as learned
-MIXING = 1e-3  # off-diagonal share above which modes no longer stand for themselves
-ALIKE = 0.5  # squared overlap of two directions that may pass for one
+HALF = 0.5  # of the plateau: a mode above it is learned
+MIXING = 1e-3  # off-diagonal share above which estimates of single modes are not reliable
+ALIKE = 0.5  # squared overlap above which two directions match
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Recovery:
-    """Modes read off a training run: an immutable record, sorted by falling ``lam``.
+    """Modes of a training run, by decreasing ``lam``: an immutable record.
 
     Build one with `dlnflow.recover`.
 
     Attributes
     ----------
     lam, rho : array, shape (modes,)
-        Both negative for modes that the run suppresses.
+        Both negative for suppressed modes.
     eps : array, shape (modes,)
         Amplitudes at time 0.
     stderr : Estimates
         Standard errors of the three.
     basis : array, shape (d, modes)
-        The modes' directions, orthonormal columns, found from the run itself.
+        The modes' directions, orthonormal columns, estimated from the run.
     learned : bool array, shape (modes,)
-        Whether the run took the mode to half of its plateau or beyond; not where ``rho`` is open.
+        Whether the mode reached half of its plateau; False where ``rho`` is undetermined.
     off_diagonal : float
-        How far modes mixed: share of the encoder's Gram matrices off the diagonal in the basis,
-        the largest over time.
+        Off-diagonal share of the encoder's Gram matrix in the basis, the largest over time; 0 if
+        modes never mix.
     dropped : int
-        Directions with nothing to read: never answered to, or never changed (as where the data
-        have no variance).
+        Number of directions without response, or with constant amplitude (as where the data have no
+        variance).
     identification : Identification
-        Of the amplitudes: residuals, ranking, `explain`.
+        Of the amplitudes, with residuals, ranking and `explain`.
     """
 
     lam: Array
@@ -68,12 +69,12 @@ class Recovery:
 
     @property
     def variance(self) -> Array:
-        """``lam / rho``: variance of the data along each mode."""
+        """Variance of the data along each mode, ``lam / rho``."""
         return np.asarray(self.lam / self.rho)
 
     @property
     def suppressed(self) -> NDArray[np.bool_]:
-        """Which modes have negative ``rho``: their amplitude falls to 0."""
+        """Which modes have negative ``rho``, so that their amplitude falls to 0."""
         return self.rho < 0.0
 
     def interval(self, name: str, level: float = 0.95, *, conditional: bool = False) -> Array:
@@ -83,7 +84,7 @@ class Recovery:
         )
 
     def explain(self) -> str:
-        """`Identification.explain`: what explains the amplitudes, and how sure that is."""
+        """`Identification.explain` of the amplitudes."""
         return self.identification.explain()
 
     def to_dataframe(self) -> pd.DataFrame:
@@ -97,7 +98,7 @@ class Recovery:
         return pd.DataFrame({**columns, "learned": self.learned})
 
     def against(self, spectrum: Spectrum) -> pd.DataFrame:
-        """What the run says beside what the data say, mode by mode.
+        """Compare with the modes of the data.
 
         Parameters
         ----------
@@ -108,12 +109,12 @@ class Recovery:
         -------
         pandas.DataFrame
             Columns: mode, of_data (its number in ``spectrum``), overlap (cosine of their
-            directions), lam, lam_data, rho, rho_data. Modes that match none have NaN there.
+            directions), lam, lam_data, rho, rho_data; NaN where no mode of the data matches.
 
         Raises
         ------
         ValueError
-            For data of another dimension.
+            If the data have another dimension.
         """
         import pandas as pd
         from scipy.optimize import linear_sum_assignment
@@ -152,10 +153,10 @@ class Recovery:
         if self.off_diagonal > MIXING:
             lines.append(
                 f"  caution: modes mix (off-diagonal share {self.off_diagonal:.2g}): no basis "
-                "keeps them apart at all times"
+                "separates them at all times"
             )
         if self.dropped:
-            lines.append(f"  directions with nothing to read, dropped: {self.dropped}")
+            lines.append(f"  directions without response or change, dropped: {self.dropped}")
         return "\n".join(lines)
 
 
@@ -175,26 +176,25 @@ def recover(
     sigma: ArrayLike | None = None,
     one_eps: bool = False,
 ) -> Recovery:
-    """The modes of the data, read off one training run.
+    """Recover the modes of the data from one training run.
 
-    The basis comes from the run itself: where modes do not mix, the encoder's Gram matrices at all
-    times are diagonal in it. Then every mode's amplitude is identified: the learned ones by wait,
-    rise and plateau, those with negative ``rho`` by their fall.
+    The basis is estimated from the run: if modes do not mix, the encoder's Gram matrices at all
+    times are diagonal in it. Then the amplitude of each mode is identified, as by `identify`.
 
     Parameters
     ----------
     run : dlnflow.network.Run, optional
-        A run, which knows its objective, depths and clock. Or give what you recorded:
+        A run, with its objective, depths and clock. Or give a recording:
     t : array, shape (times,)
         Times since initialisation.
     encoder : array, shape (times, width, d)
         The product of the encoder's weights over time. Or:
     outputs, probes : array, shape (times, n, width) and (n, d)
-        What the encoder made of ``n`` known inputs that span all directions.
+        The encoder's outputs for ``n`` known inputs that span all directions.
     objective, L, decoder_depth, clock
-        Of the network, as for `dlnflow.identify`: several, or nothing, where they are not known.
+        Of the network, as for `dlnflow.identify`; several or none if unknown.
     eps, noise, sigma, one_eps
-        As for `dlnflow.identify`; one number for all modes, whose order is not known beforehand.
+        As for `dlnflow.identify`, with one number for all modes.
 
     Returns
     -------
@@ -203,18 +203,18 @@ def recover(
     Raises
     ------
     ValueError, TypeError
-        For a run given twice or not at all, arrays of the wrong shape, an encoder that is 0 at some
-        time, probes that do not span all directions, and as `dlnflow.identify`.
+        If a run is given twice or not at all, an array has the wrong shape, the encoder is 0 at
+        some time, or the probes do not span all directions; and as `dlnflow.identify`.
 
     Warns
     -----
     UserWarning
-        As `dlnflow.identify`.
+        If the residuals contradict ``sigma``.
 
     Notes
     -----
-    The joint basis by Jacobi angles (Cardoso and Souloumiac 1996) on the logarithms of the Gram
-    matrices; ``docs/identify.md``.
+    The joint basis comes from Jacobi angles (Cardoso and Souloumiac 1996) on the logarithms of the
+    Gram matrices (``docs/identify.md``).
 
     Examples
     --------
@@ -237,21 +237,11 @@ def recover(
         objective = run.objective if objective is None else objective
         L = run.start.L if L is None else L
         decoder_depth = run.start.decoder_depth if decoder_depth is None else decoder_depth
-    if t is None or (encoder is None) == (outputs is None) or (outputs is None) != (probes is None):
-        raise ValueError(
-            "give a run; or t with encoder; or t with outputs and probes: got "
-            + (", ".join(_given(t=t, encoder=encoder, outputs=outputs, probes=probes)) or "nothing")
-        )
-    times = given_times(t)
-    if outputs is not None and probes is not None:
-        matrices = encoder_from_outputs(outputs, probes, times)
-    else:
-        assert encoder is not None
-        matrices = given_encoder(encoder, times)
+    times, matrices = _recording(t, encoder, outputs, probes)
     modes = modes_of(times, matrices)
     if not modes.w.size:
         raise ValueError("encoder must change: got the same amplitudes at all times")
-    problem = Problem.of(
+    curves = validated(
         times,
         modes.w,
         eps,
@@ -262,38 +252,49 @@ def recover(
         noise=noise,
         sigma=sigma,
     )
-    solutions = problem.solutions(one_eps=flag("one_eps", one_eps))
-    every = problem.result(solutions, np.arange(len(modes.w)))
-    doubt_sigma([every], stacklevel=3)
-    order = np.argsort(-np.atleast_1d(every.lam), kind="stable")
-    return _recovery(modes, problem.result(solutions, order), order)
-
-
-def _recovery(modes: Modes, found: Identification, order: NDArray[np.intp]) -> Recovery:
+    fits = fit_all(curves, one_eps=flag("one_eps", one_eps))
+    unsorted = ranked(curves, fits, np.arange(len(modes.w)))
+    order = np.argsort(-unsorted.estimates[:, 0], kind="stable")
+    found = Identification(ranked(curves, fits, order), False)
+    warn_of_sigma([found], stacklevel=3)
     return Recovery(
-        _closed(found.lam),
-        _closed(found.rho),
-        _closed(found.eps),
-        Estimates(*map(_closed, found.stderr)),
-        _closed(modes.basis[:, order]),
-        _closed((found.seen.max(axis=1) >= HALF) & np.isfinite(found.stderr.rho)),
+        read_only_copy(found.lam),
+        read_only_copy(found.rho),
+        read_only_copy(found.eps),
+        Estimates(*map(read_only_copy, found.stderr)),
+        read_only_copy(modes.basis[:, order]),
+        read_only_copy((found.seen.max(axis=1) >= HALF) & np.isfinite(found.stderr.rho)),
         modes.off_diagonal,
         modes.dropped,
         found,
     )
 
 
+def _recording(
+    t: ArrayLike | None,
+    encoder: ArrayLike | None,
+    outputs: ArrayLike | None,
+    probes: ArrayLike | None,
+) -> tuple[Array, Array]:
+    """Validated times and encoder matrices."""
+    if t is not None:
+        times = given_times(t)
+        if encoder is not None and outputs is None and probes is None:
+            return times, given_encoder(encoder, times)
+        if encoder is None and outputs is not None and probes is not None:
+            return times, encoder_from_outputs(outputs, probes, times)
+    given = _given(t=t, encoder=encoder, outputs=outputs, probes=probes)
+    raise ValueError(
+        "give a run; or t with encoder; or t with outputs and probes: got "
+        + (", ".join(given) or "nothing")
+    )
+
+
 def _only(**others: Any) -> None:
     given = _given(**others)
     if given:
-        raise ValueError(f"{given[0]} must be left out where a run is given, which knows its own")
+        raise ValueError(f"{given[0]} must be left out where a run is given, which has its own")
 
 
 def _given(**arguments: Any) -> list[str]:
     return [name for name, value in arguments.items() if value is not None]
-
-
-def _closed(array: NDArray[Any]) -> NDArray[Any]:
-    own = array.copy()
-    own.flags.writeable = False
-    return own

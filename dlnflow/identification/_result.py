@@ -1,21 +1,20 @@
-"""What `identify` found: an immutable record."""
+"""The record that `identify` returns."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from html import escape
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
-from dlnflow.identification._candidates import Candidate, Law
-from dlnflow.identification._confidence import Confidence
-from dlnflow.identification._fit import Data
-from dlnflow.identification._likelihood import Judged
-from dlnflow.identification._trajectory import Trajectory
-from dlnflow.theory._clock import Clock
+from dlnflow.identification._candidates import Candidate
+from dlnflow.identification._explain import sentences, summary
+from dlnflow.identification._ranking import NAMES, RankedFits
+from dlnflow.identification._validation import UNKNOWN
+from dlnflow.theory._clock import Clock, label
 from dlnflow.theory._objective import Objective
 
 if TYPE_CHECKING:
@@ -23,16 +22,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-NAMES = ("lam", "rho", "eps")
-NEGLIGIBLE = 1e-6  # weight below which a candidate's estimates do not count
-UNLIKELY = 1e-6  # chance at which residuals contradict the noise that was given
-NOTABLE = 1.5  # by a factor beyond which it matters
-TINY = 1e-300
-UNKNOWN = "unknown"  # a clock whose unit was not given
-
 
 class Estimates(NamedTuple):
-    """One number for each mode (or one alone): of ``lam``, of ``rho`` and of ``eps``."""
+    """``lam``, ``rho`` and ``eps``: one number for each mode, or one alone."""
 
     lam: Any
     rho: Any
@@ -41,126 +33,119 @@ class Estimates(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Identification:
-    """Which network explains measured trajectories, and with which modes: an immutable record.
+    """The networks that explain measured trajectories, with their modes: an immutable record.
 
     Build one with `dlnflow.identify`.
-
-    Attributes
-    ----------
-    t : array, shape (times,)
-    w : array, shape (modes, times)
-        As measured; modes that never move are left out (``constant``).
-    clock : str or Training
-        ``"unknown"`` if its unit was not given.
-    constant : tuple of int
-        Modes that never move; their estimates are NaN.
     """
 
-    t: Array
-    w: Array
-    clock: Clock
-    constant: tuple[int, ...]
-    _laws: tuple[Law, ...]  # best first
-    _judged: tuple[Judged, ...]
-    _data: Data
-    _other: tuple[Data, tuple[Judged, ...]] | None  # under the other kind of noise
-    _told: NDArray[np.bool_]
+    _fits: RankedFits
     _single: bool
 
     @property
+    def t(self) -> Array:
+        """Times of the measurement, shape (times,)."""
+        return self._fits.data.t
+
+    @property
+    def w(self) -> Array:
+        """Measured amplitudes of the modes that move, shape (modes, times)."""
+        return self._fits.data.w
+
+    @property
+    def clock(self) -> Clock:
+        """What ``t`` counts; ``"unknown"`` if its unit was not given."""
+        return self._fits.clock
+
+    @property
+    def time_label(self) -> str:
+        """The clock in words, as on the axis of a figure."""
+        return "time" if self.clock == UNKNOWN else label(self.clock)
+
+    @property
+    def constant(self) -> tuple[int, ...]:
+        """Modes that never move. Their estimates are NaN."""
+        return self._fits.constant
+
+    @property
     def candidate(self) -> Candidate:
-        """The best explanation: an objective, a depth, a decoder depth."""
-        return self._laws[0].first
+        """The best candidate: an objective, an encoder depth, a decoder depth."""
+        return self._fits.best
 
     @property
     def objective(self) -> Objective:
-        """Its objective."""
+        """Objective of the best candidate."""
         return self.candidate.objective
 
     @property
     def L(self) -> int:
-        """Its encoder depth."""
+        """Encoder depth of the best candidate."""
         return self.candidate.L
 
     @property
     def decoder_depth(self) -> int:
-        """Its decoder depth."""
+        """Decoder depth of the best candidate."""
         return self.candidate.decoder_depth
 
     @property
     def equivalent(self) -> tuple[Candidate, ...]:
-        """Other candidates with the very same mode equation: no trajectory tells them apart."""
-        return self._laws[0].candidates[1:]
+        """Other candidates with the same mode equation, which no trajectory can distinguish."""
+        return self._fits.equations[0].candidates[1:]
 
     @property
     def rival(self) -> Candidate:
-        """The second best explanation; the best where it was the only one."""
-        return self._laws[min(1, len(self._laws) - 1)].first
+        """The second best candidate; the best where it was the only one."""
+        return self._fits.equations[:2][-1].first
 
     @property
     def lam(self) -> Any:
-        """Covariance of each mode; on an unknown clock in units of it, unless some were known."""
-        return self._out(self._sign * np.exp(self._parameters[:, 0]))
+        """Covariance of each mode; on an unknown clock in its units, unless some were given."""
+        return self._out(self._fits.estimates[:, 0])
 
     @property
     def rho(self) -> Any:
         """Regression coefficient of each mode."""
-        return self._out(self._sign * np.exp(self._parameters[:, 1]))
+        return self._out(self._fits.estimates[:, 1])
 
     @property
     def eps(self) -> Any:
         """Amplitude of each mode at time 0."""
-        return self._out(np.exp(self._parameters[:, 2]))
+        return self._out(self._fits.estimates[:, 2])
 
     @property
     def stderr(self) -> Estimates:
-        """Standard errors, the doubt between candidates included.
+        """Standard errors, including the uncertainty about the candidate.
 
-        0 for what was given, infinite for what the data do not determine. Where one candidate has
-        all the evidence they are the usual ones; else its rivals' estimates count with their
-        weights (Burnham and Anderson, *Model Selection and Multimodel Inference*, 2002, eq. 4.9).
-        Where `interval` reaches more than twice as far as they say, they grow with it, to infinity
-        where it has no end.
+        0 for what was given, infinite for what the data do not determine. Estimates of the other
+        candidates count with their weights (Burnham and Anderson, *Model Selection and Multimodel
+        Inference*, 2002, eq. 4.9). Where `interval` is more than twice as wide as the error says,
+        the error is enlarged to match it.
         """
-        with np.errstate(invalid="ignore", over="ignore"):
-            errors = np.where(
-                np.isinf(self._log_errors), np.inf, self._log_errors * np.exp(self._parameters)
-            )
-        return Estimates(*(self._out(column) for column in errors.T))
+        return Estimates(*(self._out(column) for column in self._fits.errors.T))
 
     @property
     def sigma(self) -> Any:
         """Standard deviation of the noise: of ``w``, or of ``log w`` where it is relative."""
-        return self._out(self._judged[0].sigma)
+        return self._out(self._fits.fits[0].sigma)
 
     @property
     def noise(self) -> Any:
         """``"absolute"`` or ``"relative"``, for each mode."""
-        kinds = np.where(self._data.relative, "relative", "absolute")
+        kinds = np.where(self._fits.data.relative, "relative", "absolute")
         return str(kinds[0]) if self._single else tuple(map(str, kinds))
 
     @property
     def sigma_excess(self) -> Any:
-        """How many times the given ``sigma`` the residuals are, mode by mode, where they differ.
+        """Size of the residuals over the given ``sigma``, for each mode.
 
-        1 where they agree within chance (one time in a million) or within half as much again, and
-        where no ``sigma`` was given.
+        1 where they agree to a factor of 1.5 or to a chance of one in a million, and where no
+        ``sigma`` was given.
         """
-        from scipy.special import chdtr, chdtrc
-
-        best, data = self._judged[0], self._data
-        left = data.t.size - best.fit.free
-        squares = best.fit.cost * (data.size / best.sigma) ** 2
-        ratio = np.sqrt(squares / left)
-        chance = np.minimum(chdtr(left, squares), chdtrc(left, squares))
-        apart = (chance < UNLIKELY) & (np.maximum(ratio, 1.0 / np.maximum(ratio, TINY)) > NOTABLE)
-        return self._out(np.where(apart & np.isinf(best.freedom), ratio, 1.0))
+        return self._out(self._fits.sigma_excess)
 
     @property
     def time_scale(self) -> float | None:
         """Units of the paper's clock in one unit of ``t``; None unless it was fitted."""
-        shared = self._judged[0].fit.shared
-        return None if shared is None or shared.scale is None else float(np.exp(shared.scale[0]))
+        return self._fits.time_scale
 
     def interval(self, name: str, level: float = 0.95, *, conditional: bool = False) -> Array:
         """A confidence interval, shape (2,) or (2, modes).
@@ -171,76 +156,65 @@ class Identification:
         level : float
             Between 0 and 1.
         conditional : bool
-            As if the best candidate were known to be right. Otherwise candidates count with their
-            weights, and the interval is as wide as their doubt.
+            Assume that the best candidate is right. By default all candidates count with their
+            weights, so the interval includes the uncertainty about the candidate.
 
         Returns
         -------
         array
-            From 2.5 to 97.5 % of the confidence, for 95 %, that signed roots of the profile
-            likelihood ratio give as Student's t (normal if ``sigma`` was given), mixed over the
-            candidates and both kinds of noise. It spans every branch that the data allow, from
-            negative to infinite: a mode that hardly moved may be about to rise, near its plateau
-            or falling.
+            Lower and upper ends. They come from signed roots of the profile likelihood ratio with
+            Student's t (normal if ``sigma`` was given), mixed over the candidates and both kinds
+            of noise. The interval covers every branch that the data allow, from negative to
+            infinite: a mode that hardly moved may be about to rise, near its plateau or falling.
 
         Raises
         ------
         ValueError
-            For another name, or a level that is none.
+            If ``name`` is another name, or ``level`` is not between 0 and 1.
         """
         column = NAMES.index(_validate.choice("name", name, NAMES))
         share = float(_validate.single("level", _validate.fraction("level", level)))
-        ends = self._confidence.interval(column, share, conditional=conditional)
-        if column == 0:
-            ends = ends / self._unit
-        if self._single:
-            return ends[:, 0]
-        return np.stack([self._spread(end) for end in ends])
+        ends = self._fits.interval(column, share, conditional=conditional)
+        return ends[:, 0] if self._single else np.stack([self._fits.spread(end) for end in ends])
 
-    @cached_property
+    @property
     def aic(self) -> tuple[float, ...]:
-        """Akaike's criterion of each candidate, best first."""
-        return tuple(one.aic for one in self._judged)
+        """Akaike's criterion of each mode equation, best first."""
+        return self._fits.aic
 
     @property
     def weight(self) -> Array:
-        """Akaike weights, softened where times are few: how candidates share the evidence."""
-        sharp = float(self._judged[0].sharpness.mean())
-        raw = np.exp(-0.5 * sharp * (np.array(self.aic) - self.aic[0]))
-        return np.asarray(raw / raw.sum())
+        """Share of the evidence of each mode equation: Akaike weights, flatter for few times."""
+        return self._fits.weight
 
     @property
     def ranking(self) -> pd.DataFrame:
-        """One row for each mode equation tried, best first.
+        """One row for each mode equation, best first.
 
         Columns: objective, L, decoder_depth, log_likelihood, aic, delta_aic (to the best), weight
-        (Akaike's), misfit (root mean square residual over the noise of the best), same (other
-        candidates with the same equation).
+        (share of the evidence), misfit (root mean square residual over the noise of the best), same
+        (other candidates with the same equation).
         """
         import pandas as pd
 
-        best = self._misfits[0]
+        fits, aic, misfit = self._fits, np.array(self.aic), self._fits.misfit
+        first = [one.first for one in fits.equations]
         return pd.DataFrame(
-            [
-                {
-                    "objective": law.first.objective.name,
-                    "L": law.first.L,
-                    "decoder_depth": law.first.decoder_depth,
-                    "log_likelihood": float(one.log_likelihood.sum()),
-                    "aic": aic,
-                    "delta_aic": aic - self.aic[0],
-                    "weight": float(weight),
-                    "misfit": misfit / best,
-                    "same": "; ".join(map(str, law.candidates[1:])),
-                }
-                for law, one, aic, weight, misfit in zip(
-                    self._laws, self._judged, self.aic, self.weight, self._misfits, strict=True
-                )
-            ]
+            {
+                "objective": [one.objective.name for one in first],
+                "L": [one.L for one in first],
+                "decoder_depth": [one.decoder_depth for one in first],
+                "log_likelihood": [float(one.log_likelihood.sum()) for one in fits.fits],
+                "aic": aic,
+                "delta_aic": aic - aic[0],
+                "weight": self.weight,
+                "misfit": misfit / misfit[0],
+                "same": ["; ".join(map(str, one.candidates[1:])) for one in fits.equations],
+            }
         )
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row for each mode: its estimates, their errors, and how much of it was seen.
+        """One row for each mode: its estimates, their errors, and the part of it that was seen.
 
         For each of lam, rho and eps: the estimate, its standard error (``lam_err``), and both ends
         of its 95 % interval (``lam_low``, ``lam_high``). ``first_seen`` and ``last_seen``: fitted
@@ -248,38 +222,33 @@ class Identification:
         """
         import pandas as pd
 
-        seen = self.seen
-        errors = self.stderr
-        columns: dict[str, Any] = {"mode": np.arange(self.w.shape[0] + len(self.constant))}
-        for name in NAMES:
+        columns: dict[str, Any] = {"mode": np.arange(len(self.w) + len(self.constant))}
+        for name, error in zip(NAMES, self.stderr, strict=True):
             columns[name] = np.atleast_1d(getattr(self, name))
-            columns[f"{name}_err"] = np.atleast_1d(getattr(errors, name))
+            columns[f"{name}_err"] = np.atleast_1d(error)
             ends = self.interval(name)
             columns[f"{name}_low"], columns[f"{name}_high"] = np.atleast_2d(ends.T).T
-        columns["first_seen"] = np.atleast_1d(self._out(seen[:, 0]))
-        columns["last_seen"] = np.atleast_1d(self._out(seen[:, -1]))
+        columns["first_seen"] = np.atleast_1d(self._out(self.seen[:, 0]))
+        columns["last_seen"] = np.atleast_1d(self._out(self.seen[:, -1]))
         return pd.DataFrame(columns)
 
     @property
     def seen(self) -> Array:
         """Fitted amplitude over its plateau at all times, shape (modes, times).
 
-        Negative for modes with negative ``rho``, in whose place stands ``|rho|**(L / k)``.
+        For modes with negative ``rho`` it is negative, and relative to ``|rho|**(L / k)``.
         """
-        fit, trajectory = self._judged[0].fit, self._trajectory(0)
-        rest = fit.parameters[:, 1:2] / trajectory.power
-        height = np.minimum(fit.heights(trajectory, self.t) - rest, 700.0)
-        return np.asarray(fit.sign[:, None] * np.exp(height))
+        return self._fits.seen
 
     def predict(self, t: ArrayLike, *, rank: int = 0) -> Any:
-        """Amplitudes at other times, by the best explanation or the one of that rank.
+        """Amplitudes at other times.
 
         Parameters
         ----------
         t : array, shape (times,)
             On the clock of the measurement.
         rank : int
-            0 for the best.
+            Which mode equation, 0 for the best.
 
         Returns
         -------
@@ -288,35 +257,27 @@ class Identification:
         Raises
         ------
         ValueError
-            For times that are negative, and a rank that no candidate has.
+            If a time is negative, or no mode equation has this rank.
         """
         times = np.atleast_1d(_validate.not_negative("t", t))
-        if rank not in range(len(self._laws)):
-            raise ValueError(f"rank must lie in 0..{len(self._laws) - 1}: got {rank}")
-        curves = self._curves(times, rank)
-        return curves[0] if self._single else self._spread(curves)
-
-    def _curves(self, times: Array, rank: int = 0) -> Array:
-        """Fitted amplitudes of the modes that move, shape (modes, times)."""
-        return np.exp(self._judged[rank].fit.heights(self._trajectory(rank), times))
+        count = len(self._fits.equations)
+        if rank not in range(count):
+            raise ValueError(f"rank must lie in 0..{count - 1}: got {rank}")
+        curves = np.exp(self._fits.heights(times, rank))
+        return curves[0] if self._single else self._fits.spread(curves)
 
     @property
     def residuals(self) -> Any:
         """Measured less fitted, in standard deviations of the noise; the shape of ``w``."""
-        best, rows = self._judged[0], np.arange(len(self.w))
-        heights = best.fit.heights(self._trajectory(0), self.t)
-        away = self._data.residuals(heights, rows) * self._data.size[:, None]
-        away = -away / best.sigma[:, None]
+        away = self._fits.residuals
         return away[0] if self._single else away
 
     def explain(self) -> str:
-        """In words: what explains the data, how sure that is, and what would decide the rest."""
-        from dlnflow.identification._explain import sentences
-
-        return "\n".join(sentences(self))
+        """In words: the best candidate, how sure it is, and which measurement would help."""
+        return "\n".join(sentences(self._fits))
 
     def plot(self, *, ax: Any = None) -> NDArray[Any]:
-        """Trajectories with the best fit and its rival above, residuals below.
+        """Trajectories with the best fit and the second best above, residuals below.
 
         Parameters
         ----------
@@ -332,76 +293,12 @@ class Identification:
         return identification(self, ax=ax)
 
     def __repr__(self) -> str:
-        from dlnflow.identification._explain import summary
+        return summary(self._fits)
 
-        return summary(self)
-
-    @cached_property
-    def _confidence(self) -> Confidence:
-        trajectories = [self._trajectory(rank) for rank in range(len(self._laws))]
-        return Confidence(
-            trajectories, self.weight, self._data, self._judged, self._other, self._told
-        )
-
-    @cached_property
-    def _log_errors(self) -> Array:
-        """Standard errors of the logarithms, shape (modes, 3)."""
-        usual = np.sqrt(self._variance)
-        columns = [self._confidence.errors(i, usual[:, i]) for i in range(len(NAMES))]
-        return np.stack(columns, axis=1)
-
-    @property
-    def _unit(self) -> float:
-        """Units of ``lam`` as known in one of the clock."""
-        return 1.0 if self.time_scale is None else self.time_scale
-
-    @property
-    def _parameters(self) -> Array:
-        return self._own(0)
-
-    def _own(self, rank: int) -> Array:
-        """Logarithms of ``|lam|``, ``|rho|`` and ``eps``, ``lam`` in units of those given."""
-        fit = self._judged[rank].fit
-        if fit.shared is None or fit.shared.scale is None:
-            return fit.parameters
-        return fit.parameters - [fit.shared.scale[0], 0.0, 0.0]
-
-    @property
-    def _variance(self) -> Array:
-        """Of the logarithms, shape (modes, 3), the doubt between candidates included."""
-        total = np.zeros_like(self._parameters)
-        for rank, weight in enumerate(self.weight):
-            if weight > NEGLIGIBLE:
-                shift = self._own(rank) - self._parameters
-                total += weight * (self._judged[rank].stderr ** 2 + shift**2)
-        return total
-
-    @property
-    def _sign(self) -> Array:
-        return self._judged[0].fit.sign
-
-    @property
-    def _misfits(self) -> Array:
-        sizes = self._judged[0].sigma / self._data.size
-        costs = np.array([np.maximum(one.fit.cost, self._data.floor) for one in self._judged])
-        return np.asarray(np.sqrt(np.mean(costs / sizes**2, axis=1) / self.t.size))
-
-    @property
-    def _places(self) -> list[int]:
-        """The modes' places among all that were given."""
-        count = len(self.w) + len(self.constant)
-        return [i for i in range(count) if i not in self.constant]
-
-    def _trajectory(self, rank: int) -> Trajectory:
-        clock = "paper" if self.clock == UNKNOWN else self.clock
-        return Trajectory(self._laws[rank], clock)
+    def _repr_html_(self) -> str:
+        first, *_ = summary(self._fits).splitlines()
+        return f"<p>{escape(first)}</p>{self.to_dataframe().to_html(index=False)}"
 
     def _out(self, values: Array) -> Any:
         """One number for a single trajectory, else an array with a place for every mode."""
-        return float(values[0]) if self._single else self._spread(values)
-
-    def _spread(self, values: Array) -> Array:
-        """With NaN for the modes that were set aside."""
-        return np.insert(
-            values, np.array(self.constant, int) - np.arange(len(self.constant)), np.nan, axis=0
-        )
+        return float(values[0]) if self._single else self._fits.spread(values)

@@ -1,6 +1,6 @@
-"""A law's trajectories with their exact derivatives, and where to start the search for one.
+"""A candidate's trajectories, their exact derivatives, and initial guesses for fitting them.
 
-A mode is three numbers, ``(log |lam|, log |rho|, log eps)``, and one sign.
+A mode has three parameters, ``(log |lam|, log |rho|, log eps)``, and the sign of ``rho``.
 """
 
 from __future__ import annotations
@@ -12,18 +12,20 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from dlnflow.identification._candidates import Law
-from dlnflow.theory._clock import Clock
+from dlnflow.identification._candidates import Candidate
+from dlnflow.theory._clock import Clock, network_time
 from dlnflow.theory.curve._master_curve import Branch, OnOneSide, master_curve
 from dlnflow.theory.curve._response import plain_responses
 
 Array = NDArray[np.float64]
 
 SIGNS = {Branch.GROWTH: 1.0, Branch.DECAY: 1.0, Branch.SUPPRESSION: -1.0}
-EARLIEST = 1e-6  # elapsed time of a curve from infinity, where the data's line leads beyond it
-FAR = 1e3  # in elapsed time, from a point to the one that its curve is followed from
-BARELY = 1e-3  # elapsed time over the whole measurement, where the data say that it goes backward
-SIZES = {  # of the plateau, over the largest (growth, suppression) or smallest (decay) amplitude
+EARLIEST = 1e-6  # smallest elapsed time of a decay, where the fitted line reaches below 0
+FAR = 1e3  # ratio of elapsed times from the point where a curve is started to the one wanted
+BARELY = 1e-3  # slope over the whole measurement, where the fitted line falls
+# Guesses of the plateau, over the largest amplitude (growth, suppression) or the smallest (decay):
+# dense around a plateau that was reached, sparse beyond.
+PLATEAU_GUESSES = {
     Branch.GROWTH: (0.95, 0.98, 0.995, 1.0 + 1e-9, 1.01, 1.05, 1.3, 2.0, 5.0, 30.0, 1e3),
     Branch.DECAY: (1.05, 1.02, 1.0 - 1e-9, 0.99, 0.95, 0.8, 0.5, 0.2, 0.05, 0.01),
     Branch.SUPPRESSION: (0.01, 0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 20.0, 100.0),
@@ -32,35 +34,35 @@ SIZES = {  # of the plateau, over the largest (growth, suppression) or smallest 
 
 @dataclass(frozen=True)
 class Trajectory:
-    """The trajectories of one law on one clock, without the door and the generality of `modes`.
+    """The trajectories of one candidate on one clock, without validation.
 
-    Fits evaluate a few hundred points at a time, thousands of times over, and what `amplitude` does
-    beside the master curve would take longer than the curve; the tests hold the two together.
+    A fit evaluates a few hundred points thousands of times. `amplitude` would spend most of that
+    time on validation and broadcasting. The tests compare the two.
     """
 
-    law: Law
+    candidate: Candidate
     clock: Clock
 
     @cached_property
     def power(self) -> float:
         """``b = k / L``."""
-        return self.law.first.gap / self.law.first.L
+        return self.candidate.gap / self.candidate.L
 
     @cached_property
-    def inertia(self) -> float:
+    def growth_exponent(self) -> float:
         """``alpha = (N - 2 + m) / L``."""
-        return self.law.first.inertia / self.law.first.L
+        return self.candidate.growth_exponent / self.candidate.L
 
     def curve(self, branch: Branch) -> OnOneSide:
-        """The law's master curve."""
-        curve = master_curve(self.law.first.order, branch)
+        """The candidate's master curve."""
+        curve = master_curve(self.candidate.order, branch)
         assert isinstance(curve, OnOneSide)
         return curve
 
     def heights(self, t: Array, parameters: Array, branch: Branch) -> Array:
-        """``log w``, shape (modes, times), of modes with ``parameters`` (modes, 3) on one branch.
+        """``log w``, shape (modes, times), for parameters of shape (modes, 3) on one branch.
 
-        NaN for parameters that lie on another.
+        NaN where the parameters belong to another branch.
         """
         curve = self.curve(branch)
         scaled, log_r0 = self._scaled(t, parameters, branch)
@@ -68,7 +70,7 @@ class Trajectory:
         return parameters[:, 2:] + growth / self.power
 
     def with_slopes(self, t: Array, parameters: Array, branch: Branch) -> tuple[Array, Array]:
-        """`heights`, and their derivatives by the three parameters, shape (modes, times, 3)."""
+        """`heights` and their derivatives by the three parameters, shape (modes, times, 3)."""
         scaled, log_r0 = self._scaled(t, parameters, branch)
         log_r, by_x, by_start, by_fixed_point = plain_responses(self.curve(branch), scaled, log_r0)
         by_lam = np.where(by_x == 0.0, 0.0, scaled * by_x)
@@ -76,19 +78,20 @@ class Trajectory:
         return parameters[:, 2:] + (log_r - log_r0) / self.power, np.stack(slopes, axis=-1)
 
     def _scaled(self, t: Array, parameters: Array, branch: Branch) -> tuple[Array, Array]:
-        """The master curve's time, and its start; NaN where that lies on another branch."""
+        """The master curve's time and initial value; NaN where the latter is on another branch."""
         log_lam, log_rho, log_eps = parameters.T[:, :, None]
         log_r0 = self.power * log_eps - log_rho
         beyond = {Branch.GROWTH: log_r0 >= 0.0, Branch.DECAY: log_r0 <= 0.0}.get(branch)
         if beyond is not None and beyond.any():
             log_r0 = np.where(beyond, np.nan, log_r0)
-        return t * (self._rate * np.exp(log_lam + self.inertia * log_eps)), log_r0
+        return t * (self._rate * np.exp(log_lam + self.growth_exponent * log_eps)), log_r0
 
     @cached_property
     def _rate(self) -> float:
-        """Of the scaled time, for ``lam = eps = 1``."""
-        return self.law.first.gap * self.law.unit(self.clock)
+        """Scaled time per unit of the clock, for ``lam = eps = 1``."""
+        return self.candidate.gap * float(network_time(self.clock, self.candidate.L))
 
+    @np.errstate(all="ignore")
     def starts(
         self,
         t: Array,
@@ -98,10 +101,10 @@ class Trajectory:
         relative: NDArray[np.bool_],
         sizes: Sequence[float] | None = None,
     ) -> Array:
-        """Where to begin the search, shape (guesses, modes, 3); NaN where there is no such curve.
+        """Initial parameters, shape (guesses, modes, 3); NaN where no such curve exists.
 
-        For each guess of the plateau the elapsed time ``T(q)`` is a straight line over ``t``,
-        whose slope is the rate and whose value at 0 tells ``eps``; a weighted fit finds it.
+        For the true plateau the elapsed time ``T(q)`` is a straight line over ``t``. Its slope
+        gives the rate and its value at 0 gives ``eps``. It is fitted for each guess of the plateau.
 
         Parameters
         ----------
@@ -109,29 +112,17 @@ class Trajectory:
         w : array, shape (modes, times)
         branch : Branch
         known : array, shape (modes, 3)
-            Parameters known beforehand, NaN where not.
+            Known parameters, NaN where unknown.
         relative : bool array, shape (modes,)
-            Whether the noise is a share of the amplitude.
+            Whether the noise is proportional to the amplitude.
         sizes : sequence of float, optional
-            Guesses of the plateau, over the `reference` amplitude.
+            Guesses of the plateau, relative to the `reference` amplitude.
         """
-        with np.errstate(all="ignore"):
-            return self._starts(t, w, branch, known, relative, sizes or SIZES[branch])
-
-    def _starts(
-        self,
-        t: Array,
-        w: Array,
-        branch: Branch,
-        known: Array,
-        relative: NDArray[np.bool_],
-        sizes: Sequence[float],
-    ) -> Array:
         b, curve = self.power, self.curve(branch)
         a = curve.a
         positive = w > 0.0
         height = np.log(np.where(positive, w, 1.0))
-        size = reference(w, branch) + np.log(sizes)[:, None]
+        size = reference(w, branch) + np.log(sizes or PLATEAU_GUESSES[branch])[:, None]
         size = np.where(np.isnan(known[:, 1]), size, known[:, 1] / b)
         log_r = b * (height - size[..., None])
         side = {Branch.GROWTH: log_r < 0.0, Branch.DECAY: log_r > 0.0}
@@ -155,7 +146,7 @@ class Trajectory:
 
 
 def reference(w: Array, branch: Branch) -> Array:
-    """The logarithm of the amplitude that guesses of the plateau are measured against."""
+    """Logarithm of the amplitude to which guesses of the plateau are relative."""
     if branch == Branch.DECAY:
         return np.log(np.where(w > 0.0, w, np.inf).min(axis=1))
     return np.log(w.max(axis=1))
@@ -164,7 +155,7 @@ def reference(w: Array, branch: Branch) -> Array:
 def _line(
     t: Array, y: Array, weight: Array, fixed_slope: Array, fixed_value: Array
 ) -> tuple[Array, Array]:
-    """Slope of the best line through ``y(t)`` and its value at 0, either of which may be known."""
+    """Slope and value at 0 of the best line through ``y(t)``; either may be fixed, else NaN."""
     total = weight.sum(axis=-1)
     centre = (weight * t).sum(axis=-1) / total
     middle = (weight * y).sum(axis=-1) / total
@@ -178,7 +169,7 @@ def _line(
 
 
 def _fraction_at(curve: OnOneSide, branch: Branch, elapsed: Array) -> Array:
-    """``log r`` at which the elapsed time ``T`` has a value; NaN beyond the curve's ends."""
+    """``log r`` at an elapsed time ``T``; NaN beyond the curve's ends."""
     a = curve.a
     if a == 0.0:
         return curve.side.log_r(np.where(branch == Branch.GROWTH, elapsed, np.abs(elapsed)))

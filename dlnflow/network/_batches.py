@@ -18,8 +18,8 @@ from dlnflow.network._flow import matching
 Array = NDArray[np.float64]
 Sampler = Callable[[int, np.random.Generator], tuple[ArrayLike, ArrayLike]]
 
-CENTRED = 1e-6  # of the spread: what subtracting a mean in single precision leaves
-TRIED, CHANCE = 4096, 6.0  # samples drawn to see that the mean is 0 within so many standard errors
+CENTRED = 1e-6  # largest mean, in deviations: single precision leaves less
+TRIED, CHANCE = 4096, 6.0  # samples drawn to test the mean; standard errors it may differ from 0
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class Source:
 
     @property
     def words(self) -> str:
-        """In words."""
+        """The batches in words."""
         if self.batch_size is None:
             return "full batch"
         return f"batches of {self.batch_size}" + (" from a sampler" if self.sampler else "")
 
     def batches(self, whole: Equations, random: np.random.Generator) -> Iterator[Equations]:
-        """The equations of every step's batch, without end."""
+        """The equations of the batch of every step, endlessly."""
         if self.batch_size is None:
             while True:
                 yield whole
@@ -72,6 +72,7 @@ def given_source(
     batch_size: int | None,
     sigma_yy: ArrayLike | None,
 ) -> Source:
+    """Validates the data arguments of `gradient_descent`."""
     size = None
     if batch_size is not None:
         size = int(_validate.single("batch_size", _validate.depth("batch_size", batch_size)))
@@ -117,7 +118,7 @@ def _of_samples(x: Any, y: Any, size: int | None) -> Source:
 
 
 def _drawn(sampler: Sampler, size: int, d: int, random: np.random.Generator) -> tuple[Array, Array]:
-    """A sampler's batch, looked at before it is used."""
+    """A batch from the sampler, validated."""
     drawn = sampler(size, random)
     if not (isinstance(drawn, tuple | list) and len(drawn) == 2):
         raise TypeError(f"sampler must return two arrays, x and y: got {type(drawn).__name__}")
@@ -132,7 +133,7 @@ def _drawn(sampler: Sampler, size: int, d: int, random: np.random.Generator) -> 
 
 
 def _tried(sampler: Any, d: int) -> Sampler:
-    """The sampler, if its samples are centred as far as some thousands of them can tell."""
+    """The sampler, if a test sample is centred within its standard error."""
     if not callable(sampler):
         raise TypeError(f"sampler must be a function of n and rng: got {sampler!r}")
     for name, part in zip("xy", _drawn(sampler, TRIED, d, np.random.default_rng(0)), strict=True):

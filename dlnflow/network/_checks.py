@@ -1,22 +1,25 @@
-"""What a look at the assumptions finds: records, and how they read."""
+"""Records of checked assumptions: threshold and text of each, and how they are printed."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from html import escape
+from typing import TYPE_CHECKING, NamedTuple
+
+from dlnflow.network._learning import GREEDY
 
 if TYPE_CHECKING:
     import pandas as pd
 
 VALIDITY, PICTURE = "the closed form", "the paper's picture"
-SHOWN = 1e-12  # what is smaller is the rounding that stands for zero
+SHOWN = 1e-12  # smaller numbers are rounding, and printed as 0
 
 
 @dataclass(frozen=True)
 class Check:
-    """One assumption: what was measured, against what, why that, and what follows.
+    """One assumption: the measured value, its threshold, and the consequence of a violation.
 
     Attributes
     ----------
@@ -27,13 +30,13 @@ class Check:
     quantity : str
         What ``measured`` is.
     reason : str
-        For the threshold.
+        Why the threshold has this value.
     consequence : str
-        Of a violation.
+        What a violation leads to.
     at_least : bool
     concerns : {"the closed form", "the paper's picture"}
-        What a violation calls in question: whether the prediction is right, or whether what it
-        predicts is the paper's picture of features learned one after another, by ``rho``.
+        What a violation affects: whether the prediction is right, or whether it predicts the
+        paper's picture, in which features are learned one after another, by ``rho``.
     """
 
     assumption: str
@@ -47,7 +50,7 @@ class Check:
 
     @property
     def holds(self) -> bool:
-        """Whether the assumption holds."""
+        """If the assumption holds."""
         if self.at_least:
             return self.measured >= self.threshold
         return self.measured <= self.threshold
@@ -55,21 +58,21 @@ class Check:
 
 @dataclass(frozen=True, repr=False)
 class Assumptions:
-    """All checks that could be made of what was given: an immutable record.
+    """All checks that could be made of the given data and network: an immutable record.
 
-    Index it with the name of an assumption, or iterate over it.
+    Index it with the name of an assumption, or iterate over it. Notebooks show it as a table.
     """
 
     checks: tuple[Check, ...]
 
     @property
     def hold(self) -> bool:
-        """Whether all of them hold."""
+        """If all assumptions hold."""
         return all(check.holds for check in self.checks)
 
     @property
     def broken(self) -> tuple[Check, ...]:
-        """Those that do not."""
+        """The checks of the assumptions that do not hold."""
         return tuple(check for check in self.checks if not check.holds)
 
     def __iter__(self) -> Iterator[Check]:
@@ -101,18 +104,16 @@ class Assumptions:
         )
 
     def __repr__(self) -> str:
-        held = len(self.checks) - len(self.broken)
-        lines = [f"Assumptions: {held} of {len(self.checks)} hold"]
-        headed = ""
-        for check in sorted(self.checks, key=lambda check: check.concerns == PICTURE):
-            if check.concerns != headed:
-                headed = check.concerns
-                lines.append(f" of {headed}:")
-            sign = ">=" if check.at_least else "<="
+        lines = [self._title]
+        heading = ""
+        for check in self._by_concern():
+            if check.concerns != heading:
+                heading = check.concerns
+                lines.append(f" of {heading}:")
             verdict = "holds " if check.holds else "BROKEN"
             lines.append(
-                f"  {verdict}  {check.assumption}: {check.quantity} {_shown(check.measured):.3g} "
-                f"({sign} {check.threshold:.3g})"
+                f"  {verdict}  {check.assumption}: {check.quantity} {_shown(check.measured)} "
+                f"({_bound(check)})"
             )
             if not check.holds:
                 lines += textwrap.wrap(
@@ -120,7 +121,172 @@ class Assumptions:
                 )
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        names = ("concerns", "assumption", "quantity", "measured", "threshold", "holds")
+        head = "".join(f"<th>{name}</th>" for name in names)
+        body = ""
+        for check in self._by_concern():
+            verdict = "yes" if check.holds else f"<b>no</b>: {escape(check.consequence)}"
+            texts = check.concerns, check.assumption, check.quantity.rstrip(",")
+            cells = [escape(one) for one in (*texts, _shown(check.measured), _bound(check))]
+            body += "<tr>" + "".join(f"<td>{one}</td>" for one in (*cells, verdict)) + "</tr>"
+        return (
+            f"<table><caption>{self._title}</caption><thead><tr>{head}</tr></thead>"
+            f"<tbody>{body}</tbody></table>"
+        )
 
-def _shown(number: float) -> float:
-    """The number without the rounding that stands for zero."""
-    return number if abs(number) > SHOWN else 0.0
+    @property
+    def _title(self) -> str:
+        held = len(self.checks) - len(self.broken)
+        return f"Assumptions: {held} of {len(self.checks)} hold"
+
+    def _by_concern(self) -> list[Check]:
+        return sorted(self.checks, key=lambda check: check.concerns == PICTURE)
+
+
+def _shown(number: float) -> str:
+    return f"{number if abs(number) > SHOWN else 0.0:.3g}"
+
+
+def _bound(check: Check) -> str:
+    return f"{'>=' if check.at_least else '<='} {check.threshold:.3g}"
+
+
+WINDOWS = "overlap of neighbouring modes' learning windows"
+HALF_SHARED = "above half, most of a mode's learning coincides with its neighbour's"
+
+
+class Criterion(NamedTuple):
+    """The fixed part of a `Check`."""
+
+    threshold: float
+    quantity: str
+    reason: str
+    consequence: str
+    at_least: bool = False
+    concerns: str = VALIDITY
+
+
+CRITERIA = {
+    "commuting covariances": Criterion(
+        0.03,
+        "share of sigma_yx off the diagonal, in size,",
+        "in the map critical times are off by some thousandths below, a JEPA's by a quarter "
+        "at 0.045",
+        "Modes mix: each grows with a part of the correlation of the others, modes learned "
+        "early speed up others, and the predicted order holds only for modes whose critical "
+        "times are far apart.",
+    ),
+    "modes stand alone": Criterion(
+        0.04,
+        "largest share of a mode's correlation that belongs to others, in size,",
+        "in the map a JEPA's critical times are off by less than 0.02 below, by a quarter at 0.06",
+        "These modes also fit the targets of other modes, and a JEPA learns them earlier than "
+        "predicted (mode {modes}). The prediction is valid for the others.",
+    ),
+    "positive regression coefficients": Criterion(
+        0.0,
+        "share of modes with rho <= 0",
+        "only modes with rho > 0 grow",
+        "Neither objective learns these modes: their amplitudes decay.",
+        concerns=PICTURE,
+    ),
+    "full rank": Criterion(
+        0.0,
+        "directions without variance",
+        "a direction without variance has no mode equation",
+        "On these directions the encoder keeps its initial weights.",
+    ),
+    "enough samples": Criterion(
+        0.1,
+        "sqrt(d / n)",
+        "in the map critical times are off by one to two times this",
+        "The modes are those of the sample. Another sample has other modes, and the order of "
+        "modes whose critical times differ by less than this is due to chance.",
+    ),
+    "balanced layers": Criterion(
+        0.1,
+        "imbalance",
+        "in the map critical times are off by 0.3 to 0.4 times this",
+        "Layers do not share their singular values: no single u per mode describes them, and "
+        "modes are learned earlier or later than predicted.",
+    ),
+    "aligned layers": Criterion(
+        0.3,
+        "share of the prediction that meets another mode's target, in size,",
+        "in the map critical times are off by a sixth to a half of its square",
+        "Modes are mixed at the initialisation: the layers have to align first, and modes are "
+        "learned later than predicted, those of small lam most.",
+    ),
+    "wide enough layers": Criterion(
+        float("nan"),  # depends on data and network
+        "narrowest width",
+        "one unit for each mode with rho > 0",
+        "The narrowest layer holds fewer modes than there are to learn. Modes compete for its "
+        "units, which the mode equations do not describe.",
+        at_least=True,
+    ),
+    "small initialisation": Criterion(
+        0.5,
+        "largest initial amplitude over its plateau",
+        "a mode counts as learned at half of its plateau",
+        "Some modes start near or above their plateau and have no critical time: the weights "
+        "are too large for feature learning.",
+        concerns=PICTURE,
+    ),
+    "greedy learning": Criterion(
+        GREEDY,
+        WINDOWS,
+        HALF_SHARED,
+        "Modes are learned together rather than one after another. A smaller initialisation, "
+        "or modes further apart, would separate them.",
+        concerns=PICTURE,
+    ),
+    "deep encoder": Criterion(
+        0.1,
+        "delay of the smallest rho behind the largest at equal lam",
+        "a smaller delay is soon outweighed by differences in lam",
+        "rho hardly affects the order of learning: for L = 1 not at leading order, nor for an "
+        "MAE, a deep decoder or a tiny initialisation. The order is that of lam.",
+        at_least=True,
+        concerns=PICTURE,
+    ),
+    "alignment outlasts the wait": Criterion(
+        float("nan"),  # depends on data and network
+        "e-folds by which a misalignment grows",
+        "so many e-folds turn the present misalignment, of data and network, into a tenth",
+        "A unit that has learned one mode switches to a better one (larger rho for a JEPA) "
+        "before the unit of that mode has grown: late modes are learned earlier than "
+        "predicted.",
+    ),
+    "small learning rate": Criterion(
+        0.1,
+        "learning rate over the largest stable one",
+        "in the map, at a tenth, critical times are off by up to a hundredth, curves by up to "
+        "a tenth of a plateau",
+        "Steps no longer follow the flow: fast modes overshoot, learning windows overlap, and "
+        "above 1 the weights leave the plateau.",
+    ),
+    "target without lag": Criterion(
+        0.02,
+        "lag of the EMA target over the first critical time",
+        "in the map critical times are off by five times this",
+        "The target lags behind the encoder, and features are learned late, in proportion.",
+    ),
+    "the predicted order": Criterion(
+        0.9,
+        "Kendall tau between predicted and actual order",
+        "one pair in twenty exchanged",
+        "The network learned modes in another order than predicted, or other modes: the effect "
+        "of broken assumptions, or of training that departs from gradient flow.",
+        at_least=True,
+    ),
+    "greedy learning, as trained": Criterion(
+        GREEDY,
+        f"{WINDOWS} in the run",
+        HALF_SHARED,
+        "The network learned modes together. If the prediction has them one after another, the "
+        "cause is the learning rate, or data that the modes do not describe.",
+        concerns=PICTURE,
+    ),
+}

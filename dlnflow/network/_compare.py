@@ -1,16 +1,16 @@
-"""Prediction against network, mode by mode."""
+"""Comparison of a network's training with the closed form, mode by mode."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dlnflow._common import _validate
-from dlnflow._common._frozen import close_again, closed
+from dlnflow._common._frozen import read_only, set_fields
 from dlnflow.data._spectrum import Spectrum
 from dlnflow.network._learning import (
     HIGH,
@@ -22,21 +22,22 @@ from dlnflow.network._learning import (
 )
 from dlnflow.network._network import amplitudes
 from dlnflow.network._run import Run
-from dlnflow.theory._clock import label
+from dlnflow.theory._clock import Clock, label
 from dlnflow.theory._critical_time import critical_time
 from dlnflow.theory._modes import amplitude, plateau
+from dlnflow.theory._objective import Objective
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Array = NDArray[np.float64]
 
-COARSE = 0.1  # between two times of a run, as a share of when a mode was learned between them
+COARSE = 0.1  # step of run.t over a measured critical time: above it the repr says so
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Comparison:
-    """What the closed form predicts for a run, and what the network did: an immutable record.
+    """Prediction and measurement for a run: an immutable record.
 
     Build one with `compare`.
 
@@ -48,8 +49,8 @@ class Comparison:
     p : float
         Fraction of the (predicted) plateau at which a mode counts as learned.
     eps : array, shape (modes,)
-        Each mode's amplitude at the start, from which it is predicted; 0 for modes that a
-        bottleneck leaves out.
+        Initial amplitude of each mode, used in its prediction; 0 for modes that a bottleneck leaves
+        out.
     predicted, measured : array, shape (modes, times)
         Amplitudes at ``run.t``.
     """
@@ -63,36 +64,35 @@ class Comparison:
 
     @cached_property
     def plateau(self) -> Array:
-        """Where each mode should come to rest; 0 for modes that start at 0."""
-        rest = plateau(self.spectrum.rho, self.run.start.L, **self._objective)
-        return closed(np.where(self.eps > 0.0, rest, 0.0))
+        """Predicted plateau of each mode; 0 for modes that start at 0."""
+        return read_only(np.where(self.eps > 0.0, self._plateau, 0.0))
 
     @cached_property
     def predicted_time(self) -> Array:
-        """Exact critical times, shape (modes,), on the run's clock; 0 for what starts above."""
-        return closed(self._exact(self.p))
+        """Exact critical times, shape (modes,), on the run's clock; 0 for modes starting above."""
+        return read_only(self._exact(self.p))
 
     @cached_property
     def measured_time(self) -> Array:
-        """When the network's amplitude reached ``p`` of the predicted plateau; infinite if not."""
-        return closed(self._crossings(self.p))
+        """Times at which amplitudes reached ``p`` of the predicted plateau, or infinity."""
+        return read_only(self._crossings(self.p))
 
     @property
     def due(self) -> NDArray[np.bool_]:
-        """Which modes should have been learned within the run, having started below."""
+        """Modes that start below ``p`` of their plateau and should pass it within the run."""
         return (self.predicted_time > 0.0) & (self.predicted_time <= self._end)
 
     @property
     def learned(self) -> NDArray[np.bool_]:
-        """Which modes were learned within the run, having started below."""
+        """Modes that start below ``p`` of their plateau and passed it within the run."""
         return (self.predicted_time > 0.0) & np.isfinite(self.measured_time)
 
     @cached_property
     def order(self) -> Agreement:
         """Kendall's tau between predicted and measured times, with its standard error.
 
-        What the run had not learned by its end counts as learned last; modes that start above
-        ``p`` of their plateau, or are never learned by either, have no place in it.
+        Modes that the run had not learned by its end count as learned last. Modes that start above
+        ``p`` of their plateau, or are learned neither in prediction nor in the run, are left out.
         """
         counted = self.due | self.learned
         cut = np.where(self.due, self.predicted_time, np.inf)
@@ -100,31 +100,30 @@ class Comparison:
 
     @property
     def tau(self) -> float:
-        """Kendall's tau of `order`; where no two modes have one, 1 if as many came as were due."""
+        """Kendall's tau of `order`; if it has none, 1 if the learned modes are those due, or 0."""
         if self.order.tau is not None:
             return self.order.tau
         return float(np.array_equal(self.due, self.learned))
 
     @property
     def coarseness(self) -> float:
-        """The largest step of ``run.t`` across a measured time, over that time: its resolution."""
-        came = self.measured_time[self.learned & (self.measured_time > 0.0)]
-        if not came.size:
+        """Resolution of measured times: the largest relative step of ``run.t`` at one of them."""
+        measured = self.measured_time[self.learned & (self.measured_time > 0.0)]
+        if not measured.size:
             return 0.0
         t = self._from_start[0]
-        after = np.clip(np.searchsorted(t, came), 1, t.size - 1)
-        return float(np.max((t[after] - t[after - 1]) / came))
+        after = np.clip(np.searchsorted(t, measured), 1, t.size - 1)
+        return float(np.max((t[after] - t[after - 1]) / measured))
 
     @cached_property
     def deviation(self) -> Array:
-        """Per mode, the largest ``|measured - predicted|`` over the larger of plateau and start.
+        """Largest ``|measured - predicted|`` of each mode, over the larger of plateau and ``eps``.
 
-        Over those of other modes for one that has neither.
+        A mode with neither plateau nor ``eps`` is compared with the largest of the other modes.
         """
-        rest = plateau(self.spectrum.rho, self.run.start.L, **self._objective)
-        scale = np.maximum(rest, self.eps)
+        scale = np.maximum(self._plateau, self.eps)
         gap = np.max(np.abs(self.measured - self.predicted), axis=1, initial=0.0)
-        return closed(gap / np.where(scale > 0.0, scale, scale.max() or 1.0))
+        return read_only(gap / np.where(scale > 0.0, scale, scale.max() or 1.0))
 
     @property
     def largest_deviation(self) -> float:
@@ -133,10 +132,10 @@ class Comparison:
 
     @cached_property
     def overlap(self) -> tuple[float, float]:
-        """How much of their learning modes share, predicted and measured: 0 one at a time, 1 all.
+        """Overlap of learning windows, predicted and measured: 0 one at a time, 1 all at once.
 
-        The mean over neighbours in order of the time both spend between a tenth and nine tenths
-        of their plateaus, over the shorter of their two windows.
+        A window is the time between a tenth and nine tenths of the plateau. The overlap of two
+        modes next in order is relative to the shorter window; the mean over such pairs is returned.
         """
         predicted = overlap(self._exact(LOW), self._exact(HIGH))
         return predicted, overlap(self._crossings(LOW), self._crossings(HIGH))
@@ -145,9 +144,9 @@ class Comparison:
     def time_error(self) -> Array:
         """``measured_time / predicted_time - 1``, shape (modes,).
 
-        Infinite where the network did not learn within the run what it should have, -1 where it
-        learned what it never should have. NaN where there is nothing to compare: modes that start
-        above ``p`` of their plateau, and those neither due within the run nor learned in it.
+        Infinite for modes that are due within the run but were not learned, -1 for modes that were
+        learned though they are predicted never to be. NaN for modes that start above ``p`` of their
+        plateau, and for modes neither due within the run nor learned in it.
         """
         late = self.due & ~self.learned
         early = self.learned & np.isinf(self.predicted_time)
@@ -179,15 +178,17 @@ class Comparison:
         )
 
     def plot(self, **options: Any) -> Any:
-        """Both together; see `dlnflow.plot.comparison`."""
+        """Draw prediction and measurement; see `dlnflow.plot.comparison`."""
         from dlnflow import plot
 
         return plot.comparison(self, **options)
 
-    @property
-    def _objective(self) -> dict[str, Any]:
-        depth = self.run.start.decoder_depth
-        return {"objective": self.run.objective, "decoder_depth": depth}
+    @cached_property
+    def _plateau(self) -> Array:
+        net = self.run.start
+        return plateau(
+            self.spectrum.rho, net.L, objective=self.run.objective, decoder_depth=net.decoder_depth
+        )
 
     def _exact(self, p: float) -> Array:
         times = critical_time(**_modes(self.run, self.spectrum, self.eps), p=p)
@@ -202,14 +203,14 @@ class Comparison:
 
     @property
     def _from_start(self) -> tuple[Array, Array]:
-        """Times and amplitudes with the start, which a run need not have been asked for."""
+        """Times and amplitudes, with time 0 added if the run does not record it."""
         t = self.run.t
         if t[0] == 0.0:
             return t, self.measured
         return np.append(0.0, t), np.column_stack([self.eps, self.measured])
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        close_again(self, state)
+        set_fields(self, state)
 
     def __repr__(self) -> str:
         above = int(np.sum((self.predicted_time == 0.0) & (self.plateau > 0.0)))
@@ -238,34 +239,34 @@ class Comparison:
 
 
 def compare(run: Run, *, p: float = 0.5, spectrum: Spectrum | None = None) -> Comparison:
-    """Hold a run against the closed form, mode by mode.
+    """Compare a run with the closed form, mode by mode.
 
     Parameters
     ----------
     run : Run
-        From `gradient_flow` or `gradient_descent`, on any data and from any start.
+        From `gradient_flow` or `gradient_descent`, on any data and from any initialisation.
     p : float
         Fraction of the plateau at which a mode counts as learned, in (0, 1).
     spectrum : Spectrum, optional
-        Modes to predict for and to read the network by; by default those of the data it was trained
-        on. Give the population's to see what training on a sample costs.
+        Modes to predict and to measure, by default those of the training data. With the spectrum of
+        the population the comparison shows the effect of training on a sample.
 
     Returns
     -------
     Comparison
         Predicted and measured trajectories and critical times per mode, the agreement of the two
-        learning orders, and how far they part.
+        learning orders, and the deviations.
 
     Raises
     ------
     ValueError, TypeError
-        For a ``p`` out of range, for what is no run or has reached no time at all, and for a
-        spectrum of another dimension.
+        If ``p`` is out of range, ``run`` is not a Run or reached no time, or ``spectrum`` has
+        another dimension.
 
     Notes
     -----
-    Predicted is `dlnflow.amplitude` for each mode from its own amplitude at the start. Measured
-    times are interpolated between ``run.t``, so they are as fine as that is.
+    The prediction is `dlnflow.amplitude` for each mode, from its own initial amplitude. Measured
+    times are interpolated between ``run.t``, whose steps limit their accuracy.
 
     Examples
     --------
@@ -296,15 +297,17 @@ def compare(run: Run, *, p: float = 0.5, spectrum: Spectrum | None = None) -> Co
         )
     measured = np.linalg.norm(run.encoder @ modes.basis, axis=-2).T
     eps = amplitudes(run.start, modes.basis)
-    columns = _modes(run, modes, eps)
+    arguments = _modes(run, modes, eps)
     for name in ("lam", "rho", "variance", "eps"):
-        columns[name] = columns[name][:, None]
-    predicted = np.where(eps[:, None] > 0.0, amplitude(run.t, **columns), 0.0)
-    return Comparison(run, modes, fraction, closed(eps), closed(predicted), closed(measured))
+        arguments[name] = arguments[name][:, None]
+    predicted = np.where(eps[:, None] > 0.0, amplitude(run.t, **arguments), 0.0)
+    return Comparison(
+        run, modes, fraction, read_only(eps), read_only(predicted), read_only(measured)
+    )
 
 
 def describe(agreement: Agreement) -> str:
-    """An agreement in words."""
+    """The agreement in words."""
     if agreement.tau is None:
         return "no two modes to put in order"
     if agreement.stderr is None:
@@ -312,7 +315,20 @@ def describe(agreement: Agreement) -> str:
     return f"Kendall tau {agreement.tau:.2f} +- {agreement.stderr:.2f}"
 
 
-def _modes(run: Run, spectrum: Spectrum, eps: Array) -> dict[str, Any]:
+class _ModeArguments(TypedDict):
+    """Arguments that the closed forms share."""
+
+    lam: Array
+    rho: Array
+    variance: Array
+    eps: Array
+    L: int
+    objective: Objective
+    decoder_depth: int
+    clock: Clock
+
+
+def _modes(run: Run, spectrum: Spectrum, eps: Array) -> _ModeArguments:
     return {
         "lam": spectrum.lam,
         "rho": spectrum.rho,

@@ -1,4 +1,4 @@
-"""The data of a network at the door: two covariances, with their modes."""
+"""Validated data of a network: two covariances, with their modes."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow._common._frozen import close_again, closed_copy
-from dlnflow.data._covariance import centred, covariance, paired_samples, square
+from dlnflow._common._frozen import read_only_copy, set_fields
+from dlnflow.data._covariance import centred, covariance, generalised_modes, paired_samples, square
 from dlnflow.data._spectrum import Spectrum
 
 Array = NDArray[np.float64]
 
-ROUNDING = 16.0  # times the precision and the dimension: what an eigenbasis leaves off the diagonal
-LEAK = 1e-4  # of sigma_yx on directions without variance; sampled covariances have none
+ROUNDING = 16.0  # machine epsilons, times d: off-diagonal elements below are rounding
+LEAK = 1e-4  # share of sigma_yx on directions without variance; 0 for sampled covariances
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class Covariances:
     variances: Array  # all d of them, 0 for null directions
 
     def __setstate__(self, state: dict[str, object]) -> None:
-        close_again(self, state)
+        set_fields(self, state)
 
     @property
     def d(self) -> int:
@@ -43,7 +43,7 @@ class Covariances:
 
     @property
     def yx_rotated(self) -> Array:
-        """``U^T yx U``; a vector, its diagonal, where only rounding stands beside it."""
+        """``U^T yx U``, or its diagonal as a vector if the rest is rounding."""
         turned: Array = self.rotation.T @ self.yx @ self.rotation
         diagonal = np.diag(turned).copy()
         beside = np.abs(turned - np.diag(diagonal)).max()
@@ -53,16 +53,12 @@ class Covariances:
     @cached_property
     def _generalised(self) -> tuple[Array, Array]:
         kept = self.spectrum.variance.size
-        basis = self.rotation[:, ::-1][:, :kept]
-        scale = 1.0 / np.sqrt(self.variances[::-1][:kept])
-        whitened = scale[:, None] * (basis.T @ (0.5 * (self.yx + self.yx.T)) @ basis) * scale
-        rho, vectors = np.linalg.eigh(whitened)
-        patterns = basis @ (vectors[:, ::-1] / scale[:, None])
-        return rho[::-1], patterns / np.linalg.norm(patterns, axis=0)
+        leading = self.rotation[:, ::-1][:, :kept], self.variances[::-1][:kept]
+        return generalised_modes(*leading, self.yx)[:2]
 
     @property
     def generalised_rho(self) -> Array:
-        """Generalised eigenvalues of (sym(yx), xx), falling."""
+        """Generalised eigenvalues of (sym(yx), xx), in falling order."""
         return self._generalised[0]
 
     @property
@@ -72,14 +68,14 @@ class Covariances:
 
 
 def given_covariances(sigma_xx: ArrayLike, sigma_yx: ArrayLike) -> Covariances:
-    """The door: what `Spectrum.from_covariances` refuses, and targets of what has no variance."""
+    """Validates covariances; ``sigma_yx`` must vanish on null directions of ``sigma_xx``."""
     spectrum = Spectrum.from_covariances(sigma_xx, sigma_yx)
     xx, yx = covariance(square("sigma_xx", sigma_xx)), square("sigma_yx", sigma_yx)
     return _validated(xx, yx, spectrum)
 
 
 def given_samples(x: ArrayLike, y: ArrayLike) -> Covariances:
-    """The same of paired samples, whose modes are told apart as far as so many can tell."""
+    """Validates paired samples; modes that so few samples cannot resolve share a space."""
     spectrum = Spectrum.from_samples(x, y)
     xx, yx = covariances(x, y)
     return _validated(covariance(xx), yx, spectrum)
@@ -94,12 +90,12 @@ def _validated(xx: Array, yx: Array, spectrum: Spectrum) -> Covariances:
             "sigma_yx must vanish on directions in which sigma_xx has no variance, as covariances "
             f"do: got a part of size {leak:.3g} there (of {np.linalg.norm(yx):.3g})"
         )
-    closed = [closed_copy(one) for one in (xx, yx, rotation, np.maximum(variances, 0.0))]
-    return Covariances(closed[0], closed[1], spectrum, closed[2], closed[3])
+    kept = [read_only_copy(one) for one in (xx, yx, rotation, np.maximum(variances, 0.0))]
+    return Covariances(kept[0], kept[1], spectrum, kept[2], kept[3])
 
 
 def complete(columns: Array) -> Array:
-    """Orthonormal columns and as many more as make a basis of the whole space."""
+    """Extend orthonormal columns to a basis of the whole space."""
     d, r = columns.shape
     if d == r:
         return columns
@@ -108,7 +104,7 @@ def complete(columns: Array) -> Array:
 
 
 def covariances(x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
-    """``sigma_xx`` and ``sigma_yx`` of paired samples, which are centred here.
+    """Covariances ``sigma_xx`` and ``sigma_yx`` of paired samples, which are centred here.
 
     Parameters
     ----------
@@ -123,8 +119,7 @@ def covariances(x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
     Raises
     ------
     ValueError, TypeError
-        For samples that are missing or infinite, not in rows, of different shapes or fewer than
-        two.
+        If samples are missing or infinite, not in rows, of different shapes, or fewer than two.
 
     Examples
     --------

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
-from dlnflow._common._frozen import closed
-from dlnflow._common._progress import Report, Watch
+from dlnflow._common._frozen import read_only
+from dlnflow._common._progress import Progress, ProgressOption
 from dlnflow.network._batches import Sampler, given_source
 from dlnflow.network._data import Covariances
 from dlnflow.network._equations import Equations, prefixes
@@ -22,31 +22,44 @@ from dlnflow.network._initialise import Seed
 from dlnflow.network._network import Network
 from dlnflow.network._run import Run
 from dlnflow.network._stability import (
-    largest_stable_rate,
+    Optimiser,
     momentum_of,
     resting_value,
+    stable_rate,
     stable_rate_at,
 )
 from dlnflow.theory._clock import Clock, Training, network_time
 from dlnflow.theory._objective import Objective, as_objective
 
 Array = NDArray[np.float64]
-BLOWN_UP = 1e6  # times the size of the start and of the plateau
-OPPOSED, SWINGS = -0.5, 100  # cosine between two moves that swing back, and how many in a row
-UNDAMPED, NOTABLE = 0.99, 1e-8  # swings that shrink no more than this, and are not rounding
+
+
+@dataclass(frozen=True)
+class _Thresholds:
+    """When training counts as divergent."""
+
+    norm: float = 1e6  # of all weights, over the larger of initialisation and plateau: blown up
+    cosine: float = -0.5  # between successive steps: below it, a step takes back the one before
+    count: int = 100  # so many such steps in a row are an oscillation
+    undamped: float = 0.99  # last step over the first of these: above it, they do not die out
+    rounding: float = 1e-8  # step over the norm of the weights: below it, steps may be rounding
+
+
+DIVERGENCE = _Thresholds()
 
 
 class DivergenceError(ArithmeticError):
-    """Gradient descent with too large a rate: the weights blow up, or swing and never settle.
+    """The learning rate is too large: the weights blow up, or oscillate and never settle.
 
     Attributes
     ----------
     step : int
-        At which the weights blew up, or since which each step takes back much of the one before.
+        The step at which the weights blew up, or from which on each step takes back much of the one
+        before.
     largest_stable : float
         The rate below which full-batch descent is stable; see `largest_stable_rate`.
     run : Run
-        What was recorded before, and the last weights before the blow-up.
+        The run up to the last step with finite weights.
     """
 
     def __init__(self, message: str, *, step: int, largest_stable: float, run: Run) -> None:
@@ -83,47 +96,56 @@ def gradient_descent(
     clock: Clock = "paper",
     sigma_yy: ArrayLike | None = None,
     rng: Seed = 0,
-    progress: Report = False,
+    progress: ProgressOption = False,
     max_seconds: float | None = None,
 ) -> Run:
     """Train a network by gradient descent, on covariances, on samples or from a sampler.
 
+    The arguments fall into three groups. Data: ``sigma_xx``, ``sigma_yx``, ``sigma_yy``, ``x``,
+    ``y``, ``sampler``, ``batch_size``, ``rng``. Optimiser: ``objective``, ``loss``, ``lr``,
+    ``steps``, ``momentum``, ``weight_decay``, ``ema``. Recording: ``record``, ``clock``,
+    ``progress``, ``max_seconds``.
+
     Parameters
     ----------
     network : Network
-        Where it starts.
+        The network at the initialisation.
     sigma_xx, sigma_yx : array, shape (d, d)
-        The data, for descent on the whole of it. With a ``sampler``, the covariances it draws
-        from, by whose modes the run is read.
-    objective : str or Objective
-    lr, steps : float, int
-        Learning rate and number of steps.
+        Covariances, for full-batch descent. With a ``sampler``: the covariances it samples from,
+        whose modes the run is measured by.
+    sigma_yy : array, shape (d, d), optional
+        Covariance of the target, used by ``run.loss`` alone. Samples bring their own.
     x, y : array, shape (n, d)
-        Paired samples instead, centred by you: their mean must be 0.
+        Paired samples in place of covariances. Centre them first: their mean must be 0.
     sampler : callable, optional
-        ``sampler(n, rng)`` gives ``n`` fresh pairs ``x, y`` of centred data; needs ``batch_size``.
+        ``sampler(n, rng)`` returns ``n`` fresh pairs ``x, y`` of centred data; needs
+        ``batch_size``.
     batch_size : int, optional
-        Samples in a step; by default all. Samples are shuffled anew for every pass through them,
-        and those left over at its end, fewer than a batch, are skipped.
-    momentum : float
-        Heavy ball, in [0, 1): ``v = momentum v + gradient``, ``W = W - lr v``.
-    weight_decay : float
-        Added to the gradient times the weights.
-    ema : float
-        Decay of the target encoder, in [0, 1): after every step its weights are ``ema`` of what
-        they were and ``1 - ema`` of the online encoder's. 0 is the plain stop-gradient.
+        Samples in a step; by default all. Samples are shuffled before every epoch. Those left over
+        at its end, fewer than a batch, are skipped.
+    rng : int, Generator or None
+        Seed of the batches, 0 by default.
+    objective : str or Objective
     loss : {"half-sum", "sum", "mean"}
         As for `dlnflow.Training`.
+    lr, steps : float, int
+        Learning rate and number of steps.
+    momentum : float
+        Heavy-ball momentum, in [0, 1): ``v = momentum v + gradient``, ``W = W - lr v``.
+    weight_decay : float
+        Times the weights, it is added to the gradient.
+    ema : float
+        Decay of the target encoder, in [0, 1). After every step its weights are ``ema`` times their
+        former values plus ``1 - ema`` times those of the online encoder. 0 is the plain
+        stop-gradient.
     record : int or array of int
-        How many steps to keep weights of, or which ones; step 0 is the start. Training ends with
-        the last of them. Where it ends before, the last step reached is kept as well.
+        The number of steps whose weights are kept, or these steps themselves; step 0 is the
+        initialisation. Training ends with the last of them. If it ends earlier, the last step
+        reached is kept as well.
     clock : {"paper", "network"} or Training
-        Of ``run.t``: flow time, ``lr / (1 - momentum)`` a step (and a factor for the loss), so that
-        it lies on the prediction. ``run.steps`` counts steps.
-    sigma_yy : array, shape (d, d), optional
-        Read by ``run.loss`` alone; with samples it is theirs.
-    rng : int, Generator or None
-        Seed of the batches.
+        The clock of ``run.t``, which is flow time: ``lr / (1 - momentum)`` a step (times a factor
+        for the loss), so that a run can be compared with its prediction. ``run.steps`` counts
+        steps.
     progress, max_seconds
         As for `gradient_flow`.
 
@@ -134,17 +156,18 @@ def gradient_descent(
     Raises
     ------
     DivergenceError
-        When the weights blow up, or swing to and fro undamped. It carries the step, the largest
+        If the weights blow up, or oscillate without damping. It carries the step, the largest
         stable rate and the run.
     ValueError, TypeError
-        For data that is none, not centred or smaller than a batch, and settings out of range.
+        If the data are missing, not centred or smaller than a batch, or an argument is out of
+        range.
     Exception
         Whatever ``sampler`` or ``progress`` raises; its attribute ``run`` is the run up to there.
 
     Notes
     -----
-    Gradients are those of `gradient_flow`; ``docs/networks.md`` has what each departure from the
-    flow costs.
+    Gradients are those of `gradient_flow`; ``docs/networks.md`` gives the error that each departure
+    from the flow causes.
 
     Examples
     --------
@@ -165,10 +188,10 @@ def gradient_descent(
     chosen = as_objective(objective)
     source = given_source(sigma_xx, sigma_yx, x, y, sampler, batch_size, sigma_yy)
     m = target_of(network, source.data, chosen)
-    rule = _Rule(
-        step=Training(lr=lr, loss=loss, outputs=network.widths[-1]).flow_time_per_step,
+    optimiser = Optimiser(
+        Training(lr=lr, loss=loss, outputs=network.widths[-1]),
         momentum=momentum_of(momentum),
-        decay=_not_negative("weight_decay", weight_decay) * lr,
+        weight_decay=_not_negative("weight_decay", weight_decay),
         ema=ema_of(ema, m),
     )
     count = int(_validate.single("steps", _validate.depth("steps", steps)))
@@ -176,50 +199,41 @@ def gradient_descent(
     unit = float(network_time(clock, network.L))
     shapes = tuple(layer.shape for layer in network.layers)
     equations = Equations(shapes, m, source.data.xx, source.data.yx)
-    watch = Watch(progress, max_seconds)
+    tracker = Progress(progress, max_seconds)
     batches = source.batches(equations, _validate.generator("rng", rng))
-    bound = BLOWN_UP * _scale(network, source.data, chosen)
-    ending = _descend(equations, network, batches, rule, kept, bound, watch)
+    bound = DIVERGENCE.norm * _scale(network, source.data, chosen)
+    ending = _descend(equations, network, batches, optimiser, kept, bound, tracker)
     run = Run(
-        t=closed(ending.steps * (rule.flow_time / unit)),
-        steps=closed(ending.steps),
+        t=read_only(ending.steps * (optimiser.flow_time / unit)),
+        steps=read_only(ending.steps),
         objective=chosen,
         clock=clock,
         start=network,
         data=source.data,
         sigma_yy=source.yy,
-        stopped=watch.stopped if ending.blown_up is None else f"diverged at step {ending.blown_up}",
-        how=f"gradient descent, lr = {lr:g}, {source.words}, {watch.seconds:.1f} s",
-        _weights=closed(ending.states),
+        stopped=tracker.stopped
+        if ending.blown_up is None
+        else f"diverged at step {ending.blown_up}",
+        how=f"gradient descent, lr = {lr:g}, {source.words}, {tracker.seconds:.1f} s",
+        _weights=read_only(ending.states),
     )
-    if watch.error is None:
-        _raise_if_diverged(run, ending, lr, momentum, loss)
-    return watch.outcome("run", ending.steps, lambda: run)
-
-
-@dataclass(frozen=True)
-class _Rule:
-    """The update, in units of flow time."""
-
-    step: float
-    momentum: float
-    decay: float  # of a weight in one step
-    ema: float
-
-    @property
-    def flow_time(self) -> float:
-        """Flow time that a step comes to, once the momentum has built up."""
-        return self.step / (1.0 - self.momentum)
+    if tracker.error is None:
+        _raise_if_diverged(run, ending, optimiser)
+    return tracker.result("run", ending.steps, lambda: run)
 
 
 @dataclass(frozen=True)
 class _Ending:
-    """Weights at the steps kept and the last, and if they blew up or swing: when, about what."""
+    """Weights at the recorded steps and the last one, and whether training diverged.
+
+    ``blown_up`` is the step at which the weights blew up, ``oscillating`` the one since which they
+    oscillate, about the network ``centre``.
+    """
 
     states: Array
     steps: NDArray[np.int64]
     blown_up: int | None = None
-    swinging: int | None = None
+    oscillating: int | None = None
     centre: Network | None = None
 
 
@@ -227,36 +241,37 @@ def _descend(
     equations: Equations,
     network: Network,
     batches: Iterator[Equations],
-    rule: _Rule,
+    optimiser: Optimiser,
     kept: NDArray[np.int64],
     bound: float,
-    watch: Watch,
+    tracker: Progress,
 ) -> _Ending:
     m = equations.target_layer
     weights = equations.flat(network.layers)
     states = np.empty((kept.size, weights.size))
-    shadow = weights  # the target encoder's weights, of which the first m layers are read
-    move, swing = np.zeros_like(weights), _Swing()
+    averaged = weights  # the target encoder is the first m layers of these
+    decay = optimiser.weight_decay * optimiser.training.lr
+    change, oscillation = np.zeros_like(weights), _Oscillation()
     done, step, last = 0, 0, int(kept[-1])
     blown_up = None
-    with watch, np.errstate(over="ignore", invalid="ignore"):
+    with tracker, np.errstate(over="ignore", invalid="ignore"):
         while True:
             if kept[done] == step:
                 states[done] = weights
                 done += 1
-            if step == last or not watch.goes_on(step / last, partial(_line, step, last)):
+            if step == last or not tracker.update(step / last, partial(_line, step, last)):
                 break
-            target = prefixes(equations.layers(shadow)[:m])[m] if rule.ema else None
-            push = rule.step * next(batches).downhill(weights, target)
-            before, move = move, rule.momentum * move + push - rule.decay * weights
-            moved = weights + move
-            if not float(np.linalg.norm(moved)) < bound:
+            target = prefixes(equations.layers(averaged)[:m])[m] if optimiser.ema else None
+            gradient = optimiser.step * next(batches).downhill(weights, target)
+            before, change = change, optimiser.momentum * change + gradient - decay * weights
+            changed = weights + change
+            if not float(np.linalg.norm(changed)) < bound:
                 blown_up = step + 1
                 break
-            weights, step = moved, step + 1
-            swing.see(step, before, move)
-            if rule.ema:
-                shadow = rule.ema * shadow + (1.0 - rule.ema) * weights
+            weights, step = changed, step + 1
+            oscillation.update(step, before, change)
+            if optimiser.ema:
+                averaged = optimiser.ema * averaged + (1.0 - optimiser.ema) * weights
     steps = kept[:done]
     if not done or step > kept[done - 1]:
         states[done] = weights
@@ -264,33 +279,34 @@ def _descend(
     reached = states[: steps.size], steps
     if blown_up is not None:
         return _Ending(*reached, blown_up=blown_up)
-    if swing.goes_on(float(np.linalg.norm(weights))):
-        layers = equations.layers(weights - 0.5 * move)
+    if oscillation.lasts(float(np.linalg.norm(weights))):
+        layers = equations.layers(weights - 0.5 * change)
         centre = Network(tuple(layers[: network.L]), tuple(layers[network.L :]))
-        return _Ending(*reached, swinging=swing.since, centre=centre)
+        return _Ending(*reached, oscillating=oscillation.since, centre=centre)
     return _Ending(*reached)
 
 
-class _Swing:
-    """Since when every move takes back much of the one before, and how large they have been."""
+class _Oscillation:
+    """Since when every step takes back much of the one before, and how large these steps are."""
 
     def __init__(self) -> None:
         self.since = 1
-        self._sizes: deque[float] = deque(maxlen=SWINGS)
+        self._sizes: deque[float] = deque(maxlen=DIVERGENCE.count)
         self._size = 0.0
 
-    def see(self, step: int, before: Array, move: Array) -> None:
-        """Look at the move of a step, and the one before it."""
-        previous, self._size = self._size, float(np.linalg.norm(move))
-        if not float(before @ move) < OPPOSED * previous * self._size:
+    def update(self, step: int, before: Array, change: Array) -> None:
+        """Record the change of the weights in a step, and in the step before it."""
+        previous, self._size = self._size, float(np.linalg.norm(change))
+        if not float(before @ change) < DIVERGENCE.cosine * previous * self._size:
             self.since = step + 1
             self._sizes.clear()
         self._sizes.append(self._size)
 
-    def goes_on(self, scale: float) -> bool:
-        """Whether the swinging has lasted, is no rounding of weights this size, and undamped."""
-        lasting = len(self._sizes) == SWINGS
-        return lasting and self._size > max(NOTABLE * scale, UNDAMPED * self._sizes[0])
+    def lasts(self, scale: float) -> bool:
+        """Whether it has lasted, is larger than rounding of weights of this norm, and undamped."""
+        lasting = len(self._sizes) == DIVERGENCE.count
+        least = max(DIVERGENCE.rounding * scale, DIVERGENCE.undamped * self._sizes[0])
+        return lasting and self._size > least
 
 
 def _line(step: int, last: int) -> str:
@@ -312,7 +328,7 @@ def _not_negative(name: str, value: float) -> float:
 
 
 def _recorded(record: ArrayLike, count: int) -> NDArray[np.int64]:
-    """The steps to keep, rising, ending with the last: evenly spread, or as given."""
+    """The steps to record, rising, ending with the last: evenly spaced, or as given."""
     given = _validate.not_negative("record", record)
     if (given != np.floor(given)).any() or not given.size:
         raise ValueError(f"record must be a number of steps, or steps: got {record!r}")
@@ -326,27 +342,27 @@ def _recorded(record: ArrayLike, count: int) -> NDArray[np.int64]:
 
 
 def _scale(network: Network, data: Covariances, objective: Objective) -> float:
-    """The size of the weights at the start or, if that is larger, at the plateau."""
+    """The norm of the weights at the initialisation or, if that is larger, at the plateau."""
     rest = max(1.0, float(resting_value(data.spectrum.rho, network, objective).max()))
     count = sum(layer.size for layer in network.layers)
     start = max(float(np.linalg.norm(layer)) for layer in network.layers)
     return max(start, rest * count**0.5)
 
 
-def _raise_if_diverged(run: Run, ending: _Ending, lr: float, momentum: float, loss: str) -> None:
-    step = ending.swinging if ending.blown_up is None else ending.blown_up
+def _raise_if_diverged(run: Run, ending: _Ending, optimiser: Optimiser) -> None:
+    step = ending.oscillating if ending.blown_up is None else ending.blown_up
     if step is None:
         return
-    settings: dict[str, Any] = {"momentum": momentum, "loss": loss}
-    data = run.data.xx, run.data.yx, run.objective
-    stable = largest_stable_rate(run.start, *data, **settings)
+    lr = optimiser.training.lr
+    data = run.data, run.objective
+    stable = stable_rate(run.start, *data, optimiser)
     if ending.centre is not None:
-        stable = min(stable, stable_rate_at(ending.centre, run.data, run.objective, **settings))
-    what = "swing from step to step since" if ending.blown_up is None else "blew up at"
+        stable = min(stable, stable_rate_at(ending.centre, *data, optimiser))
+    what = "oscillate since" if ending.blown_up is None else "blew up at"
     hint = f"the largest stable rate is about {stable:.3g}"
     if lr <= stable:
         hint += " for the full batch near the plateau; batches, momentum, decay, a lagging target "
-        hint += "and the way there can need a smaller one"
+        hint += "and the path to the plateau can need a smaller one"
     raise DivergenceError(
         f"lr must be smaller: got {lr:g}, with which the weights {what} step {step}; {hint}",
         step=step,

@@ -1,4 +1,4 @@
-"""Gradient flow of every matrix of a network: the right-hand side and its linearisation.
+"""Gradient flow of all matrices of a network: the right-hand side and its linearisation.
 
 The loss is ``1/2 E |A x - sg(T y)|^2`` with ``A = W_N ... W_1`` and ``T = W_m ... W_1``, so
 
@@ -7,8 +7,8 @@ The loss is ``1/2 E |A x - sg(T y)|^2`` with ``A = W_N ... W_1`` and ``T = W_m .
 Matrix products for ``N`` layers, in a basis where ``sigma_xx`` is diagonal: ``N - 1`` prefixes
 ``W_a ... W_1`` (the last of them is ``A``, the ``m``-th is ``T``), one for ``T sigma_yx`` (none if
 ``sigma_yx`` is diagonal too, or ``m = 0``), ``N - 1`` to pull the error back layer by layer, and
-``N - 1`` outer products with the prefixes (the first layer's prefix is 1). Each multiplies two
-matrices that no other does; the basis saves the product ``A sigma_xx``.
+``N - 1`` outer products with the prefixes (the first layer's prefix is 1). No product is computed
+twice; the basis saves the product ``A sigma_xx``.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Equations:
     Parameters
     ----------
     shapes : sequence of (int, int)
-        Of the layers, first layer first.
+        Shapes of the layers, first layer first.
     target_layer : int
         ``m``.
     xx, yx : array, shape (d, d) or (d,)
-        The covariances; a vector stands for a diagonal matrix.
+        The covariances; a vector means a diagonal matrix.
     """
 
     shapes: tuple[tuple[int, int], ...]
@@ -76,7 +76,7 @@ class Equations:
         return self.downhill(flat)
 
     def downhill(self, flat: Array, target: Array | None = None) -> Array:
-        """The steepest descent of all weights; ``target`` stands in for ``W_m ... W_1``."""
+        """The negative gradient of all weights; ``target`` replaces ``W_m ... W_1``."""
         layers = self.layers(flat)
         before = prefixes(layers)
         pulled = self._error(before, target)
@@ -137,7 +137,7 @@ class Equations:
 
 
 def prefixes(layers: Sequence[Array]) -> list[Any]:
-    """``W_a ... W_1`` for a = 0, 1, ..., N; the first, which is 1, stands as None."""
+    """``W_a ... W_1`` for a = 0, 1, ..., N; None for the first, which is the identity."""
     done: list[Any] = [None, layers[0]]
     for layer in layers[1:]:
         done.append(layer @ done[-1])
@@ -145,5 +145,5 @@ def prefixes(layers: Sequence[Array]) -> list[Any]:
 
 
 def times(matrix: Array, covariance: Array) -> Array:
-    """``matrix @ covariance``, which may be the vector of a diagonal one."""
+    """``matrix @ covariance``; a vector means a diagonal covariance."""
     return matrix * covariance if covariance.ndim == 1 else matrix @ covariance

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
-from dlnflow._common._frozen import closed, closed_copy
-from dlnflow._common._progress import Report, Watch
+from dlnflow._common._frozen import read_only, read_only_copy
+from dlnflow._common._progress import Progress, ProgressOption
 from dlnflow.data._covariance import square
 from dlnflow.network._data import Covariances, given_covariances
 from dlnflow.network._equations import Equations
@@ -19,10 +17,11 @@ from dlnflow.network._solvers import LARGEST_IMPLICIT, METHODS, integrate
 from dlnflow.theory._clock import Clock, network_time
 from dlnflow.theory._grid import given_grid, resolving_grid
 from dlnflow.theory._objective import Objective, as_objective
+from dlnflow.theory._scaled_modes import GivenModes
 
 Array = NDArray[np.float64]
 
-LEAST_RTOL = 3e-14  # SciPy's integrators take no smaller one
+LEAST_RTOL = 3e-14  # the smallest that SciPy's integrators accept
 
 
 def gradient_flow(
@@ -37,65 +36,65 @@ def gradient_flow(
     method: str = "auto",
     rtol: float | None = None,
     atol: float | None = None,
-    progress: Report = False,
+    progress: ProgressOption = False,
     max_seconds: float | None = None,
 ) -> Run:
-    """Train every matrix of a network by gradient flow, with nothing assumed about the data.
+    """Train all matrices of a network by gradient flow, for any covariances.
 
     Parameters
     ----------
     network : Network
-        Where it starts; its first layer takes ``d`` numbers.
+        The network at the initialisation, with ``d`` inputs.
     sigma_xx, sigma_yx : array, shape (d, d)
         Covariances of the centred context, and of the target (rows) with the context (columns).
-        They need not commute, nor ``sigma_yx`` be symmetric; ``sigma_xx`` may lack rank.
+        They need not commute, ``sigma_yx`` need not be symmetric, and ``sigma_xx`` may be singular.
     objective : str or Objective
         ``"jepa"``, ``"mae"``, ``"layer-m"`` or an `Objective`.
     t : array, shape (times,), optional
-        Times on ``clock``, finite, not negative, rising. By default those that resolve every
-        transition of the closed form.
+        Times on ``clock``, finite, not negative, rising. The default resolves every transition of
+        the closed form.
     clock : {"paper", "network"} or Training
     sigma_yy : array, shape (d, d), optional
-        Covariance of the target, read by ``run.loss`` alone.
+        Covariance of the target, used by ``run.loss`` alone.
     method : {"auto", "DOP853", "Radau", "BDF"}
-        SciPy's integrators. ``"auto"`` starts with DOP853 and goes on with Radau if the flow turns
-        stiff and the network has at most 1500 weights, beyond which factorising the Jacobian costs
-        more than it saves.
+        SciPy's integrators. ``"auto"`` begins with DOP853 and changes to Radau if the flow becomes
+        stiff and the network has at most 1500 weights. In larger networks factorising the Jacobian
+        costs more than it saves.
     rtol, atol : float, optional
         Tolerances of the integrator, on single weights. By default ``rtol`` is 1e-12 for DOP853 and
-        1e-9 for the implicit methods, of lower order, and ``atol`` a hundredth of it times the root
-        mean square of the weights at the start.
+        1e-9 for the implicit methods, and ``atol`` is a hundredth of it times the root mean square
+        of the initial weights.
     progress : bool or callable
-        True for a bar on standard error; a callable gets the share done and a line of text.
+        True shows a bar on standard error. A callable gets the share done and a line of text.
     max_seconds : float, optional
-        Wall-clock limit. What was reached by then is returned, as it is on an interrupt
-        (Ctrl-C): the times passed, and the last one reached. ``run.stopped`` says why.
+        Wall-clock limit. After it, or after an interrupt (Ctrl-C), the partial run is returned: the
+        requested times passed, and the last time reached. ``run.stopped`` gives the reason.
 
     Returns
     -------
     Run
-        It ends early, and ``run.stopped`` says so, also after 10 million explicit or 100,000
-        implicit steps, and where an implicit method would step over 1e15 of the fastest relaxation
+        It also ends early, with the reason in ``run.stopped``, after 10 million explicit or 100,000
+        implicit steps, and before an implicit step of more than 1e15 of the fastest relaxation
         times: rates that matter on such times are below rounding.
 
     Raises
     ------
     ValueError, TypeError
-        For covariances that are none, do not match the network or each other, a target layer that
-        the encoder does not have or whose width is not that of the output, and settings out of
-        range.
+        If ``sigma_xx`` is not a covariance matrix, the shapes of covariances and network do not
+        match, the encoder has no such target layer or its width is not that of the output, or an
+        argument is out of range.
     Exception
         Whatever ``progress`` raises; its attribute ``run`` is the run up to there.
 
     Notes
     -----
     ``dW_j/dt = (W_N .. W_{j+1})^T (T Sigma_yx - A Sigma_xx) (W_{j-1} .. W_1)^T`` on the network
-    clock: step 2 of ``docs/derivation.md``. The weights at every time are kept: ``8 N d**2`` bytes
-    each.
+    clock: step 2 of ``docs/derivation.md``. The run holds the weights at every time, ``8 N d**2``
+    bytes each.
 
     Examples
     --------
-    Random orthogonal bases between the layers, and still the closed form:
+    With random orthogonal bases between the layers the closed form holds as well:
 
     >>> import numpy as np
     >>> import dlnflow
@@ -123,7 +122,7 @@ def gradient_flow(
     times = _times(t, network, data, chosen, clock)
     unit = float(network_time(clock, network.L))
     rotated, equations = _in_eigenbasis(network, data, m)
-    watch = Watch(progress, max_seconds)
+    tracker = Progress(progress, max_seconds)
     done = integrate(
         equations,
         equations.flat(rotated),
@@ -131,10 +130,10 @@ def gradient_flow(
         rtol=_tolerance("rtol", rtol),
         atol=_tolerance("atol", atol),
         method=method,
-        watch=watch,
+        tracker=tracker,
     )
     run = Run(
-        t=closed(_on_clock(done.times, times, unit)),
+        t=read_only(_on_clock(done.times, times, unit)),
         steps=None,
         objective=chosen,
         clock=clock,
@@ -146,13 +145,13 @@ def gradient_flow(
             f"{' then '.join(done.methods)}: {done.steps} steps, {done.evaluations} gradients, "
             f"{done.seconds:.1f} s"
         ),
-        _weights=closed(_back(done.states, equations, data, m)),
+        _weights=read_only(_back(done.states, equations, data, m)),
     )
-    return watch.outcome("run", done.states, lambda: run)
+    return tracker.result("run", done.states, lambda: run)
 
 
 def _on_clock(reached: Array, times: Array, unit: float) -> Array:
-    """The times reached, on the clock of those asked for, of which all but the last are some."""
+    """The times reached, on the requested clock; only the last may not be a requested time."""
     asked = times[: reached.size].copy()
     if reached[-1] != times[reached.size - 1] * unit:
         asked[-1] = reached[-1] / unit
@@ -170,7 +169,7 @@ def _tolerance(name: str, value: float | None) -> float | None:
 
 
 def target_of(network: Network, data: Covariances, objective: Objective) -> int:
-    """The target layer ``m`` of a network that fits the data; else an error that says why not."""
+    """Validates that network and data fit; returns the target layer ``m``."""
     if not isinstance(network, Network):
         raise TypeError(f"network must be a dlnflow.network.Network: got {type(network).__name__}")
     m = int(objective.layer(network.L))
@@ -198,11 +197,11 @@ def target_of(network: Network, data: Covariances, objective: Objective) -> int:
 
 
 def matching(name: str, value: ArrayLike, d: int) -> Array:
-    """A square matrix of the data's dimension."""
+    """Validates a square matrix of the data's dimension."""
     matrix = square(name, value)
     if len(matrix) != d:
         raise ValueError(f"{name} must have the shape of sigma_xx, {(d, d)}: got {matrix.shape}")
-    return closed_copy(matrix)
+    return read_only_copy(matrix)
 
 
 def _times(
@@ -215,20 +214,20 @@ def _times(
         raise ValueError(
             "t must be given for a network in which some mode has no amplitude at all: got None"
         )
-    settings: dict[str, Any] = {"objective": objective, "clock": clock}
-    columns = {
-        "lam": data.spectrum.lam,
-        "rho": data.spectrum.rho,
-        "variance": data.spectrum.variance,
-        "eps": start,
-    }
-    columns = {name: column[:, None] for name, column in columns.items()}
-    depths = {"L": network.L, "decoder_depth": network.decoder_depth}
-    return resolving_grid(**columns, **depths, **settings).t
+    spectrum = data.spectrum
+    given = GivenModes(
+        spectrum.lam,
+        spectrum.rho,
+        spectrum.variance,
+        start,
+        np.asarray(network.L),
+        np.asarray(network.decoder_depth),
+    )
+    return resolving_grid(given.under(objective, clock)).t
 
 
 def _in_eigenbasis(network: Network, data: Covariances, m: int) -> tuple[list[Array], Equations]:
-    """The layers and equations where ``sigma_xx`` is diagonal, which saves a product."""
+    """The layers and equations in a basis where ``sigma_xx`` is diagonal; saves a product."""
     layers = list(network.layers)
     layers[0] = layers[0] @ data.rotation
     if m == 0:

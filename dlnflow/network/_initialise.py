@@ -1,4 +1,4 @@
-"""Where networks start: balanced, misaligned, unbalanced, Gaussian."""
+"""Initialisations of networks: balanced, misaligned, unbalanced, Gaussian."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ def balanced(
     widths: Sequence[int] | None = None,
     rng: Seed = 0,
 ) -> Network:
-    """A network that starts as the theory assumes: balanced, orthogonal, aligned with the data.
+    """The initialisation that the theory assumes: balanced, orthogonal, aligned with the data.
 
-    Every layer has the singular value ``eps**(1 / L)``, so every mode the amplitude ``eps``.
+    All singular values are ``eps**(1 / L)``, so every mode has the amplitude ``eps``.
 
     Parameters
     ----------
     sigma_xx, sigma_yx : array, shape (d, d)
-        The data, in whose modes the network starts.
+        Covariances of the data, with whose modes the network is aligned.
     L : int
         Encoder depth.
     eps : float
         ``wbar(0)`` of every mode, positive.
     objective : str, Objective, several, or None
-        None: all layers share the data's basis, and the network is aligned for every target. Given:
-        the bases between layers are random, save that the output's is that of the target.
+        If None, all layers share the data's basis, and the network is aligned for every target.
+        Otherwise the bases between layers are random, and the output has the basis of the target.
     decoder_depth : int
         ``P``.
     widths : sequence of int, optional
         Width after each of the ``L + P`` layers; by default all ``d``. With a bottleneck of width
-        ``K`` the ``K`` modes of largest ``lam`` pass, and the others start at 0.
+        ``K`` the ``K`` modes of largest ``lam`` pass, and the others have amplitude 0.
     rng : int, Generator or None
-        Seed of the random bases.
+        Seed of the random bases, 0 by default.
 
     Returns
     -------
@@ -60,12 +60,12 @@ def balanced(
     Raises
     ------
     ValueError, TypeError
-        For covariances that are none, settings out of range, and an output that is not as wide as
-        the target.
+        If ``sigma_xx`` is not a covariance matrix, an argument is out of range, or the output is
+        not as wide as the target.
 
     Notes
     -----
-    The paper's assumption on initialisation; ``docs/theory.md``, section 2.
+    ``docs/theory.md``, section 2.
 
     Examples
     --------
@@ -94,24 +94,24 @@ def misaligned(
     widths: Sequence[int] | None = None,
     rng: Seed = 0,
 ) -> Network:
-    """A balanced network whose output is turned away from the target it has to meet.
+    """A balanced network whose output is rotated away from its target.
 
-    With all singular values equal, that is the only way to be misaligned: any orthogonal first
-    layer is aligned with any basis, as long as the layers from the target to the output undo each
-    other.
+    If all singular values are equal, this is the only kind of misalignment: any orthogonal first
+    layer is aligned with any basis, as long as the product of the layers from the target to the
+    output is a multiple of the identity.
 
     Parameters
     ----------
     sigma_xx, sigma_yx, L, eps, objective, decoder_depth, widths, rng
         As for `balanced`.
     angle : float
-        By how much a random rotation turns the output, in radians, as a root mean square over its
+        Angle of the random rotation of the output, in radians, as a root mean square over its
         directions; not negative.
 
     Returns
     -------
     Network
-        Balanced for every ``angle``; at 0 that of `balanced`.
+        Balanced for every ``angle``; at 0 the network of `balanced`.
 
     Raises
     ------
@@ -147,15 +147,15 @@ def unbalanced(
     widths: Sequence[int] | None = None,
     rng: Seed = 0,
 ) -> Network:
-    """An aligned network whose layers differ in scale, though ``wbar(0)`` is still ``eps``.
+    """An aligned network whose layers differ in scale, with ``wbar(0) = eps``.
 
     Parameters
     ----------
     sigma_xx, sigma_yx, L, eps, objective, decoder_depth, widths, rng
         As for `balanced`.
     imbalance : float
-        The logarithm of the layers' scales falls evenly from the first layer to the last, by this
-        much from layer to layer; 0 is balanced, and a negative one makes later layers larger.
+        Decrease of the logarithm of the scale from each layer to the next. At 0 the network is
+        balanced; a negative number makes later layers larger.
 
     Returns
     -------
@@ -197,15 +197,15 @@ def gaussian(
     widths: Sequence[int] | None = None,
     rng: Seed = 0,
 ) -> Network:
-    """Independent normal weights, as practitioners start: neither balanced nor aligned.
+    """Independent normal weights, the usual initialisation: neither balanced nor aligned.
 
     Parameters
     ----------
     sigma_xx, sigma_yx, L, decoder_depth, widths, rng
-        As for `balanced`; of the data only the dimension matters.
+        As for `balanced`; only the dimension of the data matters.
     eps : float
         Root mean square of ``|Wbar v|`` over unit vectors ``v`` and seeds: weights have the
-        variance ``eps**(2 / L)`` over the width after their layer.
+        variance ``eps**(2 / L)`` divided by the output width of their layer.
 
     Returns
     -------
@@ -245,7 +245,7 @@ def rotation(size: int, angle: float, random: np.random.Generator) -> Array:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What every initialiser has checked."""
+    """Validated arguments of all initialisations."""
 
     data: Covariances
     L: int
@@ -280,7 +280,7 @@ def _plan(
 
 
 def _bases(plan: _Plan, objective: Any, random: np.random.Generator) -> list[Array]:
-    """Orthonormal columns for the space before and after every layer, as many as all can hold."""
+    """Orthonormal columns before and after every layer, as many as the narrowest layer holds."""
     modes = min(plan.widths)
     data = plan.data.basis[:, :modes]
     d, last = plan.data.d, len(plan.widths) - 1
@@ -310,6 +310,6 @@ def _network(plan: _Plan, bases: list[Array]) -> Network:
 
 
 def orthonormal(rows: int, columns: int, random: np.random.Generator) -> Array:
-    """Random orthonormal columns, uniform over all."""
+    """Random orthonormal columns, uniformly distributed."""
     q, r = np.linalg.qr(random.normal(size=(rows, rows)))
     return np.asarray((q * np.sign(np.diag(r)))[:, :columns])

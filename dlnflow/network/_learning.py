@@ -1,4 +1,4 @@
-"""When modes are learned: crossings on measured curves, learning windows, rank agreement."""
+"""Times at which modes are learned: crossings of measured curves, windows, rank agreement."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-LOW, HIGH = 0.1, 0.9  # of the plateau: between them a mode is being learned
-GREEDY = 0.5  # overlap of learning windows above which learning is no longer one at a time
-BESIDE = 3  # points on either side of a crossing that the interpolation uses
+LOW, HIGH = 0.1, 0.9  # of the plateau: the ends of a learning window
+GREEDY = 0.5  # overlap of learning windows above which learning is not greedy
+BESIDE = 3  # points on either side of a crossing used in the interpolation
 
 
 def crossing_times(t: Array, w: Array, level: Array) -> Array:
-    """When each curve first reaches its level: ``t[0]`` if it starts there, infinite if never.
+    """First time at which each curve reaches its level: infinite if it never does.
 
     Parameters
     ----------
@@ -27,7 +27,8 @@ def crossing_times(t: Array, w: Array, level: Array) -> Array:
     Returns
     -------
     array, shape (modes,)
-        By monotone cubic interpolation of ``t`` over ``log w``.
+        By monotone cubic interpolation of ``t`` over ``log w``; ``t[0]`` for a curve that starts
+        above its level.
     """
     from scipy.interpolate import PchipInterpolator
 
@@ -46,7 +47,7 @@ def crossing_times(t: Array, w: Array, level: Array) -> Array:
             continue
         with np.errstate(divide="ignore"):
             height = np.log(np.maximum(curve, 0.0))
-        if height[first] == height[start]:  # an ulp below it
+        if height[first] == height[start]:  # one ulp below the level
             times[mode] = t[first]
             continue
         while start > max(0, first - BESIDE) and -np.inf < height[start - 1] < height[start]:
@@ -60,19 +61,19 @@ def crossing_times(t: Array, w: Array, level: Array) -> Array:
 
 
 def overlap(low: Array, high: Array) -> float:
-    """How much of their learning modes share, from 0 (one at a time) to 1 (all together).
+    """Mean overlap of the learning windows of neighbouring modes, from 0 to 1.
 
     Parameters
     ----------
     low, high : array, shape (modes,)
-        When each mode has a tenth and nine tenths of its plateau. Modes whose times are not
-        finite take no part.
+        Times at which each mode has a tenth and nine tenths of its plateau. Modes without finite
+        times are left out.
 
     Returns
     -------
     float
-        The mean, over modes next to each other in the order of ``high``, of the time in which both
-        are being learned, over the shorter of their two windows. 0 for fewer than two modes.
+        Neighbours are those next to each other in the order of ``high``. The overlap is relative to
+        the shorter of the two windows. 0 for fewer than two modes.
     """
     known = np.isfinite(low) & np.isfinite(high) & (high > low)
     order = np.lexsort((low[known], high[known]))
@@ -87,7 +88,7 @@ def overlap(low: Array, high: Array) -> float:
 def breakdown(eps: Array, overlaps: Array) -> float:
     """The smallest ``eps`` at which the overlap reaches a half.
 
-    Infinite if it never does, 0 if it is above from the first.
+    Infinite if it never does, 0 if it does at the smallest ``eps``.
     """
     above = np.flatnonzero(overlaps >= GREEDY)
     if not above.size:
@@ -100,10 +101,9 @@ def breakdown(eps: Array, overlaps: Array) -> float:
 
 
 class Agreement(NamedTuple):
-    """Kendall's tau of two orders, with its standard error; None where there is none.
+    """Kendall's tau of two orders, with its standard error.
 
-    With fewer than two modes, or all of them tied, there is no order; with fewer than four, no
-    error.
+    ``tau`` is None for fewer than two modes, or if all are tied; ``stderr`` for fewer than four.
     """
 
     tau: float | None
@@ -111,7 +111,10 @@ class Agreement(NamedTuple):
 
 
 def order_agreement(predicted: Array, measured: Array) -> Agreement:
-    """Kendall's tau-b between two sets of times (infinite ones tie), by jackknife over modes."""
+    """Kendall's tau-b between two sets of times, and its jackknife error over modes.
+
+    Infinite times are tied.
+    """
     tau = _tau(predicted, measured)
     n = len(predicted)
     if tau is None or n < 4:

@@ -1,4 +1,4 @@
-"""A deep linear network: matrices in a row, the first ones an encoder, the rest its decoder."""
+"""The record of a deep linear network: an encoder and a decoder, as lists of matrices."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
-from dlnflow._common._frozen import closed, closed_copy
+from dlnflow._common._frozen import read_only, read_only_copy
 
 Array = NDArray[np.float64]
 
-ABSENT = 1e-12  # of the largest amplitude: what rounding leaves of a mode that is not there
+ABSENT = 1e-12  # of the largest amplitude: smaller ones are rounding of 0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Network:
-    """An encoder ``W_L ... W_1`` and a decoder ``W_N ... W_{L+1}``: an immutable record.
+    """A deep linear network, encoder ``W_L ... W_1`` and decoder ``W_N ... W_{L+1}``: immutable.
 
     Build one with `balanced`, `misaligned`, `unbalanced` or `gaussian`, or from your own matrices.
 
     Parameters
     ----------
     encoder, decoder : sequence of array
-        Matrices, first layer first; each takes what the one before it gives: ``encoder[0]`` has
-        shape (width_1, d), ``encoder[1]`` (width_2, width_1), and so on into the decoder.
+        Matrices, first layer first: ``encoder[0]`` has shape (width_1, d), ``encoder[1]`` (width_2,
+        width_1), and so on into the decoder.
 
     Attributes
     ----------
     encoder, decoder : tuple of array
-        The matrices, closed to writing.
+        The matrices, read-only.
 
     Raises
     ------
     ValueError, TypeError
-        For an empty encoder or decoder, for matrices that are not finite, and for widths that do
-        not chain.
+        If encoder or decoder is empty, a matrix is not finite, or a matrix has not as many columns
+        as the one before it has rows.
 
     Examples
     --------
@@ -109,7 +109,7 @@ class Network:
 
     @property
     def balance_defect(self) -> float:
-        """The largest ``|W_{a+1}^T W_{a+1} - W_a W_a^T|`` (Frobenius), which gradient flow keeps.
+        """Largest ``|W_{a+1}^T W_{a+1} - W_a W_a^T|`` (Frobenius), conserved by gradient flow.
 
         Examples
         --------
@@ -132,11 +132,11 @@ class Network:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, layers in state.items():
-            object.__setattr__(self, name, tuple(map(closed, layers)))
+            object.__setattr__(self, name, tuple(map(read_only, layers)))
 
 
 def amplitudes(network: Network, basis: Array) -> Array:
-    """``|Wbar b|`` for the columns of a basis; 0 where only rounding is left."""
+    """``|Wbar b|`` for the columns ``b`` of a basis; 0 if it is rounding."""
     size: Array = np.linalg.norm(network.embedding @ basis, axis=0)
     return np.where(size > ABSENT * size.max(initial=0.0), size, 0.0)
 
@@ -153,7 +153,7 @@ def _layer(name: str, value: ArrayLike) -> Array:
     matrix = _validate.real(name, value)
     if matrix.ndim != 2 or not matrix.size:
         raise ValueError(f"{name} must be a matrix (width x width before): got {matrix.shape}")
-    return closed_copy(matrix)
+    return read_only_copy(matrix)
 
 
 def _product(layers: Sequence[Array]) -> Array:

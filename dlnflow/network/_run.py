@@ -1,4 +1,4 @@
-"""A network's training, as gradient flow or gradient descent: an immutable record."""
+"""The record of a training run, by gradient flow or gradient descent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlnflow._common import _validate
-from dlnflow._common._frozen import close_again, closed
+from dlnflow._common._frozen import read_only, set_fields
 from dlnflow._common._progress import Stopped
 from dlnflow.data._spectrum import Spectrum
 from dlnflow.network._data import Covariances
@@ -26,21 +26,23 @@ BASES = ("data", "generalised")
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Run:
-    """Weights over time, and what can be read off them: an immutable record.
+    """Weights over time, and quantities derived from them: an immutable record.
 
     Attributes
     ----------
     t : array, shape (times,)
-        Time on ``clock``. If the run was ``stopped``: those asked for that were reached, and the
-        last time reached.
+        Time on ``clock``. If the run was ``stopped``: the requested times that were reached, and
+        the last time reached.
     steps : array of int, shape (times,), or None
-        Steps of gradient descent, likewise; None for gradient flow.
+        The same in steps of gradient descent; None for gradient flow.
     objective : Objective
     clock : str or Training
     start : Network
-    data : the covariances, with their modes (``run.spectrum``)
+        The network at the initialisation.
+    data
+        The covariances, with their modes (``run.spectrum``).
     stopped : str or None
-        Why the run ended before the last time asked for; None if it did not.
+        Why the run ended before the last requested time; None if it did not.
     how : str
         The method, its steps, evaluations of the gradient, and seconds.
 
@@ -72,13 +74,18 @@ class Run:
         """The modes of the data."""
         return self.data.spectrum
 
+    @property
+    def time_label(self) -> str:
+        """The clock in words, as on the axis of a figure."""
+        return label(self.clock)
+
     def network(self, index: int) -> Network:
         """The network at the time ``t[index]``.
 
         Raises
         ------
         IndexError
-            For an index that no time has.
+            If there is no such time.
         """
         layers = self._equations.layers(self._weights[index])
         return Network(tuple(layers[: self.start.L]), tuple(layers[self.start.L :]))
@@ -97,10 +104,10 @@ class Run:
     def loss(self) -> Array:
         """The loss, shape (times,).
 
-        ``1/2 E |prediction - target|^2``, or, where no ``sigma_yy`` was given, that less
-        ``1/2 E |target|^2``, which has no gradient.
+        ``1/2 E |prediction - target|^2``. Without ``sigma_yy`` the term ``1/2 E |target|^2``, which
+        has no gradient, is left out.
         """
-        return closed(self._equations.loss(self._weights, self.sigma_yy))
+        return read_only(self._equations.loss(self._weights, self.sigma_yy))
 
     @property
     def w(self) -> Array:
@@ -108,7 +115,7 @@ class Run:
         return self.amplitudes("data")
 
     def amplitudes(self, basis: str = "data") -> Array:
-        """How strongly the encoder answers to each mode, shape (modes, times).
+        """Amplitude of the encoder along each mode, shape (modes, times).
 
         Parameters
         ----------
@@ -116,12 +123,12 @@ class Run:
             ``|Wbar b_i|`` for the modes ``b_i`` of `spectrum`, in its order; or
             ``|Wbar p_i| / |p_i|`` for the patterns ``p_i = Sigma_xx v_i`` of the generalised
             eigenvectors ``sym(Sigma_yx) v_i = rho_i Sigma_xx v_i`` in falling ``rho_i``. The two
-            are the same modes where the covariances commute.
+            are the same modes if the covariances commute.
 
         Raises
         ------
         ValueError
-            For another basis.
+            If ``basis`` is another name.
         """
         _validate.choice("basis", basis, BASES)
         directions = self.spectrum.basis if basis == "data" else self.data.patterns
@@ -129,23 +136,23 @@ class Run:
 
     @cached_property
     def balance_defect(self) -> Array:
-        """`Network.balance_defect` over time, shape (times,); gradient flow keeps it."""
+        """`Network.balance_defect` over time, shape (times,); gradient flow conserves it."""
         layers = self._layers
         sizes = [np.linalg.norm(one, axis=(-2, -1)) for one in defects(layers)]
-        return closed(np.asarray(np.max(sizes, axis=0)))
+        return read_only(np.asarray(np.max(sizes, axis=0)))
 
     @cached_property
     def off_diagonal(self) -> Array:
-        """Share of ``Wbar^T Wbar``'s squared norm off the diagonal in the data's basis."""
+        """Share of the squared norm of ``Wbar^T Wbar`` off the diagonal in the data's basis."""
         turned = self.encoder @ self.data.basis
         gram = turned.swapaxes(-1, -2) @ turned
         total = np.sum(gram**2, (-2, -1))
         own = np.sum(np.diagonal(gram, axis1=-2, axis2=-1) ** 2, -1)
         share = 1.0 - np.divide(own, total, out=np.ones_like(own), where=total > 0.0)
-        return closed(np.maximum(share, 0.0))
+        return read_only(np.maximum(share, 0.0))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        close_again(self, state)
+        set_fields(self, state)
 
     @cached_property
     def _equations(self) -> Equations:
@@ -159,7 +166,7 @@ class Run:
 
     @cached_property
     def _prefixes(self) -> list[Any]:
-        return [one if one is None else closed(one) for one in prefixes(self._layers)]
+        return [one if one is None else read_only(one) for one in prefixes(self._layers)]
 
     def __repr__(self) -> str:
         ended = f"\n  stopped early: {self.stopped}" if self.stopped else ""
@@ -172,7 +179,7 @@ class Run:
 
 
 def finished(run: Run) -> Run:
-    """The run, if it came to its end; what stopped it stops its caller."""
+    """The run, if it is complete; otherwise `Stopped`, with the reason."""
     if run.stopped:
         raise Stopped(run.stopped)
     return run

@@ -1,7 +1,8 @@
-"""How large a step gradient descent can take: the linearised flow at the plateau."""
+"""The largest stable learning rate: the linearised flow at the plateau."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,28 @@ from dlnflow.theory._objective import Objective, as_objective, plateau_amplitude
 Array = NDArray[np.float64]
 
 SMALL = 300  # weights up to which all eigenvalues are computed
-LEADING, BASIS, PRECISE = 8, 40, 1e-6  # eigenvalues of larger networks, by how many vectors
-DRIFT = 1e-9  # of the fastest rate: real parts this close to 0 neither grow nor decay
+LEADING, BASIS, PRECISE = 8, 40, 1e-6  # of larger networks: eigenvalues, Arnoldi vectors, tolerance
+DRIFT = 1e-9  # of the fastest rate: real parts below are rounding; they neither grow nor decay
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """Heavy-ball gradient descent, with weight decay and an EMA target."""
+
+    training: Training
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    ema: float = 0.0
+
+    @property
+    def step(self) -> float:
+        """Flow time of one step without momentum."""
+        return self.training.flow_time_per_step
+
+    @property
+    def flow_time(self) -> float:
+        """Flow time of one step once the momentum has built up."""
+        return self.step / (1.0 - self.momentum)
 
 
 def largest_stable_rate(
@@ -37,19 +58,20 @@ def largest_stable_rate(
     Parameters
     ----------
     network : Network
-        Its widths and depths are those of the plateau, its weights the start.
+        The network at the initialisation; at the plateau its widths and depths are the same.
     sigma_xx, sigma_yx, objective
         As for `gradient_flow`.
     momentum : float
-        Of heavy-ball momentum, in [0, 1).
+        Heavy-ball momentum, in [0, 1).
     loss : {"half-sum", "sum", "mean"}
         As for `dlnflow.Training`.
 
     Returns
     -------
     float
-        The smaller of two: the rate stable at the plateau of the data's modes, all that the
-        network can hold being learned, and at the start. Infinite if nothing decays there.
+        The smaller of two rates: the one stable at the plateau, where the network has learned
+        all modes that fit its width, and the one stable at the initialisation. Infinite if nothing
+        decays at either.
 
     Raises
     ------
@@ -60,12 +82,12 @@ def largest_stable_rate(
     -----
     A step ``h`` along the flow multiplies the part that decays at the (complex) rate ``mu`` by
     ``1 - h mu``: stable for ``h < 2 Re(mu) / |mu|**2``; momentum ``b`` multiplies that by
-    ``1 + b`` (exact for real ``mu``). Derived in ``docs/networks.md``. For covariances that do not
-    commute the plateau is that of `dlnflow.Spectrum`'s modes, and the rate a guide.
+    ``1 + b`` (exact for real ``mu``). Derived in ``docs/networks.md``. If the covariances do not
+    commute, the plateau of `dlnflow.Spectrum`'s modes is used, and the rate is approximate.
 
     Examples
     --------
-    One mode and two layers at ``u**2 = 1``: the loss bends by ``2``, so steps above 1 overshoot.
+    One mode, two layers, ``u**2 = 1``: the curvature of the loss is 2, so steps above 1 diverge.
 
     >>> from dlnflow import network
     >>> net = network.balanced([[1.0]], [[1.0]], L=1, eps=0.1)
@@ -75,22 +97,28 @@ def largest_stable_rate(
     chosen = as_objective(objective)
     data = given_covariances(sigma_xx, sigma_yx)
     target_of(network, data, chosen)
-    inertia = momentum_of(momentum)
-    settings: dict[str, Any] = {"momentum": inertia, "loss": loss}
-    both = network, _at_plateau(network, data, chosen)
-    return min(stable_rate_at(one, data, chosen, **settings) for one in both)
+    training = Training(lr=1.0, loss=loss, outputs=network.widths[-1])
+    return stable_rate(network, data, chosen, Optimiser(training, momentum_of(momentum)))
+
+
+def stable_rate(
+    network: Network, data: Covariances, objective: Objective, optimiser: Optimiser
+) -> float:
+    """As `largest_stable_rate`, from validated arguments."""
+    both = network, _at_plateau(network, data, objective)
+    return min(stable_rate_at(one, data, objective, optimiser) for one in both)
 
 
 def stable_rate_at(
-    network: Network, data: Covariances, objective: Objective, *, momentum: float, loss: str
+    network: Network, data: Covariances, objective: Objective, optimiser: Optimiser
 ) -> float:
-    """The rate above which what decays at these weights does so no longer in steps."""
-    per_unit = Training(lr=1.0, loss=loss, outputs=network.widths[-1]).flow_time_per_step
-    return (1.0 + momentum) * _stable_step(network, data, objective) / per_unit
+    """The learning rate above which a part that decays at these weights grows in discrete steps."""
+    per_unit = replace(optimiser.training, lr=1.0).flow_time_per_step
+    return (1.0 + optimiser.momentum) * _stable_step(network, data, objective) / per_unit
 
 
 def momentum_of(momentum: float) -> float:
-    """A momentum in [0, 1)."""
+    """Validates a momentum, which lies in [0, 1)."""
     value = float(_validate.single("momentum", _validate.not_negative("momentum", momentum)))
     if value >= 1.0:
         raise ValueError(f"momentum must lie in [0, 1): got {momentum}")
@@ -154,8 +182,9 @@ def _leading_eigenvalues(equations: Equations, weights: Array) -> NDArray[Any]:
         moved = _finite(operator @ start, weights)
     if not moved.any():
         return np.zeros(1)
-    settings = {"k": LEADING, "ncv": BASIS, "v0": start, "tol": PRECISE}
-    return np.asarray(eigs(operator, which="LM", return_eigenvectors=False, **settings))
+    return np.asarray(
+        eigs(operator, k=LEADING, ncv=BASIS, v0=start, tol=PRECISE, return_eigenvectors=False)
+    )
 
 
 def _finite(derivative: Array, weights: Array) -> Array:

@@ -1,9 +1,9 @@
-"""How fast a learned feature's layers leave it for another: where exact alignment cannot last.
+"""Switching rates: how fast the unit of a learned mode turns to another mode.
 
-A hidden unit that has learned mode ``j`` may find mode ``i``, which waits for its own unit to grow,
-to be the better one. Its first-layer weight on ``i`` then grows exponentially from whatever
-misalignment there is. To leading order in the small amplitude of ``i``, at the plateau
-``u_j**k = rho_j``, and with ``s = lam / rho``,
+When a hidden unit has learned mode ``j``, mode ``i`` may still be small. If ``i`` is the better
+mode, the first-layer weight of that unit on ``i`` grows exponentially from any misalignment. To
+leading order in the small amplitude of ``i``, at the plateau ``u_j**k = rho_j``, and with
+``s = lam / rho``,
 
     target behind a layer (m >= 1):  r = s_i rho_j**((N - 2 + m) / k) (rho_i - rho_j)
     target in the data (m = 0):      r = the larger root of
@@ -14,8 +14,6 @@ per unit of network time: a JEPA's units switch to larger ``rho``, an MAE's to l
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -35,7 +33,7 @@ def switching_rate(
     objective: str | Objective = "jepa",
     decoder_depth: int = 1,
 ) -> Array:
-    """The rate at which units that have learned one mode turn to another, still small one.
+    """Rate at which units that have learned one mode turn to another mode, which is still small.
 
     Parameters
     ----------
@@ -47,8 +45,8 @@ def switching_rate(
     -------
     array, shape (modes, modes)
         Row ``i``, column ``j``: exponential growth rate, per unit of network time, of mode ``i`` in
-        the unit of the learned mode ``j``; 0 where it shrinks instead, where ``i = j``, and for
-        modes with ``rho <= 0``; infinite where no float holds it.
+        the unit of the learned mode ``j``. 0 if it decays, if ``i = j``, and for modes with
+        ``rho <= 0``; infinite if it overflows.
 
     Raises
     ------
@@ -57,11 +55,11 @@ def switching_rate(
 
     Notes
     -----
-    Derived in ``docs/networks.md``. Leading order in the amplitude of the waiting mode.
+    Derived in ``docs/networks.md``, to leading order in the amplitude of mode ``i``.
 
     Examples
     --------
-    A JEPA that has learned ``rho = 0.5`` turns to ``rho = 1``, never the other way round:
+    The unit of a JEPA that has learned ``rho = 0.5`` turns to ``rho = 1``, not the reverse:
 
     >>> from dlnflow import network
     >>> network.switching_rate([1.0, 1.0], [1.0, 0.5], 1).tolist()
@@ -80,7 +78,7 @@ def switching_exponent(
     objective: str | Objective = "jepa",
     decoder_depth: int = 1,
 ) -> Array:
-    """By how many e-folds a misalignment grows while each mode waits for its turn.
+    """Number of e-folds by which a misalignment grows before each mode is learned.
 
     Parameters
     ----------
@@ -92,15 +90,16 @@ def switching_exponent(
     Returns
     -------
     array, shape (modes,)
-        The largest, over the modes learned before it, of `switching_rate` times the wait; 0 for
-        modes that are never learned. Where it exceeds ``log(1 / misalignment)``, the mode is
-        learned early, in another's unit, and the closed form fails for it. Rounding alone is a
-        misalignment of 1e-16, whose logarithm is -37. Infinite where no float holds it.
+        The largest of `switching_rate` times the difference of critical times, over the modes
+        learned before it; 0 for modes that are never learned. If it exceeds ``log(1 /
+        misalignment)``, the mode is learned early, in the unit of another mode, and the closed form
+        fails for it. Rounding alone is a misalignment of 1e-16, whose logarithm is -37. Infinite if
+        it overflows.
 
     Raises
     ------
     ValueError, TypeError
-        As for `dlnflow.critical_time`, and for an ``eps`` of another shape.
+        As for `dlnflow.critical_time`, or if ``eps`` has another shape.
 
     Examples
     --------
@@ -116,21 +115,22 @@ def switching_exponent(
         raise ValueError(
             f"eps must have the shape of lam and rho, or be a single value: got {start.shape}"
         )
-    settings: dict[str, Any] = {"objective": objective, "decoder_depth": decoder_depth}
-    rate = _log2_rate(covariance, coefficient, L, **settings)
+    rate = _log2_rate(covariance, coefficient, L, objective, decoder_depth)
     learnable = coefficient > 0.0
     times = np.full(coefficient.shape, np.inf)
     if learnable.any():
         modes = covariance[learnable], coefficient[learnable]
         start = np.broadcast_to(start.ravel(), times.shape)[learnable]
-        times[learnable] = log_critical_time(*modes, L, eps=start, clock="network", **settings)
+        times[learnable] = log_critical_time(
+            *modes, L, eps=start, objective=objective, decoder_depth=decoder_depth, clock="network"
+        )
     return np.max(_power_of_two(rate + _log2_wait(times)), axis=1, initial=0.0)
 
 
 def _columns(lam: ArrayLike, rho: ArrayLike) -> tuple[Array, Array]:
     """Both validated, shape (modes,)."""
     coefficient = _validate.real("rho", rho)
-    # some variance for pure noise, which is never learned whatever it is
+    # Pure noise is never learned, whatever its variance, but needs one to be valid.
     variance = None if coefficient.all() else np.where(coefficient == 0.0, 1.0, np.nan)
     flat = [one.ravel() for one in np.broadcast_arrays(*_validate.modes(lam, rho, variance)[:2])]
     return flat[0], flat[1]
@@ -143,7 +143,7 @@ def _log2_rate(
     objective: str | Objective,
     decoder_depth: int,
 ) -> Array:
-    """Logarithm to base 2 of `switching_rate`, whose factors may be no floats where it is one.
+    """Logarithm to base 2 of `switching_rate`, whose factors may overflow where it does not.
 
     For a target in the data the rate is ``lam_i U'`` times the root ``z`` of
     ``(z + rho_j / rho_i) (z + lam_j / lam_i) = 1``, since ``U**2 = rho_j U'``.
@@ -156,7 +156,7 @@ def _log2_rate(
     log_lam, log_rho = np.log2(np.where(learnable, covariance, 1.0)), np.log2(rest)
     waiting, learned = np.s_[:, None], np.s_[None, :]
     if int(chosen.layer(L)):
-        power = float(chosen.inertia(L, P)) / float(chosen.gap(L, P))
+        power = float(chosen.growth_exponent(L, P)) / float(chosen.gap(L, P))
         rate = (log_lam - log_rho)[waiting] + power * log_rho[learned]
         rate = rate + _log2(rest[waiting] - rest[learned])
     else:
@@ -179,7 +179,7 @@ def _log2_root(log_a: Array, log_b: Array) -> Array:
 
 
 def _log2_wait(times: Array) -> Array:
-    """Logarithms of the waits from logarithms of times, ``-inf`` where nothing waits."""
+    """Logarithms to base 2 of positive differences of times, from logarithms of times."""
     later, earlier = np.broadcast_arrays(times[:, None], times[None, :])
     waits = (earlier < later) & np.isfinite(later)
     share = np.zeros(waits.shape)
@@ -189,7 +189,7 @@ def _log2_wait(times: Array) -> Array:
 
 
 def _log2(values: Array) -> Array:
-    """``-inf`` for what is not positive."""
+    """Logarithm to base 2, ``-inf`` for values that are not positive."""
     return np.log2(values, where=values > 0.0, out=np.full(values.shape, -np.inf))
 
 

@@ -1,19 +1,19 @@
 """Figures of the theory, each from one call.
 
 Every function draws on the axes it is given, or on a new figure, and returns the axes; none of
-them shows a window. An objective has the same colour in all of them (`colour`), shades of which,
-with line styles, tell its modes apart.
+them shows a window. An objective has the same colour in all of them (`colour`); shades of it and
+line styles distinguish its modes.
 """
 
+from typing import Any
+
+from dlnflow import _deprecated
 from dlnflow.plot._claims import claim
-from dlnflow.plot._collapse import collapse
-from dlnflow.plot._depth import critical_time_against_depth
-from dlnflow.plot._first_learned import first_learned_map
 from dlnflow.plot._identification import identification
-from dlnflow.plot._networks import comparison, experiment, validity
-from dlnflow.plot._noisy_features import noisy_features
+from dlnflow.plot._networks import comparison, experiment
 from dlnflow.plot._style import colour
-from dlnflow.plot._trajectories import paper_panels, simulation, trajectories
+from dlnflow.plot._trajectories import simulation, trajectories
+from dlnflow.plot._validity import validity
 
 __all__ = [
     "claim",
@@ -30,3 +30,12 @@ __all__ = [
     "trajectories",
     "validity",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Figures that compute what they show, which are in `dlnflow.studies.figures`."""
+    return _deprecated.former(__name__, name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -1,10 +1,11 @@
-"""One claim of the paper: what every route observed, and where the claim is true."""
+"""One claim: what every route observed, and where the claim is true."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
 from textwrap import fill
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from matplotlib import colormaps
@@ -14,10 +15,16 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from dlnflow.plot._style import BETWEEN, COLOURS, LINE_STYLES, NEUTRAL, refuse_without, single_axes
-
-if TYPE_CHECKING:
-    from dlnflow.studies.claims import Finding, Observation
+from dlnflow.plot._style import (
+    BETWEEN,
+    COLOURS,
+    LINE_STYLES,
+    NEUTRAL,
+    legend_below,
+    named_lines,
+    refuse_without,
+    single_axes,
+)
 
 Array = NDArray[np.float64]
 
@@ -32,13 +39,41 @@ ROUTE_MARKERS = {
     "real data": "*",
 }
 UNFILLED = ("x", "+", ".")
-DRAWN = ("claim", "observations", "brief")
-CLOSE = 1.3  # quotient of two settings between which a boundary is drawn
+CLOSE = 1.3  # largest quotient of two neighbouring x between which a boundary is drawn
 FLOOR = 1e-16  # zeros on a logarithmic axis are drawn here
 WIDTH = 92  # characters of a title
+LINE = 0.05  # of the axes' height: a line of text
 
 
-def claim(finding: Finding, *, ax: Axes | None = None) -> Axes:
+class DrawnObservation(Protocol):
+    """What the figure reads of one observation."""
+
+    @property
+    def route(self) -> str: ...
+    @property
+    def series(self) -> str: ...
+    @property
+    def x(self) -> float: ...
+    @property
+    def number(self) -> float: ...
+    @property
+    def holds(self) -> bool: ...
+    @property
+    def inside(self) -> bool: ...
+
+
+class DrawnFinding(Protocol):
+    """What the figure reads of a finding."""
+
+    @property
+    def claim(self) -> Any: ...
+    @property
+    def observations(self) -> Iterable[Any]: ...
+    @property
+    def brief(self) -> str: ...
+
+
+def claim(finding: DrawnFinding, *, ax: Axes | None = None) -> Axes:
     """What was observed of a claim, over what was varied.
 
     Parameters
@@ -51,22 +86,24 @@ def claim(finding: Finding, *, ax: Axes | None = None) -> Axes:
     Returns
     -------
     matplotlib.axes.Axes
-        Each series has a colour and a line through its first route; the routes have markers,
-        filled where the claim is true. A thin line marks where a series' condition ends.
+        Each series has a colour, and a line through the points of its first route. Each route has
+        a marker, open where the claim is false (``x``, ``+`` and dots have no open form). A thin
+        vertical line marks where the condition of a series ends.
 
     Raises
     ------
     TypeError
-        For what is not a finding.
+        If ``finding`` lacks what is drawn.
 
     Examples
     --------
-    >>> from dlnflow import claims, plot
+    >>> from dlnflow import plot
+    >>> from dlnflow.studies import claims
     >>> axes = plot.claim(claims.run("1", quick=True)["1"])
     >>> axes.get_xlabel()
     'encoder depth L'
     """
-    refuse_without(DRAWN, "finding", finding, "dlnflow.claims.Finding")
+    refuse_without(DrawnFinding, "finding", finding, "dlnflow.claims.Finding")
     axes = single_axes(ax, figsize=(9.6, 5.4))
     shown = [one for one in finding.observations if finding.claim.drawn(one)]
     names = list(dict.fromkeys(one.series for one in shown))
@@ -87,12 +124,13 @@ def claim(finding: Finding, *, ax: Axes | None = None) -> Axes:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     heading = f"{finding.claim.name}. {finding.claim.title}: {finding.brief}"
     axes.set_title(fill(heading, WIDTH), fontsize="medium", loc="left")
+    _name_series(axes)
     _legend(axes, shown)
     return axes
 
 
 def _series(
-    axes: Axes, seen: list[Observation], name: str, log: bool, look: dict[str, Any]
+    axes: Axes, seen: list[DrawnObservation], name: str, log: bool, look: dict[str, Any]
 ) -> None:
     for order, route in enumerate(dict.fromkeys(one.route for one in seen)):
         mine = sorted((one for one in seen if one.route == route), key=lambda one: one.x)
@@ -117,13 +155,13 @@ def _series(
             )
 
 
-def _boundaries(seen: list[Observation], log: bool) -> list[float]:
-    """Amid close settings of which one meets the condition and the other does not."""
-    settings = sorted({(one.x, one.inside) for one in seen})
-    whole = all(x == int(x) for x, _ in settings)
+def _boundaries(seen: list[DrawnObservation], log: bool) -> list[float]:
+    """Between neighbouring ``x`` of which one meets the condition and the other does not."""
+    places = sorted({(one.x, one.inside) for one in seen})
+    whole = all(x == int(x) for x, _ in places)
     return [
         float(np.sqrt(x * y)) if log else 0.5 * (x + y)
-        for (x, met), (y, also) in pairwise(settings)
+        for (x, met), (y, also) in pairwise(places)
         if met != also and (whole or y < CLOSE * x)
     ]
 
@@ -147,35 +185,57 @@ def _line(index: int) -> Any:
     return LINE_STYLES[index % len(LINE_STYLES)]
 
 
-def _legend(axes: Axes, shown: list[Observation]) -> None:
-    """Series, routes, and what a filled marker means, beside the axes."""
-    lines = [line for line in axes.get_lines() if not str(line.get_label()).startswith("_")]
-    for line in lines:
-        line.set_label(fill(str(line.get_label()), 34))
-    routes = [
-        Line2D([], [], color=NEUTRAL, marker=ROUTE_MARKERS[route], linestyle="none", label=route)
-        for route in ROUTE_MARKERS
-        if route in {one.route for one in shown}
+def _name_series(axes: Axes) -> None:
+    """Write the name of each series beside the axes, at the height where its line ends."""
+    lines = named_lines(axes)
+    points = [_last_point(line) for line in lines]
+    to_axes = axes.transData + axes.transAxes.inverted()
+    axes.get_ylim()  # computes the limits, which the transformation needs
+    heights = [float(np.clip(to_axes.transform(point)[1], 0.0, 1.0)) for point in points]
+    order = np.argsort(heights, kind="stable")
+    for index, height in zip(order, _apart(np.sort(heights)), strict=True):
+        tint = lines[index].get_color()
+        axes.annotate(
+            str(lines[index].get_label()),
+            points[index],
+            xytext=(1.04, height),
+            textcoords=axes.transAxes,
+            va="center",
+            color=tint,
+            fontsize="small",
+            arrowprops={"arrowstyle": "-", "color": tint, "linewidth": 0.6, "relpos": (0.0, 0.5)},
+            annotation_clip=False,
+        )
+
+
+def _last_point(line: Line2D) -> tuple[float, float]:
+    x, y = (np.asarray(values, dtype=np.float64) for values in line.get_data())
+    finite = np.flatnonzero(np.isfinite(y))
+    last = int(finite[-1]) if finite.size else -1
+    return float(x[last]), float(y[last])
+
+
+def _apart(heights: Array) -> Array:
+    """Rising heights, moved so that neighbours are a line of text apart, between 0 and 1."""
+    gap = min(LINE, 1.0 / heights.size)
+    steps = gap * np.arange(heights.size)
+    shifted = heights - steps
+    up, down = np.maximum.accumulate(shifted), np.minimum.accumulate(shifted[::-1])[::-1]
+    return np.clip(0.5 * (up + down), 0.0, 1.0 - steps[-1]) + steps
+
+
+def _legend(axes: Axes, shown: list[DrawnObservation]) -> None:
+    """Routes, and what an open marker means, below the axes."""
+    taken = {one.route for one in shown}
+    look: dict[str, Any] = {"color": NEUTRAL, "linestyle": "none"}
+    handles = [
+        Line2D([], [], marker=mark, label=route, **look)
+        for route, mark in ROUTE_MARKERS.items()
+        if route in taken
     ]
-    meaning = []
     if not all(one.holds for one in shown):
-        look: dict[str, Any] = {
-            "color": NEUTRAL,
-            "marker": "h",
-            "markersize": 10,
-            "linestyle": "none",
-        }
-        meaning = [
-            Line2D([], [], **look, label="filled: claim true"),
-            Line2D([], [], **look, markerfacecolor="white", label="open: claim false"),
-        ]
+        look |= {"marker": "h", "markersize": 10, "markerfacecolor": "white"}
+        handles.append(Line2D([], [], label="open marker: claim false", **look))
     if any(line.get_label() == "_boundary" for line in axes.get_lines()):
-        meaning.append(Line2D([], [], color=NEUTRAL, linewidth=0.6, label="condition ends"))
-    axes.legend(
-        handles=[*lines, *routes, *meaning],
-        fontsize="small",
-        loc="upper left",
-        bbox_to_anchor=(1.01, 1.0),
-        borderaxespad=0.0,
-        handlelength=3.0,
-    )
+        handles.append(Line2D([], [], color=NEUTRAL, linewidth=0.6, label="condition ends"))
+    legend_below(axes, handles, columns=4)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,21 +10,42 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from dlnflow.plot._style import NEUTRAL, colour, legend_below, many_axes, number, refuse_without
-from dlnflow.theory._clock import label
 
-if TYPE_CHECKING:
-    from dlnflow.identification import Identification
+Array = NDArray[np.float64]
 
-CURVES = ("t", "w", "clock", "predict", "residuals", "_data")
-DRAWN = (*CURVES, "objective", "candidate", "weight", "rival", "aic")
 MARKS = "osD^vP*X"
 FINE = 400  # times of a fitted curve
 ORDERS = 30.0  # of the largest over the smallest amplitude, beyond which the axis is logarithmic
-LEAST = 0.1  # percent
-SURE = 0.99  # share of the evidence that needs no rival in the picture
+SURE = 0.99  # share of the evidence with which the title names no rival
 
 
-def identification(found: Identification, *, ax: Any = None) -> NDArray[Any]:
+class DrawnIdentification(Protocol):
+    """What the figure reads of a `dlnflow.Identification`."""
+
+    @property
+    def t(self) -> Array: ...
+    @property
+    def w(self) -> Array: ...
+    @property
+    def residuals(self) -> Any: ...
+    @property
+    def noise(self) -> Any: ...
+    @property
+    def objective(self) -> Any: ...
+    @property
+    def candidate(self) -> Any: ...
+    @property
+    def rival(self) -> Any: ...
+    @property
+    def weight(self) -> Array: ...
+    @property
+    def aic(self) -> Any: ...
+    @property
+    def time_label(self) -> str: ...
+    def predict(self, t: Any, *, rank: int = 0) -> Any: ...
+
+
+def identification(found: DrawnIdentification, *, ax: Any = None) -> NDArray[Any]:
     r"""Measured trajectories with the best explanation and its rival, and the residuals below.
 
     Parameters
@@ -41,7 +62,7 @@ def identification(found: Identification, *, ax: Any = None) -> NDArray[Any]:
     Raises
     ------
     ValueError, TypeError
-        For what is no identification, or axes that are not two.
+        If ``found`` lacks what is drawn, or ``ax`` is not two Axes.
 
     Examples
     --------
@@ -52,13 +73,13 @@ def identification(found: Identification, *, ax: Any = None) -> NDArray[Any]:
     >>> [one.get_ylabel() for one in dlnflow.plot.identification(found)]
     ['amplitude $\\bar{w}$', 'residual / noise']
     """
-    refuse_without(DRAWN, "found", found, "dlnflow Identification")
+    refuse_without(DrawnIdentification, "found", found, "dlnflow Identification")
     upper, lower = axes = many_axes(ax, (2,), (6.4, 5.6)) if ax is not None else _stacked()
     handles = _curves(upper, found)
     _residuals(lower, found)
     upper.set_ylabel(r"amplitude $\bar{w}$")
     lower.set_ylabel("residual / noise")
-    lower.set_xlabel("time" if found.clock == "unknown" else label(found.clock))
+    lower.set_xlabel(found.time_label)
     upper.set_title(_title(found), fontsize="medium")
     legend_below(lower, handles, columns=2)
     return axes
@@ -73,7 +94,7 @@ def _stacked() -> NDArray[Any]:
     return axes
 
 
-def _curves(axes: Axes, found: Identification) -> list[Line2D]:
+def _curves(axes: Axes, found: DrawnIdentification) -> list[Line2D]:
     times = np.linspace(found.t[0], found.t[-1], FINE)
     times = np.union1d(times, found.t)
     curves = np.atleast_2d(found.predict(times))
@@ -97,12 +118,13 @@ def _curves(axes: Axes, found: Identification) -> list[Line2D]:
             axes.plot(times, curve, ":", color=other, linewidth=1.6, zorder=2)
         share = 100.0 * found.weight[1]
         handles.append(Line2D([], [], color=other, linestyle=":", label=f"{rival} ({share:.2g} %)"))
-    if found._data.relative.all() and found.w.max() > ORDERS * found.w.min():
+    relative = bool(np.all(np.asarray(found.noise) == "relative"))
+    if relative and found.w.max() > ORDERS * found.w.min():
         axes.set_yscale("log")
     return handles
 
 
-def _residuals(axes: Axes, found: Identification) -> None:
+def _residuals(axes: Axes, found: DrawnIdentification) -> None:
     away = np.atleast_2d(found.residuals)
     for mode, one in enumerate(away):
         axes.plot(
@@ -118,7 +140,7 @@ def _residuals(axes: Axes, found: Identification) -> None:
         axes.axhline(height, color=NEUTRAL, linewidth=0.6, linestyle="--")
 
 
-def _title(found: Identification) -> str:
+def _title(found: DrawnIdentification) -> str:
     if found.weight[0] > SURE:
         return f"{found.candidate}, with {100 * found.weight[0]:.3g} % of the evidence"
     ahead = number(found.aic[1] - found.aic[0], 2)

@@ -2,51 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from dlnflow._common import _validate
-from dlnflow.network._learning import GREEDY, breakdown
 from dlnflow.plot._style import (
     LINE_STYLES,
+    MOST_NAMED,
     NEUTRAL,
     colour,
     display,
     legend_below,
     many_axes,
     marker,
+    named_lines,
     number,
     refuse_without,
     shades_of,
     single_axes,
 )
-from dlnflow.studies.validity._mapping import CEILING
-from dlnflow.theory._clock import label
-from dlnflow.theory._objective import JEPA, as_objective
-
-if TYPE_CHECKING:
-    from dlnflow.network import Comparison
-    from dlnflow.studies.experiments._experiments import Experiment
-    from dlnflow.studies.validity._mapping import ValidityMap
 
 Array = NDArray[np.float64]
 
-COMPARED = ("spectrum", "run", "predicted", "measured", "largest_deviation")
-MEASURED = ("name", "table", "comparisons")
-MAPPED = ("table", "variable", "assumption", "exponents")
-MOST_DRAWN = 8  # modes drawn of a comparison, those of largest lam
-MOST_LAYERS = 16  # whole numbers up to which an axis counts layers
 MARKS = 14  # markers on a measured curve
-SETTINGS = {"same": "both objectives learn in this order", "opposite": "the objectives disagree"}
+LEAST = 1e-10  # of a plateau: a smaller deviation is rounding
+DISTRIBUTIONS = {
+    "same": "both objectives learn in this order",
+    "opposite": "the objectives disagree",
+}
 
 
-def comparison(made: Comparison, *, ax: Axes | None = None, modes: int = MOST_DRAWN) -> Axes:
+class DrawnComparison(Protocol):
+    """What the figure reads of a `dlnflow.network.Comparison`."""
+
+    @property
+    def spectrum(self) -> Any: ...
+    @property
+    def run(self) -> Any: ...
+    @property
+    def predicted(self) -> Array: ...
+    @property
+    def measured(self) -> Array: ...
+    @property
+    def measured_time(self) -> Array: ...
+    @property
+    def largest_deviation(self) -> float: ...
+
+
+class DrawnExperiment(Protocol):
+    """What the figures read of an experiment on networks."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def table(self) -> Any: ...
+    @property
+    def comparisons(self) -> Mapping[tuple[Any, ...], DrawnComparison]: ...
+    @property
+    def most_overlap(self) -> float: ...
+    @property
+    def greedy_below(self) -> Mapping[str, float]: ...
+
+
+def comparison(made: DrawnComparison, *, ax: Axes | None = None, modes: int = MOST_NAMED) -> Axes:
     """A network's amplitudes (markers) on the closed form's (lines).
 
     Parameters
@@ -56,7 +82,8 @@ def comparison(made: Comparison, *, ax: Axes | None = None, modes: int = MOST_DR
     ax : Axes, optional
         By default those of a new figure.
     modes : int
-        How many to draw, those of largest ``lam``; positive.
+        How many to draw, those of largest ``lam``; positive. A legend names up to five; a colour
+        bar of ``lam`` shows more.
 
     Returns
     -------
@@ -65,7 +92,7 @@ def comparison(made: Comparison, *, ax: Axes | None = None, modes: int = MOST_DR
     Raises
     ------
     ValueError, TypeError
-        For what is no comparison, and an ``ax`` that is none.
+        If ``made`` lacks what is drawn, ``ax`` is no Axes or ``modes`` is no positive integer.
 
     Examples
     --------
@@ -79,42 +106,46 @@ def comparison(made: Comparison, *, ax: Axes | None = None, modes: int = MOST_DR
     JEPA: network and closed form at most $10^{-10}$ of a plateau apart
     >>> plt.close("all")
     """
-    refuse_without(COMPARED, "made", made, "dlnflow.network.Comparison")
+    refuse_without(DrawnComparison, "made", made, "dlnflow.network.Comparison")
     axes = single_axes(ax, figsize=(6.4, 4.8))
     count = int(_validate.single("modes", _validate.depth("modes", modes)))
-    drawn = np.argsort(-made.spectrum.lam, kind="stable")[:count]
-    shades = shades_of(made.run.objective)(np.linspace(0.0, 1.0, max(2, drawn.size)))
-    t = made.run.t
+    run, lam, rho = made.run, made.spectrum.lam, made.spectrum.rho
+    drawn = np.argsort(-lam, kind="stable")[:count]
+    shades = shades_of(colour(run.objective))
+    tints = shades(np.linspace(0.0, 1.0, max(2, drawn.size)))
     for place, mode in enumerate(drawn):
         style = LINE_STYLES[place % len(LINE_STYLES)]
-        name = rf"$\lambda = {made.spectrum.lam[mode]:.3g}$, $\rho = {made.spectrum.rho[mode]:.3g}$"
-        look: dict[str, Any] = {"color": shades[place]}
-        axes.plot(t, made.predicted[mode], linestyle=style, label=name, **look)
-        seen = _spread(t, made.measured[mode], place / drawn.size)
+        name = rf"$\lambda = {lam[mode]:.3g}$, $\rho = {rho[mode]:.3g}$"
+        look: dict[str, Any] = {"color": tints[place]}
+        axes.plot(run.t, made.predicted[mode], linestyle=style, label=name, **look)
+        seen = _spread(run.t, made.measured[mode], place / drawn.size)
         axes.plot(
-            t[seen],
+            run.t[seen],
             made.measured[mode][seen],
             linestyle="",
-            marker=marker(made.run.objective),
+            marker=marker(run.objective),
             markersize=4.5,
             markerfacecolor="white",
             label=f"_network {mode}",
             **look,
         )
-    axes.set_xlabel(label(made.run.clock))
+    axes.set_xlabel(run.time_label)
     axes.set_ylabel(r"encoder amplitude $\bar w$")
-    L, P = made.run.start.L, made.run.start.decoder_depth
-    depth = f"encoder depth $L = {L}$, decoder depth $P = {P}$"
-    left = made.spectrum.lam.size - drawn.size
+    depth = f"encoder depth $L = {run.start.L}$, decoder depth $P = {run.start.decoder_depth}$"
+    left = lam.size - drawn.size
     also = f", {left} smaller modes not drawn" if left else ""
-    apart = number(max(made.largest_deviation, 1e-10), 2)
+    apart = number(max(made.largest_deviation, LEAST), 2)
     axes.set_title(
-        f"{display(made.run.objective)}: network and closed form at most {apart} of a plateau "
+        f"{display(run.objective)}: network and closed form at most {apart} of a plateau "
         f"apart\n{depth}{also}",
         fontsize="medium",
     )
-    lines = [line for line in axes.get_lines() if not str(line.get_label()).startswith("_")]
-    legend_below(axes, [*lines, *_routes(made.run.objective)], columns=2)
+    named = named_lines(axes)
+    if drawn.size > MOST_NAMED:
+        named = []
+        rank = ScalarMappable(Normalize(1, drawn.size), shades)
+        axes.figure.colorbar(rank, ax=axes, label=r"mode, from the largest $\lambda$ down")
+    legend_below(axes, [*named, *_kinds(run.objective)], columns=2)
     return axes
 
 
@@ -128,15 +159,15 @@ def _spread(t: Array, w: Array, phase: float) -> NDArray[np.intp]:
     return np.unique(np.clip(np.searchsorted(length, wanted), 0, t.size - 1))
 
 
-def _routes(objective: Any) -> list[Line2D]:
+def _kinds(objective: Any) -> list[Line2D]:
     seen = Line2D([], [], color=NEUTRAL, linestyle="", marker=marker(objective), label="network")
     seen.set_markerfacecolor("white")
     seen.set_markersize(4.5)
     return [Line2D([], [], color=NEUTRAL, label="closed form"), seen]
 
 
-def experiment(made: Experiment, *, ax: Any = None) -> NDArray[Any]:
-    r"""The figure of one of the paper's experiments.
+def experiment(made: DrawnExperiment, *, ax: Any = None) -> NDArray[Any]:
+    r"""The figure of one of the experiments on the paper's claims.
 
     Parameters
     ----------
@@ -153,25 +184,25 @@ def experiment(made: Experiment, *, ax: Any = None) -> NDArray[Any]:
     Raises
     ------
     ValueError, TypeError
-        For what is no experiment, and for axes of another shape.
+        If ``made`` lacks what is drawn, or ``ax`` has another shape.
 
     Examples
     --------
     >>> import matplotlib; matplotlib.use("Agg")
     >>> import matplotlib.pyplot as plt
     >>> import dlnflow
-    >>> from dlnflow.studies.experiments import _experiments as experiments
+    >>> from dlnflow.studies import experiments
     >>> made = experiments.depth([1, 2], eps=1e-2)
     >>> print(dlnflow.plot.experiment(made)[0].get_ylabel())
     delay of the smallest $\rho$ behind the largest
     >>> plt.close("all")
     """
-    refuse_without(MEASURED, "made", made, "dlnflow.network Experiment")
+    refuse_without(DrawnExperiment, "made", made, "dlnflow.network Experiment")
     draw = {"order": _order, "depth": _depth, "initialisation": _initialisation}[made.name]
     return draw(made, ax)
 
 
-def _order(made: Experiment, ax: Any) -> NDArray[Any]:
+def _order(made: DrawnExperiment, ax: Any) -> NDArray[Any]:
     grid = many_axes(ax, (2, 2), (9.6, 8.2))
     for row, name in zip(grid, ("same", "opposite"), strict=True):
         for axes, objective in zip(row, ("jepa", "mae"), strict=True):
@@ -180,200 +211,65 @@ def _order(made: Experiment, ax: Any) -> NDArray[Any]:
                 axes.set_axis_off()
                 continue
             comparison(one, ax=axes)
-            first = int(one.measured_time.argmin())
+            first = int(np.argmin(one.measured_time))
             rho, lam = one.spectrum.rho[first], one.spectrum.lam[first]
             axes.set_title(
                 rf"{objective.upper()} learns $\rho = {rho:.2f}$, $\lambda = {lam:.2f}$ first"
-                f"\n({SETTINGS[name]})",
+                f"\n({DISTRIBUTIONS[name]})",
                 fontsize="medium",
             )
     return grid
 
 
-def _depth(made: Experiment, ax: Any) -> NDArray[Any]:
+def _depth(made: DrawnExperiment, ax: Any) -> NDArray[Any]:
     axes = many_axes(ax, (1,), (6.4, 4.8))
     one = axes[0]
-    for name, part in made.table.groupby("objective", sort=False):
-        objective = as_objective(str(name))
-        look: dict[str, Any] = {"color": colour(objective)}
-        one.plot(
-            part["L"], part["predicted_gap"], label=f"{display(objective)}, closed form", **look
-        )
-        one.plot(
-            part["L"],
-            part["measured_gap"],
-            linestyle="",
-            marker=marker(objective),
-            markerfacecolor="white",
-            label=f"{display(objective)}, network",
-            **look,
-        )
-    one.axhline(0.0, color=NEUTRAL, linewidth=0.8)
+    _both_kinds(one, made.table, "L", "gap")
+    one.axhline(0.0, color=NEUTRAL, linewidth=0.8, label="_no delay")
     one.xaxis.set_major_locator(MaxNLocator(integer=True))
     one.set_xlabel("encoder depth $L$")
     one.set_ylabel(r"delay of the smallest $\rho$ behind the largest")
-    ends = [
-        (as_objective(str(name)), part.iloc[0], part.iloc[-1])
+    ends = {
+        str(name): (part.iloc[0], part.iloc[-1])
         for name, part in made.table.groupby("objective", sort=False)
-    ]
+    }
     said = ", ".join(
-        rf"{display(o)} ${last['measured_gap']:+.2g}$ at $L = {last['L']}$" for o, _, last in ends
+        rf"{display(name)} ${last['measured_gap']:+.2g}$ at $L = {last['L']}$"
+        for name, (_, last) in ends.items()
     )
-    grows = all(b["measured_gap"] > a["measured_gap"] for o, a, b in ends if o == JEPA)
     finding = r"Delay of small $\rho$ against depth"
-    if grows and any(o == JEPA for o, *_ in ends):
+    if "jepa" in ends and ends["jepa"][1]["measured_gap"] > ends["jepa"][0]["measured_gap"]:
         finding = r"The deeper the encoder, the later a JEPA learns small $\rho$"
     one.set_title(f"{finding}\n" rf"relative delay at equal $\lambda$: {said}", fontsize="medium")
-    legend_below(one, one.get_lines()[:-1], columns=2)
+    legend_below(one, named_lines(one), columns=2)
     return axes
 
 
-def _initialisation(made: Experiment, ax: Any) -> NDArray[Any]:
+def _initialisation(made: DrawnExperiment, ax: Any) -> NDArray[Any]:
     axes = many_axes(ax, (1,), (6.4, 4.8))
     one = axes[0]
-    said = []
-    for name, part in made.table.groupby("objective", sort=False):
-        objective = as_objective(str(name))
-        look: dict[str, Any] = {"color": colour(objective)}
-        one.plot(
-            part["eps"],
-            part["predicted_overlap"],
-            label=f"{display(objective)}, closed form",
-            **look,
-        )
-        one.plot(
-            part["eps"],
-            part["measured_overlap"],
-            linestyle="",
-            marker=marker(objective),
-            markerfacecolor="white",
-            label=f"{display(objective)}, network",
-            **look,
-        )
-        where = breakdown(part["eps"].to_numpy(), part["measured_overlap"].to_numpy())
-        words = {0.0: "below these starts", float("inf"): "above these starts"}
-        said.append(words.get(where, rf"at $\epsilon \approx$ {number(where, 2)}"))
-        said[-1] += f" ({display(objective)})"
-    one.axhline(GREEDY, color=NEUTRAL, linewidth=0.8, linestyle=(0, (2, 2)))
+    _both_kinds(one, made.table, "eps", "overlap")
+    words = {0.0: r"below these $\epsilon$", float("inf"): r"above these $\epsilon$"}
+    said = [
+        words.get(eps, rf"at $\epsilon \approx$ {number(eps, 2)}") + f" ({display(name)})"
+        for name, eps in made.greedy_below.items()
+    ]
+    look: dict[str, Any] = {"color": NEUTRAL, "linewidth": 0.8, "linestyle": (0, (2, 2))}
+    one.axhline(made.most_overlap, **look, label="_greedy below")
     one.set_xscale("log")
     one.set_ylim(-0.04, 1.04)
     one.set_xlabel(r"initial amplitude $\epsilon$")
     one.set_ylabel("overlap of neighbours' learning\n(0 one at a time, 1 all together)")
     one.set_title(f"Greedy learning ends {', '.join(said)}", fontsize="medium")
-    legend_below(one, one.get_lines()[:-1], columns=2)
+    legend_below(one, named_lines(one), columns=2)
     return axes
 
 
-def validity(made: ValidityMap, *, ax: Axes | None = None) -> Axes:
-    """How far prediction and network part as one assumption is broken by degrees.
-
-    Parameters
-    ----------
-    made : ValidityMap
-        From `dlnflow.network.validity`.
-    ax : Axes, optional
-        By default those of a new figure.
-
-    Returns
-    -------
-    Axes
-        Filled markers: the largest error of a critical time; hollow ones: the largest distance of a
-        trajectory. Where a mode was not learned at all, an arrowhead stands at the top.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For what is no map, and an ``ax`` that is none.
-
-    Examples
-    --------
-    >>> import matplotlib; matplotlib.use("Agg")
-    >>> import matplotlib.pyplot as plt
-    >>> import dlnflow
-    >>> from dlnflow.studies.validity import _validity as validity
-    >>> made = validity.balance([0.003, 0.01, 0.03], objective="mae")
-    >>> print(dlnflow.plot.validity(made).get_xlabel())
-    imbalance of the layers
-    >>> plt.close("all")
-    """
-    refuse_without(MAPPED, "made", made, "dlnflow.network ValidityMap")
-    axes = single_axes(ax, figsize=(6.4, 5.0))
-    x = made.table["x"].to_numpy()
-    layers = bool((x == np.round(x)).all() and x.max() <= MOST_LAYERS)
-    if not layers:
-        axes.set_xscale("log")
-    axes.set_yscale("log")
-    handles = list(_curves(axes, made))
-    if layers:
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel(made.variable)
-    axes.set_ylabel("error of the prediction")
-    axes.set_title(_headline(made), fontsize="medium")
-    legend_below(axes, handles, columns=2)
-    return axes
-
-
-def _curves(axes: Axes, made: ValidityMap) -> Iterator[Line2D]:
-    also = {
-        "own_error": "critical time, closed form for $P$",
-        "published_error": "published formula, balanced start",
-    }
-    tops = []
-    for name, part in made.table.groupby("objective", sort=False):
-        objective = as_objective(str(name))
-        look: dict[str, Any] = {"color": colour(objective), "marker": marker(objective)}
-        x = part["x"].to_numpy()
-        columns = {"time_error": "critical time", "deviation": "trajectory", **also}
-        for column, words in columns.items():
-            if column not in part:
-                continue
-            error = part[column].to_numpy()
-            good = np.isfinite(error) & (error > 0.0) & np.isfinite(x) & (x > 0.0)
-            style = {"time_error": "-", "deviation": ":"}.get(column, "--")
-            fill = look["color"] if column == "time_error" else "white"
-            if column == "deviation" and "own_error" in part:
-                words += ", closed form for $P$"
-            (line,) = axes.plot(
-                x[good],
-                error[good],
-                linestyle=style,
-                markerfacecolor=fill,
-                markersize=5,
-                label=f"{display(objective)}: {words}",
-                **look,
-            )
-            yield line
-            if column == "time_error" and np.isinf(error).any():
-                tops.append((x[np.isinf(error)], look["color"]))
-    for x, tint in tops:
-        axes.plot(
-            x,
-            np.full(x.shape, 0.97),
-            linestyle="",
-            marker="^",
-            color=tint,
-            transform=axes.get_xaxis_transform(),
-            label="_never learned",
-        )
-    if tops:
-        yield Line2D([], [], linestyle="", marker="^", color=NEUTRAL, label="a mode not learned")
-
-
-def _headline(made: ValidityMap) -> str:
-    powers = [
-        f"{name.upper()} as $x^{{{power:.2f}}}$"
-        for name, power in made.exponents.items()
-        if power is not None
-    ]
-    finding = f"critical times err, below {CEILING:g}: {', '.join(powers)}"
-    if not powers:
-        errors = made.table.groupby("objective", sort=False)["time_error"]
-        finding = "critical times err: " + ", ".join(_span(str(n), e.to_numpy()) for n, e in errors)
-    return f"Breaking one assumption: {made.assumption}\n{finding}"
-
-
-def _span(name: str, error: Array) -> str:
-    if np.isinf(error.min()):
-        return f"{name.upper()} leaves modes unlearned"
-    largest = "or more" if np.isinf(error.max()) else f"to {number(float(error.max()), 2)}"
-    return f"{name.upper()} by {number(float(error.min()), 2)} {largest}"
+def _both_kinds(axes: Axes, table: Any, x: str, quantity: str) -> None:
+    """Lines for the closed form and markers for the network, of each objective."""
+    for name, part in table.groupby("objective", sort=False):
+        look: dict[str, Any] = {"color": colour(name)}
+        words = display(name)
+        axes.plot(part[x], part[f"predicted_{quantity}"], label=f"{words}, closed form", **look)
+        look |= {"linestyle": "", "marker": marker(name), "markerfacecolor": "white"}
+        axes.plot(part[x], part[f"measured_{quantity}"], label=f"{words}, network", **look)

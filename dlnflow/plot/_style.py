@@ -1,11 +1,12 @@
-"""What the figures share: colours, line styles, words for numbers, and the door for axes."""
+"""What the figures share: colours, line styles, numbers in text, and validation of axes."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from inspect import getattr_static
-from typing import Any
+from typing import Any, Protocol
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,9 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow._common import _validate
-from dlnflow.data._covariance import described
-from dlnflow.theory._objective import JEPA, MAE, Objective, as_objective
+from dlnflow._common._validate import described
 
 Array = NDArray[np.float64]
 MISSING = object()
@@ -31,7 +30,8 @@ MARKERS = {"jepa": "o", "mae": "s"}
 MARKERS_BETWEEN = ("^", "D", "v", "P")
 NEUTRAL = "0.35"
 SHADES = 257  # odd, so that the middle one is the objective's own colour
-BELOW = 0.55  # inches from the axes to a legend below them: tick labels and axis label
+BELOW = 0.55  # inches from the axes to a legend below them: room for tick labels and axis label
+LAYER = re.compile(r"layer-(\d{1,10})", re.ASCII)
 
 LINE_STYLES: tuple[Any, ...] = (
     "-",
@@ -43,12 +43,36 @@ LINE_STYLES: tuple[Any, ...] = (
     (0, (6, 1.2, 1, 1.2, 1, 1.2)),
     (0, (1, 3)),
 )
-MOST_NAMED = len(LINE_STYLES)  # with more modes a colour scale replaces the legend
+MOST_NAMED = 5  # modes in a legend, which also names objectives and marks; a colour bar has more
 
 SYMBOLS = {"lam": r"\lambda", "rho": r"\rho", "L": "L", "eps": r"\epsilon", "decoder_depth": "P"}
 
 
-def colour(objective: str | Objective) -> str:
+class Named(Protocol):
+    """An objective: anything with a name."""
+
+    @property
+    def name(self) -> str: ...
+
+
+def objective_name(objective: str | Named) -> str:
+    """``"jepa"``, ``"mae"`` or ``"layer-m"``, from a name in any case or an objective."""
+    given = getattr(objective, "name", objective)
+    if not isinstance(given, str):
+        raise TypeError(f"objective must be a name or an Objective: got {described(objective)}")
+    name = given.lower()
+    if name in COLOURS:
+        return name
+    layer = LAYER.fullmatch(name)
+    if layer is None:
+        raise ValueError(
+            "objective must be 'jepa', 'mae', 'layer-m' with a number m, or an Objective: "
+            f"got {described(objective)}"
+        )
+    return f"layer-{int(layer[1])}" if int(layer[1]) else "mae"
+
+
+def colour(objective: str | Named) -> str:
     """The colour of an objective, the same in every figure.
 
     Parameters
@@ -64,8 +88,10 @@ def colour(objective: str | Objective) -> str:
 
     Raises
     ------
-    ValueError, TypeError
-        For what is not an objective.
+    ValueError
+        For another name.
+    TypeError
+        For anything but a name or an objective.
 
     Examples
     --------
@@ -73,25 +99,25 @@ def colour(objective: str | Objective) -> str:
     >>> plot.colour("jepa"), plot.colour("mae")
     ('#0072B2', '#D55E00')
     """
-    one = as_objective(objective)
-    return COLOURS.get(one.name) or BETWEEN[_turn(one)]
+    return _look(objective, COLOURS, BETWEEN)
 
 
-def marker(objective: Objective) -> str:
+def marker(objective: str | Named) -> str:
     """The marker of an objective."""
-    return MARKERS.get(objective.name) or MARKERS_BETWEEN[_turn(objective)]
+    return _look(objective, MARKERS, MARKERS_BETWEEN)
 
 
-def _turn(objective: Objective) -> int:
-    assert objective.target_layer is not None
-    return (objective.target_layer - 1) % len(BETWEEN)
+def _look(objective: str | Named, ends: dict[str, str], between: Sequence[str]) -> str:
+    name = objective_name(objective)
+    if name in ends:
+        return ends[name]
+    return between[(int(name.removeprefix("layer-")) - 1) % len(between)]
 
 
-def display(objective: Objective) -> str:
+def display(objective: str | Named) -> str:
     """The objective in words."""
-    if objective in (JEPA, MAE):
-        return objective.name.upper()
-    return f"target at layer {objective.target_layer}"
+    name = objective_name(objective)
+    return name.upper() if name in COLOURS else f"target at layer {name.removeprefix('layer-')}"
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -129,7 +155,7 @@ class ModeColumns:
 
     @classmethod
     def of(cls, **columns: ArrayLike) -> ModeColumns:
-        """Modes from columns that broadcast."""
+        """Modes from columns that broadcast together."""
         arrays = np.broadcast_arrays(*(np.asarray(a, dtype=np.float64) for a in columns.values()))
         return cls(**dict(zip(columns, (a.ravel() for a in arrays), strict=True)))
 
@@ -140,7 +166,7 @@ class ModeColumns:
 
     @property
     def variance(self) -> Array | None:
-        """1 for pure noise, whose critical time needs none; NaN where lam and rho say it."""
+        """1 for pure noise, whose critical time needs no value; NaN where it is ``lam / rho``."""
         return None if self.rho.all() else np.where(self.rho == 0.0, 1.0, np.nan)
 
     def among(self, chosen: NDArray[np.bool_]) -> ModeColumns:
@@ -172,20 +198,20 @@ class ModeColumns:
             if not (name == "decoder_depth" and value == 1.0)
         )
 
-    def setting(self) -> str:
+    def common(self) -> str:
         """All that the modes have in common and that no label mentions."""
         named = ("lam", "rho") if self.varying() else ()
         return self.shared("L", *named, "eps", "decoder_depth")
 
-    def scale(self, objective: Objective) -> tuple[list[Any], ScalarMappable, str]:
-        """A shade of the objective's colour for each mode, their scale, and the scale's label."""
+    def scale(self, tint: str) -> tuple[list[Any], ScalarMappable, str]:
+        """A shade of the colour for each mode, their scale, and the scale's label."""
         name = next((n for n in ("rho", "lam", "eps", "L") if n in self.varying()), "rho")
         values = getattr(self, name)
-        shades = ScalarMappable(_norm(values), shades_of(objective))
+        shades = ScalarMappable(_norm(values), shades_of(tint))
         if self.named:
             rank = np.searchsorted(np.unique(values), values)
             position = rank / rank.max() if rank.max() else np.full(values.shape, 0.5)
-            colours = list(shades_of(objective)(position))
+            colours = list(shades_of(tint)(position))
         else:
             colours = [shades.to_rgba(value) for value in values]
         return colours, shades, rf"${SYMBOLS[name]}$"
@@ -195,21 +221,11 @@ class ModeColumns:
         return LINE_STYLES[index] if self.named else "-"
 
 
-def given_modes(lam: ArrayLike, rho: ArrayLike, eps: ArrayLike, **settings: Any) -> ModeColumns:
-    """Modes as the user gives them: checked, pure noise among them."""
-    columns = {"lam": _validate.real("lam", lam), "rho": _validate.real("rho", rho)}
-    columns["eps"] = _validate.positive("eps", eps)
-    _validate.together(**columns)
-    modes = ModeColumns.of(**columns, **settings)
-    _validate.modes(modes.lam, modes.rho, modes.variance)
-    return modes
-
-
-def shades_of(objective: Objective) -> LinearSegmentedColormap:
-    """From a tint of the objective's colour through the colour to a shade of it."""
-    base = np.array(to_rgb(colour(objective)))
+def shades_of(tint: str) -> LinearSegmentedColormap:
+    """From a lighter shade of a colour through the colour to a darker one."""
+    base = np.array(to_rgb(tint))
     ends = base + 0.5 * (1.0 - base), 0.4 * base
-    return LinearSegmentedColormap.from_list(objective.name, [ends[0], base, ends[1]], N=SHADES)
+    return LinearSegmentedColormap.from_list(tint, [ends[0], base, ends[1]], N=SHADES)
 
 
 def _norm(values: Array) -> Normalize:
@@ -217,15 +233,19 @@ def _norm(values: Array) -> Normalize:
     return LogNorm(low, high) if low > 0.0 and high > 30.0 * low else Normalize(low, high)
 
 
+def named_lines(axes: Axes) -> list[Line2D]:
+    """The lines that a legend lists."""
+    return [line for line in axes.get_lines() if not str(line.get_label()).startswith("_")]
+
+
 def explain_modes(
-    axes: Axes, modes: ModeColumns, objective: Objective, extra: list[Line2D]
+    axes: Axes, modes: ModeColumns, tint: str, named: Sequence[Line2D], others: Sequence[Line2D]
 ) -> None:
-    """A legend for few modes, a colour scale for many."""
-    lines = [line for line in axes.get_lines() if not str(line.get_label()).startswith("_")]
+    """A legend for few modes; for many a colour bar, in shades of ``tint``."""
     if not modes.named and modes.varying():
-        _, shades, label = modes.scale(objective)
+        _, shades, label = modes.scale(tint)
         axes.figure.colorbar(shades, ax=axes, label=label)
-    handles = [*(lines if modes.named else []), *extra]
+    handles = [*(named if modes.named else []), *others]
     if handles:
         legend_below(axes, handles, columns=2 if len(modes.varying()) != 1 else 3)
 
@@ -247,9 +267,19 @@ def legend_below(axes: Axes, handles: Sequence[Artist], columns: int) -> None:
     )
 
 
-def refuse_without(fields: Sequence[str], name: str, value: Any, kind: str) -> None:
-    """Refuse a record that lacks one of the attributes that a figure draws."""
-    if any(getattr_static(value, field, MISSING) is MISSING for field in fields):
+def fields_of(record: type) -> list[str]:
+    """The attributes that a protocol lists."""
+    return [name for name in vars(record) if not name.startswith("_")]
+
+
+def has_fields(record: type, value: Any) -> bool:
+    """Whether a value has all attributes of the protocol, without computing any."""
+    return all(getattr_static(value, name, MISSING) is not MISSING for name in fields_of(record))
+
+
+def refuse_without(record: type, name: str, value: Any, kind: str) -> None:
+    """Refuse a value that lacks one of the attributes that a figure draws."""
+    if not has_fields(record, value):
         raise TypeError(f"{name} must be a {kind}: got {type(value).__name__}")
 
 

@@ -1,53 +1,90 @@
-"""Trajectories: of one objective, of a simulation, and the six panels of the paper."""
+"""Trajectories, of one objective or of several together."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from dlnflow._common import _validate
-from dlnflow.data._covariance import described
 from dlnflow.plot._style import (
     NEUTRAL,
     ModeColumns,
+    colour,
     display,
     explain_modes,
     factor,
+    has_fields,
     many_axes,
+    named_lines,
     number,
     refuse_without,
     single_axes,
 )
-from dlnflow.theory._clock import Clock, label
-from dlnflow.theory._modes import amplitude, learned_fraction
-from dlnflow.theory._simulate import simulate
-
-if TYPE_CHECKING:
-    from dlnflow.theory._simulate import Simulation, Trajectories
 
 Array = NDArray[np.float64]
 
 QUANTITIES = {"w": r"encoder amplitude $\bar w$", "learned": "learned fraction $q$"}
 TIMES = ("linear", "log", "log-log")
-TOGETHER = 0.02  # relative spread of critical times below which no order is claimed in a title
+TOGETHER = 0.02  # relative spread of critical times below which a title states no order
 MODE = ("lam", "rho", "L", "eps", "decoder_depth")
-DRAWN = (*MODE, "t", "w", "learned", "objective", "clock", "critical_time")
-DEEPEST = 1e-3  # a log axis shows decay down to this part of the smallest start
+HALF = 0.5  # of the plateau, at which a mode counts as learned
+DEEPEST = 1e-3  # a log axis shows decay down to this part of the smallest initial value
+
+
+class DrawnTrajectories(Protocol):
+    """What the figure reads of a `dlnflow.Trajectories`."""
+
+    @property
+    def t(self) -> Array: ...
+    @property
+    def w(self) -> Array: ...
+    @property
+    def learned(self) -> Array: ...
+    @property
+    def plateau(self) -> Array: ...
+    @property
+    def lam(self) -> Array: ...
+    @property
+    def rho(self) -> Array: ...
+    @property
+    def L(self) -> Any: ...
+    @property
+    def eps(self) -> Array: ...
+    @property
+    def decoder_depth(self) -> Any: ...
+    @property
+    def objective(self) -> Any: ...
+    @property
+    def time_label(self) -> str: ...
+    def critical_time(self, p: float = HALF) -> Any: ...
+
+
+class DrawnSimulation(Protocol):
+    """What the figure reads of a `dlnflow.Simulation`."""
+
+    @property
+    def parts(self) -> Sequence[DrawnTrajectories]: ...
 
 
 def trajectories(
-    part: Trajectories, *, quantity: str = "w", time: str = "linear", ax: Axes | None = None
+    part: DrawnTrajectories | DrawnSimulation,
+    *,
+    quantity: str = "w",
+    time: str = "linear",
+    ax: Axes | None = None,
 ) -> Axes:
-    r"""All modes of one objective against time.
+    r"""All modes of one objective, or of several, against time.
 
     Parameters
     ----------
-    part : Trajectories
-        As ``sim["jepa"]``.
+    part : Trajectories or Simulation
+        As ``sim["jepa"]`` or ``sim``. All objectives of a simulation share the axes; `simulation`
+        gives each its own.
     quantity : {"w", "learned"}
         Encoder amplitude or learned fraction.
     time : {"linear", "log", "log-log"}
@@ -59,19 +96,21 @@ def trajectories(
     -------
     Axes
         One line for each mode that has a value to show; circles where it passes half its plateau.
-        Up to eight modes are named in a legend, more are told apart by a colour scale.
+        A legend names up to five modes; a colour bar shows more.
 
     Raises
     ------
-    ValueError, TypeError
-        For an unknown quantity or time, a ``part`` without what is drawn, an ``ax`` that is none,
-        or no time above 0 for a log axis.
+    ValueError
+        If ``quantity`` or ``time`` is unknown, ``ax`` is no Axes, or a log axis has no time above 0
+        to show.
+    TypeError
+        If ``part`` lacks what is drawn.
 
     Notes
     -----
     Draws ``part.w`` and ``part.learned``; see `dlnflow.amplitude` and `dlnflow.learned_fraction`.
-    Pure noise has no learned fraction, and a log axis no negative one: the title counts the modes
-    left out. The order that it states is read off the exact critical times.
+    Pure noise has no learned fraction, and a log axis shows no negative one: the title counts the
+    modes left out. It states an order that the exact critical times have.
 
     Examples
     --------
@@ -79,37 +118,71 @@ def trajectories(
     >>> import matplotlib.pyplot as plt
     >>> import dlnflow
     >>> sim = dlnflow.simulate(1.0, [1.0, 0.5], 2, objective="jepa")
-    >>> ax = dlnflow.plot.trajectories(sim["jepa"], time="log")
+    >>> ax = dlnflow.plot.trajectories(sim, time="log")
     >>> print(ax.get_title().splitlines()[1])
     largest $\rho$ first
     >>> plt.close("all")
     """
-    _validate.choice("quantity", quantity, tuple(QUANTITIES))
-    _validate.choice("time", time, TIMES)
-    refuse_without(DRAWN, "part", part, "dlnflow Trajectories")
-    if time != "linear" and not np.any(part.t > 0.0):
-        raise ValueError(f"t must hold a time above 0 for time={time!r}: got {part.t.tolist()}")
+    check_words(quantity, time)
+    parts = _parts(part)
+    for one in parts:
+        if time != "linear" and not np.any(one.t > 0.0):
+            raise ValueError(f"t must hold a time above 0 for time={time!r}: got {one.t.tolist()}")
     axes = single_axes(ax)
-    modes = _columns(part)
-    left_out = _draw_lines(axes, part, modes, quantity, time)
-    marks = _mark_critical_times(axes, part, modes, quantity) if modes.named else []
-    axes.set_xlabel(f"$t$ ({label(part.clock)})")
+    modes = ModeColumns.of(**{name: getattr(parts[0], name) for name in MODE})
+    left_out = 0
+    marks: list[Line2D] = []
+    for one in parts:
+        left_out = max(left_out, _draw_lines(axes, one, modes, quantity, time))
+        marks = (_mark_critical_times(axes, one, quantity) if modes.named else []) or marks
+    axes.set_xlabel(f"$t$ ({parts[0].time_label})")
     axes.set_ylabel(QUANTITIES[quantity])
-    heading = ", ".join(filter(None, (display(part.objective), modes.setting())))
     note = f" ({left_out} without a value to show)" if left_out else ""
-    axes.set_title(f"{heading}\n{_finding(part)}{note}", fontsize="medium")
-    explain_modes(axes, modes, part.objective, marks)
+    names = " and ".join(display(one.objective) for one in parts)
+    finding = _finding(parts[0]) if len(parts) == 1 else _comparison(parts)
+    heading = [modes.common()] if len(parts) > 1 and finding else [names, modes.common()]
+    axes.set_title(f"{', '.join(filter(None, heading))}\n{finding}{note}", fontsize="medium")
+    _explain(axes, parts, modes, marks)
     return axes
 
 
-def _columns(part: Trajectories) -> ModeColumns:
-    return ModeColumns.of(**{name: getattr(part, name) for name in MODE})
+def check_words(quantity: str, time: str) -> None:
+    """Validates the two choices of every figure of trajectories."""
+    _validate.choice("quantity", quantity, tuple(QUANTITIES))
+    _validate.choice("time", time, TIMES)
+
+
+def _parts(given: Any) -> Sequence[Any]:
+    """The trajectories of one objective, or of all that a simulation has."""
+    if has_fields(DrawnSimulation, given):
+        return tuple(given.parts)
+    refuse_without(DrawnTrajectories, "part", given, "dlnflow Simulation or Trajectories")
+    return (given,)
+
+
+def _explain(
+    axes: Axes, parts: Sequence[DrawnTrajectories], modes: ModeColumns, marks: list[Line2D]
+) -> None:
+    lines = named_lines(axes)
+    if len(parts) == 1:
+        explain_modes(axes, modes, colour(parts[0].objective), lines, marks)
+        return
+    drawn = {line.get_label() for line in lines}
+    styles = [
+        Line2D([], [], color=NEUTRAL, linestyle=modes.line_style(i), label=text)
+        for i, text in enumerate(modes.labels())
+        if text in drawn
+    ]
+    objectives = [
+        Line2D([], [], color=colour(one.objective), label=display(one.objective)) for one in parts
+    ]
+    explain_modes(axes, modes, NEUTRAL, styles, [*objectives, *marks])
 
 
 def _draw_lines(
-    axes: Axes, part: Trajectories, modes: ModeColumns, quantity: str, time: str
+    axes: Axes, part: DrawnTrajectories, modes: ModeColumns, quantity: str, time: str
 ) -> int:
-    """The lines; returns the number of modes without a point to draw."""
+    """Draw the modes; returns the number of those without a point to draw."""
     shown = part.t > 0.0 if time != "linear" else np.ones(part.t.shape, dtype=bool)
     values = np.reshape(part.w if quantity == "w" else part.learned, (modes.count, -1))[:, shown]
     visible = np.isfinite(values) & ((values > 0.0) | (time != "log-log"))
@@ -120,7 +193,7 @@ def _draw_lines(
         axes.ticklabel_format(axis="x", scilimits=(-3, 4), useMathText=True)
     if time == "log-log":
         axes.set_yscale("log")
-    colours, _, _ = modes.scale(part.objective)
+    colours, _, _ = modes.scale(colour(part.objective))
     for i, text in enumerate(modes.labels()):
         if visible[i].any():
             axes.plot(
@@ -132,30 +205,29 @@ def _draw_lines(
                 label=text,
             )
     if time == "log-log" and visible.any():
-        start = np.nanmin(np.where(visible, values, np.nan)[:, 0], initial=np.inf)
-        if np.nanmin(values) < DEEPEST * start:
-            axes.set_ylim(bottom=DEEPEST * start)
+        initial = np.nanmin(values[:, 0], initial=np.inf)
+        if np.nanmin(values) < DEEPEST * initial:
+            axes.set_ylim(bottom=DEEPEST * initial)
     return int(np.sum(~visible.any(axis=1)))
 
 
-def _mark_critical_times(
-    axes: Axes, part: Trajectories, modes: ModeColumns, quantity: str
-) -> list[Line2D]:
+def _mark_critical_times(axes: Axes, part: DrawnTrajectories, quantity: str) -> list[Line2D]:
     """A circle where each mode passes half its plateau; returns its entry for the legend."""
     times = np.ravel(part.critical_time())
     inside = (times > part.t[0]) & (times <= part.t[-1])
     if not inside.any():
         return []
-    curve = amplitude if quantity == "w" else learned_fraction
-    columns: dict[str, Any] = vars(modes.among(inside))
-    heights = curve(times[inside], **columns, objective=part.objective, clock=part.clock)
+    if quantity == "w":
+        heights = HALF * np.ravel(part.plateau)
+    else:
+        heights = HALF ** np.ravel(part.objective.gap(part.L, part.decoder_depth) / part.L)
     look: dict[str, Any] = {"marker": "o", "linestyle": "none", "markersize": 5.5}
     look |= {"markerfacecolor": "white", "markeredgecolor": NEUTRAL}
-    axes.plot(times[inside], heights, **look, label="_critical times", zorder=3)
+    axes.plot(times[inside], heights[inside], **look, label="_critical times", zorder=3)
     return [Line2D([], [], **look, label=r"half of its plateau in $\bar w$")]
 
 
-def _finding(part: Trajectories) -> str:
+def _finding(part: DrawnTrajectories) -> str:
     """What the critical times say, in words that hold for these modes."""
     times = np.ravel(part.critical_time())
     learned = np.isfinite(times)
@@ -169,7 +241,7 @@ def _finding(part: Trajectories) -> str:
 def _order(times: Array, lam: Array, rho: Array) -> str:
     first, last = float(times.min()), float(times.max())
     if last == 0.0:
-        return "learned from the start"
+        return "initialised above half of the plateau"
     if times.size == 1:
         return f"half of its plateau at $t$ = {number(first)}"
     if last == first:
@@ -198,7 +270,7 @@ def _sorted_by(values: Array, times: Array) -> bool:
 
 
 def simulation(
-    sim: Simulation, *, quantity: str = "w", time: str = "linear", ax: Any = None
+    sim: DrawnSimulation, *, quantity: str = "w", time: str = "linear", ax: Any = None
 ) -> NDArray[Any]:
     """All objectives of a simulation side by side; what ``sim.plot()`` calls.
 
@@ -219,7 +291,7 @@ def simulation(
     Raises
     ------
     ValueError, TypeError
-        As for `trajectories`, and for an ``ax`` of another shape.
+        As for `trajectories`, and if ``ax`` has another shape.
 
     Notes
     -----
@@ -237,9 +309,8 @@ def simulation(
     ((2,), 'JEPA and MAE learn the modes in opposite order')
     >>> plt.close("all")
     """
-    _validate.choice("quantity", quantity, tuple(QUANTITIES))
-    _validate.choice("time", time, TIMES)
-    refuse_without(("parts",), "sim", sim, "dlnflow Simulation")
+    check_words(quantity, time)
+    refuse_without(DrawnSimulation, "sim", sim, "dlnflow Simulation")
     parts = sim.parts
     panels = many_axes(
         ax, (len(parts),), figsize=((5.4 if len(parts) < 3 else 4.4) * len(parts), 4.6)
@@ -251,7 +322,7 @@ def simulation(
     return panels
 
 
-def _comparison(parts: tuple[Trajectories, ...]) -> str:
+def _comparison(parts: Sequence[DrawnTrajectories]) -> str:
     """How the learning orders compare; empty where there is nothing to compare."""
     times = [np.ravel(part.critical_time()) for part in parts]
     learned = np.all(np.isfinite(times), axis=0)
@@ -272,81 +343,3 @@ def _comparison(parts: tuple[Trajectories, ...]) -> str:
     if len(parts) == 2 and np.array_equal(orders[0], orders[1][::-1]):
         return f"{names} learn the modes in opposite order"
     return f"{names} learn the modes in different orders"
-
-
-def paper_panels(
-    L: int = 5,
-    *,
-    eps: float = 1e-2,
-    lam: ArrayLike = (2.0, 1.4, 1.0),
-    rho: ArrayLike = (1.0, 0.8, 0.6),
-    crossed: tuple[ArrayLike, ArrayLike] = ((1.0, 1.1, 1.2), (1.0, 0.8, 0.6)),
-    quantity: str = "w",
-    time: str = "linear",
-    decoder_depth: int = 1,
-    clock: Clock = "paper",
-    ax: Any = None,
-) -> NDArray[Any]:
-    r"""The six panels of the paper's simulation figure: JEPA above, MAE below.
-
-    Parameters
-    ----------
-    L : int
-        Encoder depth.
-    eps : float
-        ``wbar(0)``.
-    lam : array, shape (modes,)
-        Covariances of the left column, at ``rho = 1``.
-    rho : array, shape (modes,)
-        Regression coefficients of the middle column, at ``lam = 1``.
-    crossed : pair of arrays, shape (modes,) each
-        ``lam`` and ``rho`` of the right column. With the default, ``lam`` rises while ``rho``
-        falls, and the objectives learn the modes in opposite order.
-    quantity, time
-        As for `trajectories`.
-    decoder_depth, clock
-        As for `dlnflow.amplitude`, single values.
-    ax : array of Axes, shape (2, 3), optional
-        By default those of a new figure.
-
-    Returns
-    -------
-    array of Axes, shape (2, 3)
-
-    Raises
-    ------
-    ValueError, TypeError
-        As for `dlnflow.simulate` and `trajectories`, for a ``crossed`` that is not a pair, and for
-        an ``ax`` of another shape.
-
-    Notes
-    -----
-    After the paper's figure of simulated mode dynamics. With the default modes both objectives
-    learn a larger ``lam`` first; of equal ``lam``, JEPA learns the larger ``rho`` first and MAE all
-    together. Titles are computed: they state what happens for the modes given.
-
-    Examples
-    --------
-    >>> import matplotlib; matplotlib.use("Agg")
-    >>> import matplotlib.pyplot as plt
-    >>> import dlnflow
-    >>> panels = dlnflow.plot.paper_panels()
-    >>> for panel in panels[:, 2]:
-    ...     print(panel.get_title().splitlines()[1])
-    largest $\rho$, smallest $\lambda$ first
-    largest $\lambda$, smallest $\rho$ first
-    >>> plt.close("all")
-    """
-    _validate.choice("quantity", quantity, tuple(QUANTITIES))
-    _validate.choice("time", time, TIMES)
-    try:
-        crossed_lam, crossed_rho = crossed
-    except (TypeError, ValueError):
-        raise ValueError(f"crossed must be a pair, lam and rho: got {described(crossed)}") from None
-    columns: Any = ((lam, 1.0), (1.0, rho), (crossed_lam, crossed_rho))
-    settings: dict[str, Any] = {"eps": eps, "decoder_depth": decoder_depth, "clock": clock}
-    sims = [simulate(one_lam, one_rho, L, **settings) for one_lam, one_rho in columns]
-    panels = many_axes(ax, (2, 3), figsize=(13.0, 9.0))
-    for column, sim in enumerate(sims):
-        simulation(sim, quantity=quantity, time=time, ax=panels[:, column])
-    return panels

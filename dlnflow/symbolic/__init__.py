@@ -1,15 +1,15 @@
-"""The derivation, from the loss to the critical time: every step checked by machine.
+"""The derivation from the loss to the critical time, with a check of every step.
 
-``derive("jepa", L=3)`` is the theory's own; ``derive_mode_ode(loss, ...)`` takes a user's loss.
+`derive` covers the objectives of the theory, such as ``derive("jepa", L=3)``; `derive_mode_ode`
+takes a user's own loss.
 """
 
 from dlnflow.symbolic._custom import derive_mode_ode
-from dlnflow.symbolic._derivation import Derivation
+from dlnflow.symbolic._derivation import Derivation, side_by_side
 from dlnflow.symbolic._derive import derive
+from dlnflow.symbolic._evaluate import DerivationError, UndecidedError
 from dlnflow.symbolic._fixed_points import FixedPoint
-from dlnflow.symbolic._judge import DerivationError, UndecidedError
 from dlnflow.symbolic._notation import L, P, eps, lam, m, p, rho, t, u, w
-from dlnflow.symbolic._render import to_markdown as side_by_side
 from dlnflow.symbolic._step import Step
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Steps 11b to 11e: what the critical times say about the order of learning."""
+"""Steps 11b to 11e: consequences of the critical times for the order of learning."""
 
 from __future__ import annotations
 
@@ -8,16 +8,7 @@ from typing import Any
 import sympy as sp
 
 from dlnflow.symbolic import _notation as no
-from dlnflow.symbolic._gap import (
-    Cases,
-    GapLaw,
-    Pair,
-    depths_in,
-    gap_of,
-    prove_gap,
-    without_rho,
-)
-from dlnflow.symbolic._judge import (
+from dlnflow.symbolic._evaluate import (
     DerivationError,
     Model,
     UndecidedError,
@@ -26,20 +17,32 @@ from dlnflow.symbolic._judge import (
     truth,
     value,
 )
-from dlnflow.symbolic._law import Law
+from dlnflow.symbolic._gap import (
+    Cases,
+    ModePair,
+    RelativeGap,
+    depths_in,
+    gap_of,
+    prove_gap,
+    without_rho,
+)
+from dlnflow.symbolic._hyperlogistic import HyperlogisticForm
 from dlnflow.symbolic._limits import limit_holds, to_zero
 from dlnflow.symbolic._notation import equation
 from dlnflow.symbolic._series import critical_time_by_series
 from dlnflow.symbolic._step import Step
 
-# --- 11b, 11d: deeper encoders and deeper decoders ----------------------------------------------
-
 
 def depth_step(
-    law: Law, deeper: Law, cases: Cases, tried: str, what: str, by_rho: bool
+    form: HyperlogisticForm,
+    deeper: HyperlogisticForm,
+    cases: Cases,
+    tried: str,
+    what: str,
+    by_rho: bool,
 ) -> Step | None:
-    """The relative gap with one layer more; None where it differs from depth to depth."""
-    before, after = GapLaw(law), GapLaw(deeper)
+    """The relative gap with one more layer; None if its trend differs between depths."""
+    before, after = RelativeGap(form), RelativeGap(deeper)
     limit = _ratio_limit(before, after, cases)
     if limit is None:
         return None
@@ -55,7 +58,7 @@ def depth_step(
         (claim,) = statement
         relation = claim.args[1] if unless else claim
         for values in cases:
-            _seen_ratio((law, deeper), (gap_of, next_gap), values, relation)
+            _compare_ratio((form, deeper), (gap_of, next_gap), values, relation)
             _prove_ratio((before, after), values, relation)
 
     words = {sp.oo: "grows without bound", sp.S.Zero: "vanishes"}.get(limit, "stays finite")
@@ -63,33 +66,37 @@ def depth_step(
         "11b" if encoder else "11d",
         "A deeper encoder" if encoder else "A deeper decoder",
         sp.Tuple(claimed),
-        f"`G` is the relative gap of step 11a, `G_next` the same with one {what} layer more. At "
-        f"small `eps` their quotient {words}"
-        + _moral(encoder, limit, by_rho)
+        f"`G` is the relative gap of step 11a, `G_next` the gap with one more {what} layer. "
+        f"At small `eps` their quotient {words}"
+        + _meaning(encoder, limit, by_rho)
         + (
             " With the data as target the coefficient of step 11a is 0 at one `p` for each depth "
-            "(but `L = P = 1`); there the gap is smaller than `g`, and the quotient another."
+            "except `L = P = 1`. There the gap is smaller than `g`, and this limit does not hold."
             if unless
             else ""
         ),
-        "the paper (depth widens the gap); the limit is new" if encoder else "new",
-        "exact times by their series at three vanishing starts; and by SymPy from the limits of "
+        "the paper (depth widens the gap); derived here for the limit"
+        if encoder
+        else "derived here",
+        "exact times by their series at three vanishing `eps`; and by SymPy from the limits of "
         "step 11a at both depths",
         tried,
         route,
     )
 
 
-def _moral(encoder: bool, limit: Any, by_rho: bool) -> str:
+def _meaning(encoder: bool, limit: Any, by_rho: bool) -> str:
     if not encoder and limit == 0:
-        return ": a deep decoder undoes what the objective prefers."
+        return ": decoder depth removes the preference of the objective."
     if encoder and by_rho and limit == sp.oo:
-        return ": depth amplifies the preference for large `rho`, and a smaller start weakens it."
+        return (
+            ": encoder depth amplifies the preference for large `rho`; a smaller `eps` weakens it."
+        )
     return "."
 
 
-def _ratio_limit(before: GapLaw, after: GapLaw, cases: Cases) -> Any:
-    """Infinite, 0 or a number, by the powers of ``eps``; None if it differs between depths."""
+def _ratio_limit(before: RelativeGap, after: RelativeGap, cases: Cases) -> Any:
+    """Infinity, 0 or a number, by the powers of ``eps``; None if it differs between depths."""
     powers = [
         [one.power().xreplace(dict(values)).doit() for one in (before, after)] for values in cases
     ]
@@ -102,25 +109,28 @@ def _ratio_limit(before: GapLaw, after: GapLaw, cases: Cases) -> Any:
     return quotient if not quotient.has(sp.Piecewise, no.L, no.P, no.m) else None
 
 
-def _seen_ratio(
-    laws: tuple[Law, Law], gaps: tuple[Any, Any], values: Mapping[Any, Any], relation: Any
+def _compare_ratio(
+    forms: tuple[HyperlogisticForm, HyperlogisticForm],
+    gaps: tuple[Any, Any],
+    values: Mapping[Any, Any],
+    relation: Any,
 ) -> None:
-    """The quotient's trend over three starts gives its limit."""
-    pair, other = (Pair(law, without_rho(values)) for law in laws)
-    starts = other.modes[0].starts
+    """Compares the limit with the quotient at three ``eps``."""
+    pair, other = (ModePair(form, without_rho(values)) for form in forms)
+    small_eps = other.modes[0].small_eps
     at = [
         {no.eps: eps, gaps[0](no.eps): pair.gap(eps), gaps[1](no.eps): other.gap(eps)}
-        for eps in starts
+        for eps in small_eps
     ]
     quotients = [here[gaps[1](no.eps)] / here[gaps[0](no.eps)] for here in at]
-    logs = [sp.log(1 / eps).n(15) for eps in starts]
-    # the power of 1/eps, from one start to the next: it settles on a number, or goes to 0
+    logs = [sp.log(1 / eps).n(15) for eps in small_eps]
+    # exponents of 1/eps between neighbouring eps: near 0, or falling, if the limit is finite
     slopes = [sp.log(quotients[j + 1] / quotients[j]) / (logs[j + 1] - logs[j]) for j in (0, 1)]
     node = to_zero(gaps[1](no.eps) / gaps[0](no.eps))
     settles = abs(slopes[1]) < abs(slopes[0]) / 2 or abs(slopes[1]) < sp.Float("1e-9")
     if relation.lhs == node and settles:
         aim = sp.N(value(relation.rhs, pair.names), 30)
-        # logarithms may make the approach slow
+        # convergence may be logarithmic
         agrees = bool(aim.is_finite and abs(quotients[2] - aim) < abs(aim) / 50)
     elif relation.lhs == node:
         agrees = relation.rhs == (sp.S.Zero if slopes[1] < 0 else sp.oo)
@@ -128,17 +138,27 @@ def _seen_ratio(
         limit_holds(relation, {}, at, pair.names)
         return
     if not agrees:
-        _contradict(relation, values, starts[2], quotients[2])
+        raise DerivationError(
+            f"{relation} does not hold: at eps = {sp.N(small_eps[2], 3)} the quotient is "
+            f"{sp.N(quotients[2], 5)}",
+            statement=relation,
+            residual=quotients[2],
+            counterexample={**values, no.eps: small_eps[2]},
+        )
 
 
-def _prove_ratio(gap_laws: tuple[GapLaw, GapLaw], values: Mapping[Any, Any], relation: Any) -> None:
-    """Each gap is its coefficient times its scale, to leading order: so is their quotient."""
+def _prove_ratio(
+    relative_gaps: tuple[RelativeGap, RelativeGap], values: Mapping[Any, Any], relation: Any
+) -> None:
+    """Shows it from each gap being its coefficient times its scale to leading order."""
     depths = dict(depths_in(values))
-    for one in gap_laws:
-        if not prove_gap(one.law, depths_in(values), one.scale(), one.coefficient()):
+    for one in relative_gaps:
+        if not prove_gap(one.form, depths_in(values), one.scale(), one.coefficient()):
             raise UndecidedError(f"SymPy cannot decide {relation}", statement=relation)
     scales, coefficients = (
-        (getattr(gap_laws[1], part)() / getattr(gap_laws[0], part)()).xreplace(depths).doit()
+        (getattr(relative_gaps[1], part)() / getattr(relative_gaps[0], part)())
+        .xreplace(depths)
+        .doit()
         for part in ("scale", "coefficient")
     )
     limit = sp.limit(scales, no.eps, 0, "+")
@@ -149,24 +169,12 @@ def _prove_ratio(gap_laws: tuple[GapLaw, GapLaw], values: Mapping[Any, Any], rel
         raise UndecidedError(f"SymPy cannot decide {relation}", statement=relation)
 
 
-def _contradict(relation: Any, values: Mapping[Any, Any], eps: Any, quotient: Any) -> None:
-    point = {**values, no.eps: eps}
-    raise DerivationError(
-        f"{relation} does not hold: at eps = {sp.N(eps, 3)} the quotient is {sp.N(quotient, 5)}",
-        statement=relation,
-        residual=quotient,
-        counterexample=point,
-    )
-
-
-# --- 11c: a single encoder layer ----------------------------------------------------------------
-
 t_jepa = sp.Function("t_jepa", positive=True)
 t_mae = sp.Function("t_mae", positive=True)
 
 
-def single_layer_step(jepa: Law, mae: Law) -> Step:
-    """What is left of the difference at ``L = 1``, and what is not."""
+def single_layer_step(jepa: HyperlogisticForm, mae: HyperlogisticForm) -> Step:
+    """Differences and relative gaps of critical times at ``L = P = 1``."""
     eps, r1, r2 = no.eps, no.rho_1, no.rho_2
     apart = {time: no.lam * (time(eps, r2) - time(eps, r1)) for time in (t_jepa, t_mae)}
     relative = {time: time(eps, r2) / time(eps, r1) - 1 for time in (t_jepa, t_mae)}
@@ -188,7 +196,7 @@ def single_layer_step(jepa: Law, mae: Law) -> Step:
     def route(statement: sp.Tuple) -> None:
         parts = statement
         found, at = _single_layer_limits(jepa, mae, nodes)
-        names = Pair(jepa, SINGLE).names
+        names = ModePair(jepa, SINGLE).names
         for relation in parts:
             limit_holds(relation, found, at, names)
             _prove_single_layer(relation, {t_jepa: jepa, t_mae: mae})
@@ -197,14 +205,14 @@ def single_layer_step(jepa: Law, mae: Law) -> Step:
         "11c",
         "A single encoder layer",
         sp.Tuple(*claims),
-        "At `L = P = 1` both relative gaps vanish with `eps`: to leading order no objective sees "
-        "`rho`. But the difference does not disappear. JEPA's times move apart without bound, the "
-        "larger `rho` first; MAE's differ by a constant with the opposite sign, the smaller `rho` "
-        "first; and of the two relative gaps it is MAE's that is larger, since it only falls like "
-        "`1/log(1/eps)`.",
-        "the paper, for the leading order; the rest is new",
-        "exact times by their series at three vanishing starts, the slow limits by their slopes "
-        "against `log(1/eps)`; the limits by SymPy",
+        "At `L = P = 1` both relative gaps vanish with `eps`: to leading order neither critical "
+        "time depends on `rho`. The differences of the times do not vanish. JEPA's grows without "
+        "bound, and the larger `rho` is learned first. MAE's goes to a constant, and the smaller "
+        "`rho` is learned first. MAE's relative gap is the larger one at small `eps`, since it "
+        "falls only like `1/log(1/eps)`.",
+        "the paper (Theorem 4.5) for the leading order; derived here for the rest",
+        "exact times by their series at three vanishing `eps`, with logarithmic limits from slopes "
+        "against `log(1/eps)`; and the limits by SymPy",
         "L = P = 1",
         route,
     )
@@ -213,12 +221,12 @@ def single_layer_step(jepa: Law, mae: Law) -> Step:
 SINGLE = {no.lam: sp.Rational(7, 5), no.p: sp.Rational(2, 7)}  # the modes tried
 
 
-def _prove_single_layer(relation: Any, laws: dict[Any, Law]) -> None:
-    """The limit by SymPy, for all parameters, the times written out."""
+def _prove_single_layer(relation: Any, forms: dict[Any, HyperlogisticForm]) -> None:
+    """Shows the limit by SymPy for all parameters, from the formulas of the times."""
     (node,) = relation.lhs.atoms(sp.Limit)
     written = {
-        time(no.eps, rho): law.critical_time().xreplace({no.rho: rho})
-        for time, law in laws.items()
+        time(no.eps, rho): form.critical_time().xreplace({no.rho: rho})
+        for time, form in forms.items()
         for rho in (no.rho_1, no.rho_2)
     }
     inner = sp.expand_log(sp.together(node.args[0].xreplace(written)), force=True)
@@ -227,12 +235,12 @@ def _prove_single_layer(relation: Any, laws: dict[Any, Law]) -> None:
 
 
 def _single_layer_limits(
-    jepa: Law, mae: Law, nodes: tuple[Any, ...]
+    jepa: HyperlogisticForm, mae: HyperlogisticForm, nodes: tuple[Any, ...]
 ) -> tuple[Model, list[dict[Any, Any]]]:
-    """The five limits, and the times at the three starts from which they are taken."""
-    pairs = {t_jepa: Pair(jepa, SINGLE), t_mae: Pair(mae, SINGLE)}
+    """The five limits, and the times at the three ``eps`` from which they are taken."""
+    pairs = {t_jepa: ModePair(jepa, SINGLE), t_mae: ModePair(mae, SINGLE)}
     lam = SINGLE[no.lam]
-    starts, logs = pairs[t_jepa].modes[0].starts, pairs[t_jepa].modes[0].logs
+    small_eps, logs = pairs[t_jepa].modes[0].small_eps, pairs[t_jepa].modes[0].logs
     at = [
         {no.eps: eps}
         | {
@@ -240,7 +248,7 @@ def _single_layer_limits(
             for time, pair in pairs.items()
             for rho, mode in zip((no.rho_1, no.rho_2), pair.modes, strict=True)
         }
-        for eps in starts
+        for eps in small_eps
     ]
     both = {
         time: [(here[time(no.eps, no.rho_1)], here[time(no.eps, no.rho_2)]) for here in at]
@@ -259,25 +267,25 @@ def _single_layer_limits(
 
 
 def _vanishing(values: list[Any]) -> Any:
-    """0 for what falls below every digit that counts; the last value otherwise."""
+    """0 if the last value is below 1e-60; the last value otherwise."""
     return sp.S.Zero if abs(values[2]) < sp.Float("1e-60") else values[2]
 
 
 def _like_inverse_log(values: list[Any], logs: list[Any]) -> Any:
-    """0 if ``1 / value`` grows linearly in the logarithm, so that the value goes to 0."""
+    """0 if ``1 / value`` is linear in ``log(1/eps)``; the last value otherwise."""
     inverse = [1 / one for one in values]
     slopes = [(inverse[j + 1] - inverse[j]) / (logs[j + 1] - logs[j]) for j in (0, 1)]
     even = abs(slopes[1] - slopes[0]) < abs(slopes[0]) * sp.Float("1e-20")
     return sp.S.Zero if even and slopes[0] != 0 else values[2]
 
 
-# --- 11e: opposite orders -----------------------------------------------------------------------
-
-
 def opposite_order_step(
-    here: tuple[str, Law], other: tuple[str, Law], cases: Cases, tried: str
+    here: tuple[str, HyperlogisticForm],
+    other: tuple[str, HyperlogisticForm],
+    cases: Cases,
+    tried: str,
 ) -> Step:
-    """When two objectives learn two modes in opposite order."""
+    """The condition under which two objectives learn two modes in opposite order."""
     times = [sp.Function(f"t_{name}", positive=True) for name, _ in (here, other)]
     scaled = [sp.Function(f"S_{name}", positive=True) for name, _ in (here, other)]
     modes = ((no.lam_1, no.rho_1), (no.lam_2, no.rho_2))
@@ -286,11 +294,11 @@ def opposite_order_step(
     reverse = sp.And(
         times[0](*modes[0]) > times[0](*modes[1]), times[1](*modes[0]) < times[1](*modes[1])
     )
-    window = sp.And(share < bounds[0], share > bounds[1])
+    in_range = sp.And(share < bounds[0], share > bounds[1])
     claims = (
         equation(times[0](no.lam, no.rho), scaled[0](no.rho) / no.lam),
         equation(times[1](no.lam, no.rho), scaled[1](no.rho) / no.lam),
-        sp.Equivalent(reverse, window),
+        sp.Equivalent(reverse, in_range),
     )
 
     def route(statement: sp.Tuple) -> None:
@@ -301,35 +309,37 @@ def opposite_order_step(
                 for relation in parts:
                     holds_in(relation, [model])
                 seen.add(truth(reverse, model))
-        for law in (here[1], other[1]):
-            scaled_time = sp.piecewise_fold(no.lam * law.critical_time())
+        for form in (here[1], other[1]):
+            scaled_time = sp.piecewise_fold(no.lam * form.critical_time())
             if no.lam in scaled_time.free_symbols:
                 prove_zero(sp.diff(scaled_time, no.lam).doit(), parts[0])
         for S in scaled:
             _prove_boundary(S, parts[2])
         if seen != {True, False}:
-            raise DerivationError("both orders were never seen: nothing was checked")
+            raise DerivationError(
+                "no tried pair has opposite orders, or all have: nothing was checked"
+            )
 
     return Step(
         "11e",
         "When two objectives learn in opposite order",
         sp.Tuple(*claims),
-        "A critical time is a function of `rho` (and `eps`, `p`, the depths) over `lam`: "
-        "`S(rho)/lam`, with an `S` for each objective, for modes that start below the fraction. So "
-        f"{_called(here[0])} learns mode 2 first and {_called(other[0])} mode 1 first if and only "
-        f"if `lam_1/lam_2` lies below {_called(here[0])}'s quotient of `S` and above "
-        f"{_called(other[0])}'s. At small `eps` each quotient is 1 plus a relative gap of step "
-        "11a: that is how wide the window is.",
-        "the paper, for the existence of such pairs; the boundary is new",
-        "both sides evaluated with exact times, at pairs of modes within the window and on either "
-        "side of a boundary; and by algebra, from `lam t_star` being free of `lam`",
+        "A critical time is `S(rho)/lam`, with a function `S` for each objective that also "
+        "depends on `eps`, `p` and the depths; this holds for modes initialised below the "
+        f"fraction. Therefore {_called(here[0])} learns mode 2 first and {_called(other[0])} mode "
+        f"1 first if and only if `lam_1/lam_2` lies below the quotient `S(rho_1)/S(rho_2)` of "
+        f"{_called(here[0])} and above that of {_called(other[0])}. At small `eps` each quotient "
+        "is 1 up to a relative gap of step 11a, which gives the width of this range.",
+        "the paper for the existence of such pairs; derived here for the condition",
+        "both sides evaluated with exact times, at pairs of modes within the range and on either "
+        "side of a boundary; and by algebra, since `lam t_star` does not depend on `lam`",
         tried,
         route,
     )
 
 
 def _prove_boundary(S: Any, claim: Any) -> None:
-    """Mode 1 is later if and only if ``lam_1/lam_2`` is below the quotient: same sign, exactly."""
+    """Shows that mode 1 is later if and only if ``lam_1/lam_2`` is below the quotient."""
     first, second = S(no.rho_1), S(no.rho_2)
     later = first / no.lam_1 - second / no.lam_2
     below = first / second - no.lam_1 / no.lam_2
@@ -341,18 +351,21 @@ def _called(name: str) -> str:
 
 
 def _two_modes(
-    laws: tuple[Law, Law], times: list[Any], scaled: list[Any], values: Mapping[Any, Any]
+    forms: tuple[HyperlogisticForm, HyperlogisticForm],
+    times: list[Any],
+    scaled: list[Any],
+    values: Mapping[Any, Any],
 ) -> Iterator[Model]:
     depths = {key: one for key, one in values.items() if key.is_integer}
     low, high = sp.Rational(3, 10), sp.Rational(8, 10)
-    plateaus = [value(law.plateau, {**depths, no.rho: low}) for law in laws]
+    plateaus = [value(form.plateau, {**depths, no.rho: low}) for form in forms]
     eps = sp.Rational(str(sp.N(min(plateaus) / 40, 3)))
 
-    def exact(law: Law, lam: Any, rho: Any) -> Any:
+    def exact(form: HyperlogisticForm, lam: Any, rho: Any) -> Any:
         numbers = {**depths, no.p: values[no.p], no.lam: lam, no.rho: rho, no.eps: eps}
-        return critical_time_by_series(law, numbers, 40)
+        return critical_time_by_series(form, numbers, 40)
 
-    unit = [{rho: exact(law, sp.Integer(1), rho) for rho in (low, high)} for law in laws]
+    unit = [{rho: exact(form, sp.Integer(1), rho) for rho in (low, high)} for form in forms]
     for rhos in ((low, high), (high, low)):
         bounds = [one[rhos[0]] / one[rhos[1]] for one in unit]
         beside = [bounds[0] * (1 + sp.Rational(s, 100)) for s in (-1, 1)]
@@ -362,12 +375,12 @@ def _two_modes(
             model: dict[Any, Any] = {**depths, no.lam: lams[0], no.rho: rhos[0]}
             model |= dict(zip((no.lam_1, no.lam_2), lams, strict=True))
             model |= dict(zip((no.rho_1, no.rho_2), rhos, strict=True))
-            for time, S, law, one in zip(times, scaled, laws, unit, strict=True):
-                first = exact(law, lams[0], rhos[0])
+            for time, S, form, one in zip(times, scaled, forms, unit, strict=True):
+                first = exact(form, lams[0], rhos[0])
                 model |= {S(no.rho): one[rhos[0]], time(no.lam, no.rho): first}
                 model |= {S(no.rho_1): one[rhos[0]], time(no.lam_1, no.rho_1): first}
                 model |= {
                     S(no.rho_2): one[rhos[1]],
-                    time(no.lam_2, no.rho_2): exact(law, lams[1], rhos[1]),
+                    time(no.lam_2, no.rho_2): exact(form, lams[1], rhos[1]),
                 }
             yield model

@@ -1,40 +1,34 @@
-"""Derivations as objects: the steps, what they come to, and whether they hold."""
+"""A derivation as an object: its steps, its results, and the check of every step."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
 from dlnflow.symbolic import _notation as no
+from dlnflow.symbolic._evaluate import DerivationError, UndecidedError, undecided_if_it_fails
 from dlnflow.symbolic._fixed_points import FixedPoint
-from dlnflow.symbolic._functions import numpy_function
-from dlnflow.symbolic._judge import DerivationError, UndecidedError, undecided_if_it_fails
-from dlnflow.symbolic._law import Law
+from dlnflow.symbolic._functions import ARGUMENTS, numpy_function
+from dlnflow.symbolic._hyperlogistic import HyperlogisticForm
+from dlnflow.symbolic._printers import latex_block
+from dlnflow.symbolic._render import Readable, to_latex, to_markdown, to_text
 from dlnflow.symbolic._size import refuse_oversized, shown
 from dlnflow.symbolic._step import Step
 
 if TYPE_CHECKING:
     import pandas as pd
 
-QUANTITIES = (
-    "mode_ode",
-    "order",
-    "rate",
-    "plateau",
-    "critical_time",
-    "critical_time_published",
-    "critical_time_head",
-    "remainder",
-)
+
+STABILITY = {True: "(stable)", False: "(unstable)", None: "(stability not decided)"}
 
 
 @dataclass(frozen=True, repr=False)
 class Derivation:
-    """The derivation of a mode equation and all that follows from it; made by `derive`.
+    """A mode equation derived step by step, with what follows from it; made by `derive`.
 
     Attributes
     ----------
@@ -47,24 +41,24 @@ class Derivation:
     flow : sympy.Eq
         The same for the common singular value ``u``, on the network clock.
     fixed_points : tuple of FixedPoint
-        Amplitudes at which a mode rests, and whether stably.
+        Amplitudes at which a mode is at rest, and whether each is stable.
     order, rate, plateau : sympy.Expr
-        ``c``, ``kappa`` and the amplitude's limit.
+        Order ``c``, rate ``kappa``, and the amplitude at the end of training.
     critical_time : sympy.Expr
-        Exact, in ``lam, rho, eps, p``; for modes that start below the fraction ``p``.
+        Exact, in ``lam, rho, eps, p``; for modes initialised below the fraction ``p``.
     depths : tuple of sympy.Symbol
         The depths that are symbols here.
     conditions : tuple of sympy.Relational
-        Under which it holds, apart from the symbols' own assumptions.
+        Conditions under which it holds, beyond the symbols' own assumptions.
     critical_time_published, critical_time_head, remainder : sympy.Expr
-        The paper's formula; the part of the exact time that grows as a power of ``1/eps`` (the same
-        where the paper has one); and the exact time less that part.
+        The paper's formula; the part of the exact time that grows as a power of ``1/eps`` (equal to
+        the paper's formula where there is one); and the exact time less that part.
 
     Raises
     ------
     ValueError
-        By attributes that do not exist here: all from ``order`` on for an equation outside the
-        hyperlogistic family (``in_family`` tells), the published time where the paper has none.
+        By ``order`` and the attributes that follow it for an equation outside the hyperlogistic
+        family (``in_family`` is False); by ``critical_time_published`` where the paper has none.
 
     Notes
     -----
@@ -85,7 +79,7 @@ class Derivation:
     mode_ode: sp.Eq
     flow: sp.Eq
     fixed_points: tuple[FixedPoint, ...]
-    law: Law | None
+    form: HyperlogisticForm | None
     depths: tuple[Any, ...]
     conditions: tuple[Any, ...]
     published: Any
@@ -95,37 +89,37 @@ class Derivation:
     @property
     def in_family(self) -> bool:
         """Whether the equation is hyperlogistic."""
-        return self.law is not None
+        return self.form is not None
 
     @property
-    def _law(self) -> Law:
-        if self.law is None:
+    def _form(self) -> HyperlogisticForm:
+        if self.form is None:
             raise ValueError(self.why_not)
-        return self.law
+        return self.form
 
     @property
     def order(self) -> Any:
         """``c``."""
-        return self._law.order
+        return self._form.order
 
     @property
     def rate(self) -> Any:
         """``kappa`` on the chosen clock."""
-        return self._law.rate
+        return self._form.rate
 
     @property
     def plateau(self) -> Any:
-        """The amplitude that a growing mode comes to."""
-        return self._law.plateau
+        """The amplitude at which a growing mode ends."""
+        return self._form.plateau
 
     @property
     def critical_time(self) -> Any:
         """The exact time to the fraction ``p`` of the plateau."""
-        return self._law.critical_time()
+        return self._form.critical_time()
 
     @property
     def critical_time_published(self) -> Any:
-        """The paper's critical time, without its Theta terms."""
+        """The paper's critical time (Theorem 4.5), without its Theta terms."""
         if self.published is None:
             raise ValueError(
                 "critical_time_published exists for JEPA and MAE with decoder_depth 1, on the "
@@ -136,12 +130,31 @@ class Derivation:
     @property
     def critical_time_head(self) -> Any:
         """The part of the critical time that grows as a power of ``1/eps``."""
-        return self._law.head()
+        return self._form.head()
 
     @property
     def remainder(self) -> Any:
         """Critical time less `critical_time_head`, without cancellation."""
-        return self._law.remainder()
+        return self._form.remainder()
+
+    @property
+    def results(self) -> list[tuple[str, Any]]:
+        """Names and values of what was derived."""
+        found: list[tuple[str, Any]] = [("mode equation", self.mode_ode)]
+        if not self.in_family:
+            return found + [
+                (f"fixed point {STABILITY[one.stable]}", one.w) for one in self.fixed_points
+            ]
+        return [
+            *found,
+            ("order c", self.order),
+            ("rate kappa", self.rate),
+            ("plateau", self.plateau),
+        ]
+
+    @property
+    def _readable(self) -> Readable:
+        return Readable(self.title, self.steps, self.results, self.conditions, self.why_not)
 
     def __getitem__(self, number: str) -> Step:
         """A step by its number: ``"5"``, ``"10a"``."""
@@ -165,13 +178,13 @@ class Derivation:
         DerivationError
             With residual and counterexample, if a network moves otherwise.
         UndecidedError
-            If SymPy cannot evaluate it.
+            If SymPy cannot evaluate the conjecture.
         TypeError
-            For anything but an equation or expression.
+            If ``conjecture`` is neither an equation nor an expression.
 
         Examples
         --------
-        A data-space loss read as a JEPA's:
+        The equation of a data-space loss is refuted for a JEPA:
 
         >>> from dlnflow.symbolic import DerivationError, derive, lam, rho, w
         >>> try:
@@ -194,9 +207,9 @@ class Derivation:
         Returns
         -------
         pandas.DataFrame
-            One row per step, with columns ``step``, ``holds`` (True; False with the counterexample
-            in ``how``; None where it is undecided, with the reason there), ``how`` (the two routes
-            compared) and ``seconds``.
+            One row per step. Columns: ``step``; ``holds`` (True, False, or None where it is
+            undecided); ``how`` (the two routes compared, the counterexample, or the reason why it
+            is undecided); ``seconds``.
 
         Examples
         --------
@@ -222,15 +235,15 @@ class Derivation:
         Returns
         -------
         callable
-            Of arrays that broadcast. Arguments by position or name, in the order ``w``, ``lam``,
-            ``rho``, ``eps``, ``p``, as far as the quantity is one of them (see its docstring), then
-            ``depths``, each a single integer, then other parameters. Positive numbers, ``p`` below
-            1; a critical time is 0 where the mode starts at or above the fraction ``p``.
+            Takes arrays that broadcast, by position or name: those of ``w``, ``lam``, ``rho``,
+            ``eps``, ``p`` that the quantity depends on (its docstring lists them), then ``depths``,
+            each a single integer, then other parameters. All are positive and ``p`` is below 1. A
+            critical time is 0 where the mode is initialised at or above the fraction ``p``.
 
         Raises
         ------
         ValueError
-            For another name.
+            If ``name`` is none of these.
 
         Examples
         --------
@@ -240,8 +253,8 @@ class Derivation:
         >>> time(1.0, [1.0, 0.5], 1e-3, 0.5).round(1).tolist()
         [68678.7, 80559.9]
         """
-        if name not in QUANTITIES:
-            raise ValueError(f"name must be one of {', '.join(QUANTITIES)}: got {shown(name)}")
+        if name not in ARGUMENTS:
+            raise ValueError(f"name must be one of {', '.join(ARGUMENTS)}: got {shown(name)}")
         if name == "mode_ode":
             velocity = self.mode_ode.rhs.xreplace({no.w_of(no.t): no.w})
             return numpy_function(name, velocity, self.depths)
@@ -250,24 +263,23 @@ class Derivation:
 
     def to_text(self) -> str:
         """As plain text."""
-        from dlnflow.symbolic._render import to_text
-
-        return to_text(self)
+        return to_text(self._readable)
 
     def to_markdown(self) -> str:
         """As Markdown with formulas in dollars."""
-        from dlnflow.symbolic._render import to_markdown
-
-        return to_markdown([self])
+        return to_markdown([self._readable])
 
     def to_latex(self) -> str:
         """As a LaTeX document that compiles."""
-        from dlnflow.symbolic._render import to_latex
-
-        return to_latex(self)
+        return to_latex(self._readable)
 
     def _repr_markdown_(self) -> str:
         return self.to_markdown()
+
+    def _repr_latex_(self) -> str:
+        symbols = (no.c, no.kappa, no.w_plateau)
+        values = (self.order, self.rate, self.plateau) if self.in_family else ()
+        return latex_block([self.mode_ode, *map(no.equation, symbols, values)])
 
     def __repr__(self) -> str:
         family = "" if self.in_family else "; not of the hyperlogistic family"
@@ -275,6 +287,42 @@ class Derivation:
             f"<Derivation of {self.title}: {len(self.steps)} steps; "
             f"dw/dt = {self.mode_ode.rhs.xreplace({no.w_of(no.t): no.w})}{family}>"
         )
+
+
+def side_by_side(derivations: Sequence[Derivation] | Any) -> str:
+    """Several derivations as one Markdown text, step by step; what they share is printed once.
+
+    Parameters
+    ----------
+    derivations : sequence of Derivation
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    TypeError
+        If ``derivations`` is not a sequence of derivations.
+    ValueError
+        If it is empty.
+
+    Examples
+    --------
+    >>> from dlnflow import symbolic
+    >>> text = symbolic.side_by_side([symbolic.derive("jepa"), symbolic.derive("mae")])
+    >>> print(text.splitlines()[0])
+    # Derivation: JEPA; MAE
+    """
+    rule = "derivations must be a sequence of dlnflow.symbolic.Derivation"
+    if isinstance(derivations, str) or not isinstance(derivations, Sequence):
+        raise TypeError(f"{rule}: got {type(derivations).__name__}")
+    for one in derivations:
+        if not isinstance(one, Derivation):
+            raise TypeError(f"{rule}: got {type(one).__name__} in it")
+    if not derivations:
+        raise ValueError("derivations must hold at least one: got none")
+    return to_markdown([one._readable for one in derivations])
 
 
 def _verified(step: Step) -> Mapping[str, Any]:

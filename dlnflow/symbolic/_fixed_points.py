@@ -1,4 +1,4 @@
-"""Where a mode can rest, for any mode equation that is a sum of powers."""
+"""Fixed points of any mode equation that is a sum of powers."""
 
 from __future__ import annotations
 
@@ -12,30 +12,29 @@ from typing import Any
 import sympy as sp
 
 from dlnflow.symbolic import _notation as no
-from dlnflow.symbolic._judge import DerivationError, Model, holds_in, value
-from dlnflow.symbolic._law import Law
+from dlnflow.symbolic._evaluate import DerivationError, Model, holds_in, value
+from dlnflow.symbolic._hyperlogistic import HyperlogisticForm
+from dlnflow.symbolic._mode_loss import powers_of
 from dlnflow.symbolic._notation import equation
-from dlnflow.symbolic._scalar import powers_of
+from dlnflow.symbolic._numeric_modes import GUARD, NumericMode, velocity_and_slope
 from dlnflow.symbolic._step import Step
-from dlnflow.symbolic._witness import number
-from dlnflow.symbolic._worlds import GUARD, SMALL, World
 
-HIGHEST_SOLVED = 2  # degree up to which roots are written out
-HIGHEST_FACTORED = 64  # degree up to which factors are looked for, at a cost that grows fast
+HIGHEST_SOLVED = 2  # degree up to which roots are given as formulas
+HIGHEST_FACTORED = 64  # degree up to which polynomials are factored; the cost grows fast
 
 
 @dataclass(frozen=True)
 class FixedPoint:
-    """An amplitude at which a mode rests.
+    """An amplitude at which ``dw/dt`` is 0.
 
     Attributes
     ----------
     w : sympy.Expr
         The amplitude.
     slope : sympy.Expr
-        ``df/dw`` there, ``f`` being the velocity on the chosen clock; not defined by powers at 0.
+        ``df/dw`` at ``w``, where ``f`` is ``dw/dt`` on the chosen clock.
     stable : bool or None
-        None if it depends on parameters.
+        None if the sign of ``slope`` depends on parameters.
     """
 
     w: Any
@@ -43,11 +42,11 @@ class FixedPoint:
     stable: bool | None
 
 
-def of_law(law: Law) -> tuple[FixedPoint, ...]:
-    """0 and the plateau."""
-    resting = (FixedPoint(sp.S.Zero, _slope_at_zero(law.terms(no.w)), False),)
-    plateau = FixedPoint(law.plateau, -law.rate, True)
-    return (*resting, plateau) if law.rests_at_zero else (plateau,)
+def of_form(form: HyperlogisticForm) -> tuple[FixedPoint, ...]:
+    """The fixed points of a hyperlogistic equation: 0 and the plateau."""
+    resting = (FixedPoint(sp.S.Zero, _slope_at_zero(form.terms(no.w)), False),)
+    plateau = FixedPoint(form.plateau, -form.rate, True)
+    return (*resting, plateau) if form.rests_at_zero else (plateau,)
 
 
 def _slope_at_zero(velocity: Any) -> Any:
@@ -56,9 +55,9 @@ def _slope_at_zero(velocity: Any) -> Any:
 
 
 def of_powers(velocity: Any, candidates: Iterable[Model]) -> tuple[tuple[FixedPoint, ...], Any]:
-    """Fixed points of ``dw/dt``, and the equation of those that are not written out, or None.
+    """Fixed points of ``dw/dt``, and the equation of those without a formula, or None.
 
-    Roots that are positive for none of the candidates' parameters are left out.
+    Roots that are positive at no candidate are omitted.
     """
     terms = powers_of(velocity, no.w)
     exponents = list(terms)
@@ -67,7 +66,7 @@ def of_powers(velocity: Any, candidates: Iterable[Model]) -> tuple[tuple[FixedPo
         return (), equation(velocity, 0)
     found: list[FixedPoint] = []
     if lowest.is_positive:
-        stable = _sign_says(terms[lowest])
+        stable = _stability(terms[lowest])
         found.append(FixedPoint(sp.S.Zero, _slope_at_zero(velocity), stable))
     rest = {sp.expand(exponent - lowest): one for exponent, one in terms.items()}
     if not all(exponent.is_Rational for exponent in rest):
@@ -86,7 +85,7 @@ def of_powers(velocity: Any, candidates: Iterable[Model]) -> tuple[tuple[FixedPo
             continue
         w = root ** (1 / unit)
         slope = sp.simplify(sp.diff(velocity, no.w).subs(no.w, w))
-        found.append(FixedPoint(w, slope, _sign_says(slope)))
+        found.append(FixedPoint(w, slope, _stability(slope)))
     return tuple(found), None if len(solved) == len(factors) else equation(velocity, 0)
 
 
@@ -96,7 +95,7 @@ def _positive(root: Any, point: Model) -> bool:
 
 
 def positive_roots(points: tuple[FixedPoint, ...], parameters: Model) -> int:
-    """How many fixed points are positive amplitudes for some parameters."""
+    """The number of fixed points with positive amplitude at some parameters."""
     return sum(_positive(point.w, parameters) for point in points)
 
 
@@ -108,12 +107,12 @@ def _lowest(exponents: list[Any]) -> Any:
 
 
 def _unit(exponents: list[Any]) -> Any:
-    """The largest rational of which all are whole multiples."""
+    """The largest rational of which all exponents are whole multiples."""
     scale = reduce(sp.ilcm, (e.q for e in exponents), 1)
     return sp.Rational(reduce(gcd, (int(e * scale) for e in exponents if e), 0) or 1, scale)
 
 
-def _sign_says(slope: Any) -> bool | None:
+def _stability(slope: Any) -> bool | None:
     if slope.is_positive:
         return False
     return True if slope.is_negative else None
@@ -124,11 +123,11 @@ def fixed_points_step(
     points: tuple[FixedPoint, ...],
     rest: Any,
     speed: Any,
-    worlds: Callable[[], Iterable[World]],
+    modes: Callable[[], Iterable[NumericMode]],
     how: str,
     tried: str,
 ) -> Step:
-    """The fixed points of an equation outside the family."""
+    """Step 7 for an equation that is not hyperlogistic."""
     f, w = no.velocity, no.w
     claims = []
     for point in points:
@@ -140,14 +139,14 @@ def fixed_points_step(
 
     def route(statement: sp.Tuple) -> None:
         seen = [0] * len(claims)
-        for world in worlds():
+        for mode in modes():
             for index, relation in enumerate(statement):
-                for model in _rest_models(relation, claims[index].lhs, world, speed):
+                for model in _rest_models(relation, claims[index].lhs, mode, speed):
                     seen[index] += holds_in(relation, [model])
         if not all(seen):
             missed = statement[seen.index(0)]
             raise DerivationError(
-                f"{missed} was seen at no tried parameters: the root is not positive there",
+                f"{missed} was not checked: the root is positive at no tried parameters",
                 statement=missed,
             )
 
@@ -155,9 +154,9 @@ def fixed_points_step(
         "7",
         "Fixed points",
         sp.Tuple(*claims),
-        "`f(w)` is `dw/dt`. Where it vanishes a mode can rest; a negative slope there makes the "
-        "rest stable. Roots whose sign depends on parameters are fixed points only where they are "
-        "positive; those that were so at none of 400 random parameters are left out." + open_ones,
+        "`f(w)` is `dw/dt`. A fixed point is a root of it, stable where the slope is negative. "
+        "Roots whose sign depends on parameters are fixed points only where they are positive; "
+        "roots that are positive at none of 400 random parameters are omitted." + open_ones,
         "the user's loss",
         how,
         tried,
@@ -165,25 +164,16 @@ def fixed_points_step(
     )
 
 
-def _rest_models(relation: Any, node: Any, world: World, speed: Any) -> Iterator[Model]:
-    """The velocity, or its slope, at a root that is positive for a world's parameters."""
+def _rest_models(relation: Any, node: Any, mode: NumericMode, speed: Any) -> Iterator[Model]:
+    """The velocity or its slope at a root, if the root is positive at the mode's parameters."""
     is_slope = isinstance(node, sp.Subs)
     root = node.point[0] if is_slope else node.args[0]
-    amplitude = sp.N(value(root, world.values), GUARD)
+    amplitude = sp.N(value(root, mode.values), GUARD)
     if not amplitude.is_real or amplitude < 0:
         return
-    rate = value(speed, world.values)
-    u = Fraction(str(sp.N(amplitude ** sp.Rational(1, world.L), GUARD)))
-    if u == 0:
-        yield {**world.values, node: sp.N(rate * world.encoder(Fraction(0)), GUARD)}
+    rate = value(speed, mode.values)
+    if amplitude == 0:
+        yield {**mode.values, node: sp.N(rate * mode.encoder(Fraction(0)), GUARD)}
         return
-    pair = [u * (1 + sign * SMALL) for sign in (1, -1)]
-    rise = rate * (world.encoder(pair[0]) - world.encoder(pair[1]))
-    run = number(pair[0]) ** world.L - number(pair[1]) ** world.L
-    slope = sp.N(rise / run, 50)
-    if is_slope:
-        yield {**world.values, node: slope}
-        return
-    here = sp.N(rate * world.encoder(u), GUARD)
-    typical = abs(slope) * amplitude
-    yield {**world.values, node: sp.S.Zero if abs(here) < typical * sp.Float("1e-40") else here}
+    velocity, slope = velocity_and_slope(mode, amplitude, rate)
+    yield {**mode.values, node: slope if is_slope else velocity}

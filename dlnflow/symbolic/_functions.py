@@ -1,10 +1,11 @@
-"""Derived expressions as NumPy functions."""
+"""Turns derived expressions into NumPy functions."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from functools import lru_cache
+from inspect import Parameter, Signature
 from typing import Any
 
 import numpy as np
@@ -28,9 +29,9 @@ ARGUMENTS = {
 def numpy_function(
     name: str, expression: Any, depths: tuple[Any, ...], plateau: Any = None
 ) -> Callable[..., Any]:
-    """A function of the arguments that the quantity has, then depths, then other parameters.
+    """A NumPy function of the quantity's arguments, then depths, then other parameters.
 
-    With a ``plateau`` it is 0 where the start lies at or above the fraction ``p`` of it.
+    With a ``plateau`` it is 0 where ``eps`` is at or above the fraction ``p`` of the plateau.
     """
     fixed = ARGUMENTS[name]
     rest = sorted(expression.free_symbols - {*fixed, *depths}, key=str)
@@ -53,7 +54,7 @@ def numpy_function(
         with np.errstate(all="ignore"):
             values = np.array(np.broadcast_to(compiled(*sizes)(*arrays), shape), dtype=float)
         if above is not None:
-            values[np.broadcast_to(_starts_above(above, sizes, arrays), shape)] = 0.0
+            values[np.broadcast_to(_is_above(above, sizes, arrays), shape)] = 0.0
         return values[()]
 
     function.__name__ = name
@@ -62,26 +63,21 @@ def numpy_function(
 
 
 def _bound(name: str, names: list[str], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    given = dict(zip(names, args, strict=False))
-    wrong = [key for key in kwargs if key not in names or key in given]
-    given |= kwargs
-    missing = [one for one in names if one not in given]
-    if len(args) > len(names) or wrong or missing:
-        raise TypeError(
-            f"{name} takes ({', '.join(names)}): got {len(args)} by position"
-            + (f", {', '.join(kwargs)} by name" if kwargs else "")
-        )
-    return given
+    signature = Signature([Parameter(one, Parameter.POSITIONAL_OR_KEYWORD) for one in names])
+    try:
+        return signature.bind(*args, **kwargs).arguments
+    except TypeError as error:
+        raise TypeError(f"{name} takes ({', '.join(names)}): got {error}") from None
 
 
-def _starts_above(above: Any, sizes: tuple[int, ...], arrays: list[Any]) -> Any:
+def _is_above(above: Any, sizes: tuple[int, ...], arrays: list[Any]) -> Any:
     symbols, depths, distance = above
     numbers = dict(zip(depths, map(sp.Integer, sizes), strict=True))
     return sp.lambdify(symbols, distance.xreplace(numbers), modules="numpy")(*arrays) >= 0.0
 
 
 def _checked(symbol: Any, given: Any) -> Any:
-    """Positive numbers, and the fraction p below 1."""
+    """An argument after validation: positive, and below 1 if it is ``p``."""
     if symbol == no.p:
         return _validate.fraction("p", given)
     if symbol == no.w:
@@ -92,15 +88,15 @@ def _checked(symbol: Any, given: Any) -> Any:
 def _whole(name: str, value: Any) -> int:
     array = np.asarray(value)
     if array.ndim or array.dtype.kind not in "iuf" or array != np.floor(array) or array < 0:
-        raise ValueError(f"{name} must be a single integer from 0 up: got {value!r}")
+        raise ValueError(f"{name} must be a single non-negative integer: got {value!r}")
     return int(array)
 
 
 def _hyper(_above: Any, below: Any, z: Any) -> Any:
-    """``2F1(1, b; b + 1; z)``, the only one here, in SymPy's order of arguments.
+    """``2F1(1, b; b + 1; z)``, the only one needed, in SymPy's order of arguments.
 
-    SciPy's own loses all digits near ``z = 1`` for some ``b`` below -1, so ``b`` is raised above 0
-    by ``F(b) = 1 + z b / (b + 1) F(b + 1)``.
+    SciPy's function loses all digits near ``z = 1`` for some ``b`` below -1, so ``b`` is raised
+    above 0 by ``F(b) = 1 + z b / (b + 1) F(b + 1)``.
     """
     from scipy.special import hyp2f1
 

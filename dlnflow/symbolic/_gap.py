@@ -1,4 +1,4 @@
-"""Step 11a: to which order in ``eps`` a critical time depends on ``rho``."""
+"""Step 11a: the order in ``eps`` at which a critical time depends on ``rho``."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 import sympy as sp
 
 from dlnflow.symbolic import _notation as no
-from dlnflow.symbolic._judge import Model, UndecidedError, holds_in, value
-from dlnflow.symbolic._law import Law, any_order, at_condition
+from dlnflow.symbolic._evaluate import Model, UndecidedError, holds_in, value
+from dlnflow.symbolic._hyperlogistic import HyperlogisticForm, any_order, at_condition, ratio
 from dlnflow.symbolic._limits import limit_holds, to_zero
 from dlnflow.symbolic._notation import equation
 from dlnflow.symbolic._series import Asymptotics
@@ -27,15 +27,15 @@ scale_of = sp.Function("g", positive=True)
 
 
 @dataclass(frozen=True)
-class GapLaw:
+class RelativeGap:
     """The order and coefficient of ``t_star(rho_2) / t_star(rho_1) - 1`` at equal ``lam``."""
 
-    law: Law
+    form: HyperlogisticForm
 
     def _by_order(self, **forms: Any) -> Any:
-        """By the order: 1, between 1 and 2, 2, above 2."""
-        above = sp.expand(self.law.growth - 1 - self.law.gap)  # (c - 2) k
-        one = dict(self.law.branches()).get("one", sp.false)
+        """One of the forms, by whether the order is 1, between 1 and 2, 2, or above 2."""
+        above = sp.expand(self.form.growth - 1 - self.form.gap)  # (c - 2) k
+        one = dict(self.form.branches()).get("one", sp.false)
         two = self._is_two(above)
         below = sp.false if above.is_nonnegative else self._is_below(above)
         pairs = [("one", one), ("two", two), ("below", below), ("above", sp.true)]
@@ -59,73 +59,69 @@ class GapLaw:
 
     @property
     def may_vanish(self) -> bool:
-        """Whether the coefficient can be 0 for different rho: at orders between 1 and 2."""
-        above = sp.expand(self.law.growth - 1 - self.law.gap)
-        return not above.is_nonnegative and self.law.branches() != [("one", sp.true)]
+        """Whether the coefficient can be 0 at different ``rho``, as at orders between 1 and 2."""
+        above = sp.expand(self.form.growth - 1 - self.form.gap)
+        return not above.is_nonnegative and self.form.branches() != [("one", sp.true)]
 
     def leading(self) -> Any:
-        """The critical time to leading order, free of ``rho``."""
-        law = self.law
-        power = no.eps ** _quotient(law.growth - 1, law.L)
+        """The critical time to leading order, which does not depend on ``rho``."""
+        form = self.form
+        power = no.eps ** ratio(form.growth - 1, form.L)
 
         def powers() -> Any:
-            return 1 / (law.excess * law.simple_rate * power)
+            return 1 / (form.excess * form.simple_rate * power)
 
-        return self._by_order(one=law.head, below=powers, two=powers, above=powers)
+        return self._by_order(one=form.head, below=powers, two=powers, above=powers)
 
     def scale(self) -> Any:
-        """What the relative gap is divided by."""
-        law = self.law
-        start = no.eps**law.exponent
+        """The order of the relative gap, as a function of ``eps``."""
+        form = self.form
+        power = no.eps**form.exponent
         return self._by_order(
             one=lambda: 1 / sp.log(1 / no.eps),
-            below=lambda: no.eps ** _quotient(law.growth - 1, law.L),
-            two=lambda: start * sp.log(1 / no.eps),
-            above=lambda: start,
+            below=lambda: no.eps ** ratio(form.growth - 1, form.L),
+            two=lambda: power * sp.log(1 / no.eps),
+            above=lambda: power,
         )
 
     def power(self) -> Any:
         """The exponent of ``eps`` in the relative gap, logarithms aside."""
-        law = self.law
+        form = self.form
         return self._by_order(
             one=lambda: sp.Integer(0),
-            below=lambda: _quotient(law.growth - 1, law.L),
-            two=lambda: law.exponent,
-            above=lambda: law.exponent,
+            below=lambda: ratio(form.growth - 1, form.L),
+            two=lambda: form.exponent,
+            above=lambda: form.exponent,
         )
 
     def coefficient(self) -> Any:
         """The limit of the relative gap over its scale."""
-        law, e = self.law, self.law.excess
+        form, e = self.form, self.form.excess
         difference = 1 / no.rho_2 - 1 / no.rho_1
         return self._by_order(
-            one=lambda: sp.log(no.rho_2 / no.rho_1) / law.exponent,
-            below=lambda: e * any_order(law.goal, e) * (no.rho_2**-e - no.rho_1**-e),
-            two=lambda: law.exponent * difference,
-            above=lambda: _quotient(law.growth - 1, law.growth - 1 - law.gap) * difference,
+            one=lambda: sp.log(no.rho_2 / no.rho_1) / form.exponent,
+            below=lambda: e * any_order(form.q_p, e) * (no.rho_2**-e - no.rho_1**-e),
+            two=lambda: form.exponent * difference,
+            above=lambda: ratio(form.growth - 1, form.growth - 1 - form.gap) * difference,
         )
 
 
-def _quotient(above: Any, below: Any) -> Any:
-    return sp.factor_terms(sp.expand(above)) / sp.factor_terms(sp.expand(below))
-
-
 @dataclass(frozen=True)
-class Pair:
-    """Two modes of equal covariance, their exact times at three vanishing starts."""
+class ModePair:
+    """Two modes of equal covariance, and their exact times at three vanishing ``eps``."""
 
-    law: Law
+    form: HyperlogisticForm
     values: Mapping[Any, Any]
 
     @cached_property
     def modes(self) -> tuple[Asymptotics, Asymptotics]:
         """With ``rho_1`` and ``rho_2``."""
-        first, second = (Asymptotics(self.law, {**self.values, no.rho: rho}) for rho in self.rhos)
+        first, second = (Asymptotics(self.form, {**self.values, no.rho: rho}) for rho in self.rhos)
         return first, second
 
     @property
     def rhos(self) -> tuple[Any, Any]:
-        """``rho_1`` and ``rho_2``, a pair of its own for each ``p``."""
+        """``rho_1`` and ``rho_2``, other ones for each ``p``."""
         fraction = self.values[no.p]
         return sp.Rational(9, 10) + fraction / 7, sp.Rational(2, 5) + fraction / 3
 
@@ -134,9 +130,9 @@ class Pair:
         """Numbers for the symbols of both modes."""
         return {**self.values, **dict(zip((no.rho_1, no.rho_2), self.rhos, strict=True))}
 
-    def at_starts(self, leading: Any, scale: Any) -> list[dict[Any, Any]]:
-        """Times and gaps, and what they are compared with, at the three starts."""
-        return [self._at(eps, leading, scale) for eps in self.modes[0].starts]
+    def at_small_eps(self, leading: Any, scale: Any) -> list[dict[Any, Any]]:
+        """Times and gaps, their leading orders and scales, at the three ``eps``."""
+        return [self._at(eps, leading, scale) for eps in self.modes[0].small_eps]
 
     def _at(self, eps: Any, leading: Any, scale: Any) -> dict[Any, Any]:
         first, digits = self.modes[0], self.modes[0].digits(eps)
@@ -150,9 +146,9 @@ class Pair:
         }
 
     def limits(self, at: list[dict[Any, Any]]) -> tuple[Any, Any]:
-        """The limits of ``t_star / t_lead`` and ``G / g``, from the two smallest starts.
+        """The limits of ``t_star / t_lead`` and ``G / g``, from the two smallest ``eps``.
 
-        Where logarithms make the approach slow, from slopes against ``log(1/eps)``.
+        At orders 1 and 2, where convergence is logarithmic, from slopes against ``log(1/eps)``.
         """
         time, gap, lead, scale = (
             [here[node(no.eps)] for here in at[1:]] for node in (t_of, gap_of, lead_of, scale_of)
@@ -177,9 +173,9 @@ def _number(expression: Any, model: Model, digits: int) -> Any:
     return sp.N(sp.sympify(expression).xreplace(dict(model)).doit(), digits)
 
 
-def gap_step(law: Law, cases: Cases, tried: str, by_rho: bool) -> Step:
-    """Where ``rho`` enters the critical time."""
-    found, eps = GapLaw(law), no.eps
+def gap_step(form: HyperlogisticForm, cases: Cases, tried: str, by_rho: bool) -> Step:
+    """The relative gap of two critical times at equal ``lam``."""
+    found, eps = RelativeGap(form), no.eps
     second = to_zero(gap_of(eps) / scale_of(eps))
     first = to_zero(t_of(eps) / lead_of(eps))
     claims = [
@@ -195,53 +191,52 @@ def gap_step(law: Law, cases: Cases, tried: str, by_rho: bool) -> Step:
         leading, ratio, scale, gap, *sign = statement
         lead, order = definition(leading, lead_of(eps)), definition(scale, scale_of(eps))
         for values in cases:
-            pair = Pair(law, without_rho(values))
-            at = pair.at_starts(lead, order)
+            pair = ModePair(form, without_rho(values))
+            at = pair.at_small_eps(lead, order)
             limits = (sp.N(one, 30) for one in pair.limits(at))
             found = dict(zip((first, second), limits, strict=True))
             limit_holds(ratio, found, at, pair.names)
             limit_holds(gap, found, at, pair.names)
-            if not prove_gap(law, depths_in(values), order, gap.rhs):
+            if not prove_gap(form, depths_in(values), order, gap.rhs):
                 raise UndecidedError(f"SymPy cannot decide {gap}")
         for relation in sign:
             holds_in(relation, _random_pairs(cases, gap))
 
     return Step(
         "11a",
-        "Equal covariance: where rho enters",
+        "Equal covariance: the order at which rho enters",
         sp.Tuple(*claims),
         "To leading order at small `eps` the critical time does not depend on `rho`, for any "
         "target. `G(eps) = t_star(rho_2)/t_star(rho_1) - 1` is the relative gap of two modes of "
         "equal `lam`, and `g` its order: `eps^(k/L)` when the target is read after at least two "
-        "layers, `eps^(k/L) log(1/eps)` after one; with the data as target (MAE) `rho` enters at "
-        "the end of the rise, not at its start. "
+        "layers, `eps^(k/L) log(1/eps)` after one. With the data as target (MAE) the gap comes "
+        "from the end of the rise, where `w` is near its plateau. "
         + (
-            "Here the gap is positive for `rho_2 < rho_1`: the mode of larger regression "
-            "coefficient is learned first."
+            "Here the gap is positive for `rho_2 < rho_1`: the mode with the larger "
+            "regression coefficient is learned first."
             if by_rho
-            else "There the sign of the gap depends on depth and `p`: no preference that could be "
-            "relied on."
+            else "The sign of that gap depends on depth and `p`."
         ),
-        "the paper states the leading order; the orders and coefficients of the gap are new",
-        "exact times by their series at `eps` down to where only the limit is left; the limit by "
-        "SymPy, for all `rho_1`, `rho_2` and `p`",
+        "the paper (Theorem 4.5) for the leading order; derived here for the order and coefficient "
+        "of the gap",
+        "exact times by their series, at `eps` so small that corrections to the limit vanish; and "
+        "the limit by SymPy, for all `rho_1`, `rho_2` and `p`",
         tried,
         route,
     )
 
 
 def without_rho(values: Mapping[Any, Any]) -> dict[Any, Any]:
-    """The numbers of a case, for modes with their own ``rho``."""
+    """The numbers of a case without ``rho``."""
     return {key: one for key, one in values.items() if key != no.rho}
 
 
 def _random_pairs(cases: Cases, gap: Any) -> Iterator[Model]:
-    """Pairs of modes, in either order, with the claimed limit."""
+    """Pairs of modes with either ``rho`` larger, and the claimed limit."""
     rng = random.Random(8)
     for values in cases:
         for _ in range(8):
             rho = sp.Rational(rng.randint(5, 150), 100)
-            # far apart and close together, either way
             other = rho * (1 + sp.Rational(rng.choice((-700, -9, -1, 1, 9, 2000)), 1000))
             pair = {no.rho_1: rho, no.rho_2: other}
             model = {**without_rho(values), **pair}
@@ -254,18 +249,20 @@ def depths_in(values: Mapping[Any, Any]) -> tuple[tuple[Any, Any], ...]:
 
 
 @lru_cache(maxsize=1024)
-def prove_gap(law: Law, at: tuple[tuple[Any, Any], ...], scale: Any, coefficient: Any) -> bool:
+def prove_gap(
+    form: HyperlogisticForm, at: tuple[tuple[Any, Any], ...], scale: Any, coefficient: Any
+) -> bool:
     """Whether the gap is its coefficient times its scale to leading order, for all rho and p.
 
-    By SymPy at concrete depths, in a root ``y`` of ``eps**(k/L)``.
+    By SymPy at concrete depths, in a root ``y`` of ``eps**(k/L)`` with whole exponents.
     """
     depths = dict(at)
-    there = law.at(depths)
+    there = form.at(depths)
     y = sp.Symbol("y", positive=True)
-    x = y ** int(there.order.q)  # so that all powers are whole
+    x = y ** int(there.order.q)
     eps = x ** (1 / there.exponent)
     held: dict[Any, Any] = {}
-    times = [_in_start(there, rho, x, held) for rho in (no.rho_1, no.rho_2)]
+    times = [_in_small_eps(there, rho, x, held) for rho in (no.rho_1, no.rho_2)]
     order_of_gap = sp.expand_log(scale.xreplace(depths).doit().xreplace({no.eps: eps}))
     log = -sp.log(x) / there.exponent
     factor = x**there.excess if there.order > 1 else 1 / log
@@ -278,15 +275,16 @@ def prove_gap(law: Law, at: tuple[tuple[Any, Any], ...], scale: Any, coefficient
     return bool(difference == 0 or sp.simplify(above / below - claimed) == 0)
 
 
-def _in_start(there: Law, rho: Any, x: Any, held: dict[Any, Any]) -> Any:
+def _in_small_eps(there: HyperlogisticForm, rho: Any, x: Any, held: dict[Any, Any]) -> Any:
     """The critical time with ``q_0 = x / rho``.
 
-    Hypergeometric functions of it to the order needed; those of ``p`` are constants, ``held``.
+    Hypergeometric functions of ``q_0`` are expanded to the order needed; those of ``p`` are
+    constants, collected in ``held``.
     """
-    law = Law(there.lam, rho, there.growth, there.gap, there.L, there.speed)
+    form = HyperlogisticForm(there.lam, rho, there.growth, there.gap, there.L, there.speed)
     q_0 = sp.Symbol("q_0", positive=True)
-    start = {law.start: q_0, no.eps: (rho * q_0) ** (1 / law.exponent)}
-    time = law.critical_time().xreplace(start)
+    initial = {form.q_0: q_0, no.eps: (rho * q_0) ** (1 / form.exponent)}
+    time = form.critical_time().xreplace(initial)
     for node in time.atoms(sp.hyper):
         if node.argument.has(q_0):
             first = sp.prod(node.ap) / sp.prod(node.bq)

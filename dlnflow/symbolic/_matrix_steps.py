@@ -1,4 +1,4 @@
-"""Steps 1 to 3: the population loss, its gradients, and what their flow conserves."""
+"""Steps 1 to 3: the population loss, its gradients, and what gradient flow conserves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Any
 import sympy as sp
 
 from dlnflow.symbolic import _notation as no
-from dlnflow.symbolic._judge import DerivationError, Model, holds_in, value
+from dlnflow.symbolic._architecture import Architecture
+from dlnflow.symbolic._evaluate import DerivationError, Model, holds_in, value
+from dlnflow.symbolic._explicit_network import ExplicitNetwork, explicit, product
 from dlnflow.symbolic._layer_models import (
     After,
     Before,
@@ -32,21 +34,16 @@ from dlnflow.symbolic._layer_models import (
     written_out,
 )
 from dlnflow.symbolic._notation import LossGradient, TimeDerivative, equation
-from dlnflow.symbolic._setting import Setting
 from dlnflow.symbolic._step import Step
-from dlnflow.symbolic._witness import Network, explicit, product
 
 
-def matrix_steps(setting: Setting) -> tuple[Step, ...]:
-    """The steps that speak of whole matrices, at any weights."""
+def matrix_steps(architecture: Architecture) -> tuple[Step, ...]:
+    """Steps 1 to 3, which hold at any weights."""
     makers = (_loss_step, _gradient_step, _conservation_step)
-    return tuple(maker(setting) for maker in makers)
+    return tuple(maker(architecture) for maker in makers)
 
 
-# --- 1: the loss -------------------------------------------------------------------------------
-
-
-def _loss_step(setting: Setting) -> Step:
+def _loss_step(architecture: Architecture) -> Step:
     prediction = Decoder * Encoder
     expanded = (
         sp.Trace(prediction * Sigma_xx * prediction.T) / 2
@@ -54,9 +51,9 @@ def _loss_step(setting: Setting) -> Step:
         + sp.Trace(Target * Sigma_yy * Target.T) / 2
     )
     claims = [equation(no.loss, expanded)]
-    if written_out(setting):
-        layers = layers_of(setting)
-        L, m = int(setting.L), int(setting.m)
+    if written_out(architecture):
+        layers = layers_of(architecture)
+        L, m = int(architecture.L), int(architecture.m)
         size = layers[0].shape[1]
         latent = sp.MatrixSymbol("Wbar", layers[L - 1].shape[0], size)
         target = sp.MatrixSymbol("T", layers[-1].shape[0], size)
@@ -67,9 +64,9 @@ def _loss_step(setting: Setting) -> Step:
 
     def route(statement: sp.Tuple) -> None:
         _for_all_populations(statement[0])
-        networks = list(networks_of(setting))
+        networks = list(networks_of(architecture))
         for relation in statement:
-            holds_in(relation, (loss_model(network, setting) for network in networks))
+            holds_in(relation, (loss_model(network, architecture) for network in networks))
 
     return Step(
         "1",
@@ -78,13 +75,13 @@ def _loss_step(setting: Setting) -> Step:
         "The loss is `1/2 E || V Wbar x - sg(T y) ||^2`, with `x` and `y` centred: an encoder "
         "`Wbar = W_L ... W_1`, a decoder `V` of `P` layers, and the target read after `m` "
         "encoder layers, `T = W_m ... W_1` (`m = L` for JEPA; for MAE `m = 0`, and `T` is the "
-        "identity). The stop-gradient `sg` makes `T` a symbol of its own: it takes its value "
-        "from the encoder, and no derivative goes through it. Of the data only three "
-        "covariances remain.",
-        "the paper, its two objectives; for targets at other layers new",
+        "identity). Because of the stop-gradient `sg`, `T` is a symbol of its own: its value is "
+        "the encoder's, and it is constant in every derivative. The loss depends on the data "
+        "only through three covariances.",
+        "the paper for JEPA and MAE (equations 4 and 5); derived here for targets at other layers",
         "the mean over a population of points, written out sample by sample: with every entry a "
         "symbol (2 x 2, and rectangular), and in whole networks",
-        setting.tried,
+        architecture.tried,
         route,
     )
 
@@ -95,7 +92,7 @@ def _for_all_populations(relation: Any) -> None:
 
 
 def _symbolic_populations() -> Iterator[Model]:
-    """Two samples and matrices whose every entry is a symbol."""
+    """Two samples, and matrices with a symbol for every entry."""
     for d_input, latent, output in ((2, 2, 2), (2, 1, 3)):
         x, y = entries("x", d_input, 2), entries("y", d_input, 2)
         V, W = entries("v", output, latent), entries("w", latent, d_input)
@@ -113,14 +110,11 @@ def _symbolic_populations() -> Iterator[Model]:
         }
 
 
-# --- 2: the gradients --------------------------------------------------------------------------
-
-
-def _split(setting: Setting) -> list[tuple[Any, Any, Any, Any, Any, Any]]:
+def _split(architecture: Architecture) -> list[tuple[Any, Any, Any, Any, Any, Any]]:
     """Every layer as ``(after, layer, before, target, Sigma_xx, Sigma_yx)``."""
-    if not written_out(setting):
+    if not written_out(architecture):
         return [(After, One, Before, Target, Sigma_xx, Sigma_yx)]
-    layers = layers_of(setting)
+    layers = layers_of(architecture)
     size = layers[0].shape[1]
     out = layers[-1].shape[0]
     rest = (
@@ -134,34 +128,34 @@ def _split(setting: Setting) -> list[tuple[Any, Any, Any, Any, Any, Any]]:
     ]
 
 
-def _gradient_step(setting: Setting) -> Step:
-    parts = _split(setting)
+def _gradient_step(architecture: Architecture) -> Step:
+    parts = _split(architecture)
     claims = [
         equation(LossGradient(no.loss, X), _gradient(A, X, B, T, Sxx, Syx))
         for A, X, B, T, Sxx, Syx in parts
     ]
 
     def route(statement: sp.Tuple) -> None:
-        if not written_out(setting):
+        if not written_out(architecture):
             _for_all_entries(statement[0])
-        for network in networks_of(setting):
+        for network in networks_of(architecture):
             gradients = network.gradients
             for relation in statement:
-                holds_in(relation, _gradient_models(network, gradients, setting))
+                holds_in(relation, _gradient_models(network, gradients, architecture))
 
     return Step(
         "2",
         "The gradient of every layer",
         sp.Tuple(*claims),
-        "For each layer `X`, encoder's or decoder's, with `A` the product of the layers after it "
-        "and `B` of those before, the prediction is `A X B x`: linear in `X`, so the loss is "
-        "quadratic in it, and its gradient is the error correlated with what enters and leaves the "
-        "layer. `T` is held constant.",
-        "the paper, proof of its theorem on the dynamics; for targets at other layers new",
+        "Let `X` be a layer of the encoder or decoder, `A` the product of the layers after it and "
+        "`B` the product of those before it. The prediction is `A X B x`. It is linear in `X`, so "
+        "the loss is quadratic in `X`, and its gradient is linear. `T` is held constant.",
+        "the paper for JEPA and MAE (equations 7 and 8, gradient flow); derived here for targets "
+        "at other layers",
         "the loss differentiated entry by entry with the target held constant: "
-        + ("" if written_out(setting) else "with all entries symbols at d = 2, 3, and 2 x 3; ")
+        + ("" if written_out(architecture) else "with all entries symbols at d = 2, 3, and 2 x 3; ")
         + "exactly, in networks of whole numbers, d = 2, d = 3 and unequal widths",
-        setting.tried,
+        architecture.tried,
         route,
     )
 
@@ -180,7 +174,7 @@ def _for_all_entries(relation: Any) -> None:
 
 
 def _symbolic_layers() -> Iterator[Model]:
-    """A layer between two others, every entry a symbol; the moments too."""
+    """A layer between two others and the covariances, with a symbol for every entry."""
     for d_input, below, above, output in ((2, 2, 2, 2), (3, 3, 3, 3), (2, 3, 2, 1)):
         A, B = entries("a", output, above), entries("b", below, d_input)
         X, T = entries("x", above, below), entries("t", output, d_input)
@@ -206,11 +200,11 @@ def _symbolic_layers() -> Iterator[Model]:
 
 
 def _gradient_models(
-    network: Network, gradients: Sequence[Any], setting: Setting
+    network: ExplicitNetwork, gradients: Sequence[Any], architecture: Architecture
 ) -> Iterator[Model]:
-    common = loss_model(network, setting)
-    if written_out(setting):
-        nodes = [LossGradient(no.loss, layer) for layer in layers_of(setting)]
+    common = loss_model(network, architecture)
+    if written_out(architecture):
+        nodes = [LossGradient(no.loss, layer) for layer in layers_of(architecture)]
         yield common | dict(zip(nodes, map(explicit, gradients), strict=True))
         return
     for i, (layer, gradient) in enumerate(zip(network.layers, gradients, strict=True)):
@@ -222,43 +216,46 @@ def _gradient_models(
         }
 
 
-def _above(network: Network, i: int) -> Any:
+def _above(network: ExplicitNetwork, i: int) -> Any:
     layers = network.layers
     return product(layers[i + 1 :], layers[i].shape[0])
 
 
-# --- 3: conservation ---------------------------------------------------------------------------
-
-
-def _conservation_step(setting: Setting) -> Step:
-    neighbours = list(pairwise(layers_of(setting))) if written_out(setting) else [(One, Next)]
+def _conservation_step(architecture: Architecture) -> Step:
+    neighbours = (
+        list(pairwise(layers_of(architecture))) if written_out(architecture) else [(One, Next)]
+    )
     claims = []
     for X, Y in neighbours:
         size = X.shape[0]
         claims.append(equation(TimeDerivative(Y.T * Y - X * X.T), sp.ZeroMatrix(size, size)))
 
     def route(statement: sp.Tuple) -> None:
-        if not written_out(setting):
+        if not written_out(architecture):
             _for_all_neighbours(statement[0])
-        for network in networks_of(setting):
+        for network in networks_of(architecture):
             flow = [-gradient for gradient in network.gradients]
             for relation in statement:
-                holds_in(relation, _flow_models(network, flow, setting, relation))
+                holds_in(relation, _flow_models(network, flow, architecture, relation))
 
     return Step(
         "3",
-        "What the flow conserves",
+        "What gradient flow conserves",
         sp.Tuple(*claims),
         "For neighbouring layers, `X` and `Y` after it, gradient flow moves `Y^T Y` and `X X^T` "
-        "by the same amount: both get the gradient of the product `Y X`, once from each side. "
-        "Balanced layers therefore stay balanced, the last encoder layer and the decoder's "
-        "first among them. The stop-gradient does no harm: the target enters both derivatives "
-        "alike.",
-        "the paper, its balanced initialisation; a classical property of deep linear networks",
-        "the flow's own derivative, from gradients taken entry by entry: "
-        + ("" if written_out(setting) else "with all entries symbols at d = 2 and unequal widths; ")
+        "by the same amount: both derivatives contain the gradient by the product `Y X`. Layers "
+        "that are balanced at the initialisation therefore stay balanced, and so do the last "
+        "encoder layer and the first decoder layer. This holds with the stop-gradient, since the "
+        "target enters both derivatives in the same way.",
+        "a classical property of deep linear networks; derived here with the stop-gradient",
+        "the derivative along the flow, from gradients taken entry by entry: "
+        + (
+            ""
+            if written_out(architecture)
+            else "with all entries symbols at d = 2 and unequal widths; "
+        )
         + "exactly, in networks of whole numbers, d = 2, d = 3 and unequal widths",
-        setting.tried,
+        architecture.tried,
         route,
     )
 
@@ -309,15 +306,17 @@ def _along(matrix: Any, flow: dict[Any, Any]) -> Any:
         )
     if matrix in flow:
         return flow[matrix]
-    raise DerivationError(f"{matrix} is no layer: its time derivative is unknown", statement=matrix)
+    raise DerivationError(
+        f"{matrix} is not a layer: its time derivative is unknown", statement=matrix
+    )
 
 
 def _flow_models(
-    network: Network, flow: Sequence[Any], setting: Setting, relation: Any
+    network: ExplicitNetwork, flow: Sequence[Any], architecture: Architecture, relation: Any
 ) -> Iterator[Model]:
-    if written_out(setting):
-        model = by_name(setting, network)
-        layers = layers_of(setting)
+    if written_out(architecture):
+        model = by_name(architecture, network)
+        layers = layers_of(architecture)
         yield model | _moving(relation, model, dict(zip(layers, map(explicit, flow), strict=True)))
         return
     for (X, dX), (Y, dY) in pairwise(zip(network.layers, flow, strict=True)):

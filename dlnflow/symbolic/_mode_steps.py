@@ -1,4 +1,4 @@
-"""Steps 5 to 8: the equation of one mode, and the law that all modes share."""
+"""Steps 5 to 8: the equation of one mode, its fixed points, and its hyperlogistic form."""
 
 from __future__ import annotations
 
@@ -9,15 +9,23 @@ from typing import Any
 import sympy as sp
 
 from dlnflow.symbolic import _notation as no
-from dlnflow.symbolic._judge import Model, holds_in, prove_zero, value
-from dlnflow.symbolic._law import Law
+from dlnflow.symbolic._architecture import Architecture
+from dlnflow.symbolic._evaluate import Model, holds_in, prove_zero, value
+from dlnflow.symbolic._explicit_network import number
+from dlnflow.symbolic._hyperlogistic import HyperlogisticForm
 from dlnflow.symbolic._notation import equation
-from dlnflow.symbolic._setting import Setting
+from dlnflow.symbolic._numeric_modes import (
+    GUARD,
+    SMALL,
+    NumericMode,
+    network_modes,
+    singular_value,
+    singular_values,
+    velocity_and_slope,
+)
 from dlnflow.symbolic._step import Step, definition
-from dlnflow.symbolic._witness import number
-from dlnflow.symbolic._worlds import GUARD, SMALL, World, matrix_worlds, singular_values
 
-Worlds = Callable[[], Iterable[World]]
+NumericModes = Callable[[], Iterable[NumericMode]]
 
 
 def network_clock() -> tuple[Any, Any]:
@@ -26,14 +34,11 @@ def network_clock() -> tuple[Any, Any]:
     return sp.Derivative(no.u_of(tn), tn), sp.Derivative(no.w_of(tn), tn)
 
 
-# --- 5: the mode equation ----------------------------------------------------------------------
-
-
 def mode_step(
     flow: Any,
     L: Any,
     terms: Callable[[Any], Any],
-    worlds: Worlds,
+    modes: NumericModes,
     *,
     by_layer: Any,
     loss: str,
@@ -43,7 +48,7 @@ def mode_step(
 ) -> Step:
     """``du/dt``, then ``dw/dt`` on both clocks: ``L terms(w)``, and without the factor ``L``.
 
-    ``by_layer`` is the velocity of layer ``a`` as step 2 has it.
+    ``by_layer`` is the velocity of layer ``a`` by step 2.
     """
     tn, tp = no.t_network, no.t_paper
     du, dw = network_clock()
@@ -55,14 +60,14 @@ def mode_step(
     )
 
     def models() -> Iterator[Model]:
-        for world in worlds():
+        for mode in modes():
             for u in singular_values():
-                along = world.encoder(u)
-                common = dict(world.values)
+                along = mode.encoder(u)
+                common = dict(mode.values)
                 for name in (no.w_of(tn), no.w_of(tp)):
-                    common[name] = number(u) ** world.L
-                common |= {no.u_of(tn): number(u), dw: along, paper: along / world.L}
-                for velocity in world.layers(u):
+                    common[name] = number(u) ** mode.L
+                common |= {no.u_of(tn): number(u), dw: along, paper: along / mode.L}
+                for velocity in mode.layers(u):
                     yield common | {du: velocity}
 
     def route(statement: sp.Tuple) -> None:
@@ -80,12 +85,13 @@ def mode_step(
         "5",
         "The equation of one mode",
         sp.Tuple(*claims),
-        "At balance all layers carry a mode with one singular value `u`, and the derivative of "
-        f"its loss is the same for each; the loss is, up to a constant, {loss}. The encoder's "
-        "amplitude is `w = u^L`, so by the chain rule `dw/dt = L u^(L-1) du/dt`: `L` layers "
-        "move at once. That factor `L` belongs to the network's own time. The paper leaves it "
-        "out, so its clock runs `L` times as fast, `t_paper = L t_network`, and the third "
-        "equation has none.",
+        "In balanced layers a mode has the same singular value `u` in every layer, and the "
+        f"derivative of its loss is the same for each layer. Up to a constant the loss is {loss}. "
+        "The encoder's amplitude is `w = u^L`, so `dw/dt = L u^(L-1) du/dt` by the chain rule. "
+        "The factor `L` holds in the network's own time. The paper's critical times imply a mode "
+        "equation without it, hence a clock that runs `L` times as fast, `t_paper = L t_network`; "
+        "the third equation is on that clock. Whether the paper prints its mode equations with "
+        "the factor `L` could not be checked.",
         source,
         how,
         tried,
@@ -93,31 +99,31 @@ def mode_step(
     )
 
 
-# --- 6: the paper's equations ------------------------------------------------------------------
-
-
 def paper_velocity(objective: str, L: Any, w: Any) -> Any:
-    """The right-hand sides that the paper prints, as printed."""
+    """The right-hand sides of the paper's mode equations, as its critical times imply them."""
     power = {"jepa": w ** (3 - 1 / L), "mae": w ** (2 - 1 / L)}[objective]
     return no.lam * power - no.lam * w**3 / no.rho
 
 
-def paper_step(setting: Setting, velocity: Callable[[Setting], Any]) -> Step:
-    """The derived equation beside the paper's; between its two objectives, both ends."""
-    names = [setting.objective] if setting.objective in ("jepa", "mae") else ["jepa", "mae"]
-    ends = {name: _end(setting, name) for name in names}
+def paper_step(architecture: Architecture, velocity: Callable[[Architecture], Any]) -> Step:
+    """The derived equation and the paper's; for other targets, at both of the paper's."""
+    names = (
+        [architecture.objective] if architecture.objective in ("jepa", "mae") else ["jepa", "mae"]
+    )
+    ends = {name: architecture.of_paper(name) for name in names}
     paper = {name: sp.Derivative(no.w_of(no.t_paper), no.t_paper) for name in names}
     claims = [
-        equation(velocity(end), paper_velocity(name, setting.L, no.w)) for name, end in ends.items()
+        equation(velocity(end), paper_velocity(name, architecture.L, no.w))
+        for name, end in ends.items()
     ]
 
     def models(name: str) -> Iterator[Model]:
-        for world in matrix_worlds(ends[name]):
+        for mode in network_modes(ends[name]):
             for u in singular_values():
                 yield {
-                    **world.values,
-                    no.w: number(u) ** world.L,
-                    paper[name]: world.encoder(u) / world.L,
+                    **mode.values,
+                    no.w: number(u) ** mode.L,
+                    paper[name]: mode.encoder(u) / mode.L,
                 }
 
     def route(statement: sp.Tuple) -> None:
@@ -127,74 +133,67 @@ def paper_step(setting: Setting, velocity: Callable[[Setting], Any]) -> Step:
                 holds_in(equation(paper[name], side), found)
             prove_zero(relation.lhs - relation.rhs, relation)
 
-    direct = setting.in_paper
+    direct = architecture.in_paper
     return Step(
         "6",
         "The paper's equations",
         sp.Tuple(*claims),
         (
-            "On the paper's clock the derived equation (left) is the one the paper prints (right)."
+            "On the paper's clock the derived equation (left) is the paper's (right), as its "
+            "critical times imply it."
             if direct
-            else "The paper has one decoder layer and two targets. There, with the target moved to "
-            "the latent representation (`m = L`) or the data (`m = 0`), the derived equation "
-            "(left) is the one the paper prints (right)."
+            else "The paper has one decoder layer and two targets. With the target at the latent "
+            "representation (`m = L`) or the data (`m = 0`), the derived equation (left) is the "
+            "paper's (right), as its critical times imply it."
         )
-        + " The exponent of the growing term is all that distinguishes the objectives: `3 - 1/L` "
-        "for JEPA, `2 - 1/L` for MAE.",
-        "the paper, theorem on the dynamics of JEPA and MAE",
-        "the derived side against the printed side by algebra, and each against the velocity of "
-        "explicit matrices at random modes",
-        setting.tried,
+        + " The objectives differ only in the exponent of the growing term: `3 - 1/L` for JEPA, "
+        "`2 - 1/L` for MAE.",
+        "the paper for JEPA and MAE, as its critical times (Theorem 4.5) imply",
+        "both sides against each other by algebra, and each against the velocity of explicit "
+        "matrices at random modes",
+        architecture.tried,
         route,
     )
 
 
-def _end(setting: Setting, name: str) -> Setting:
-    m = setting.L if name == "jepa" else sp.Integer(0)
-    return Setting(name, setting.L, sp.Integer(1), m, "paper")
-
-
-# --- 7: fixed points ---------------------------------------------------------------------------
-
-
 def fixed_point_step(
-    law: Law, worlds: Worlds, *, words: str, how: str, tried: str, source: str
+    form: HyperlogisticForm, modes: NumericModes, *, words: str, how: str, tried: str, source: str
 ) -> Step:
-    """Where a mode can rest, and which rest is stable."""
+    """The fixed points of a mode, and their stability."""
     f, w, rest = no.velocity, no.w, no.w_plateau
     slope = sp.Subs(sp.Derivative(f(w), w), w, rest)
-    starts_at_rest = law.rests_at_zero
+    rests_at_zero = form.rests_at_zero
     claims = (
-        equation(rest, law.plateau),
+        equation(rest, form.plateau),
         equation(f(rest), 0),
-        equation(slope, -law.rate),
+        equation(slope, -form.rate),
         sp.Implies(w < rest, f(w) > 0),
         sp.Implies(w > rest, f(w) < 0),
-        *((equation(f(0), 0),) if starts_at_rest else ()),
+        *((equation(f(0), 0),) if rests_at_zero else ()),
     )
 
     def route(statement: sp.Tuple) -> None:
         plateau, resting, sloping, below, above, *zero = statement
         claimed = definition(plateau, rest)
-        for world in worlds():
-            model = _at_rest(world, value(claimed, world.values), law)
+        for mode in modes():
+            model = _rest_model(mode, value(claimed, mode.values), form)
             for relation in (plateau, resting, sloping, *zero):
                 holds_in(relation, [model])
             for relation in (below, above):
-                holds_in(relation, _beside(world, model, law))
-        prove_zero(law.velocity(w).xreplace({w: claimed}), resting)
-        at_rest = sp.diff(law.velocity(w), w).xreplace({w: claimed})
+                holds_in(relation, _beside(mode, model, form))
+        prove_zero(form.velocity(w).xreplace({w: claimed}), resting)
+        at_rest = sp.diff(form.velocity(w), w).xreplace({w: claimed})
         prove_zero(at_rest - sloping.rhs, sloping)
 
     return Step(
         "7",
         "Fixed points and the plateau",
         sp.Tuple(*claims),
-        "`f(w)` is `dw/dt`, from here on for a mode with positive `lam` and `rho` (with "
-        "negative ones both terms pull to 0, and nothing is learned). "
-        + ("A mode rests at 0, which is unstable, and " if starts_at_rest else "A mode rests ")
+        "`f(w)` is `dw/dt`. From here on `lam` and `rho` are positive; where they are negative "
+        "both terms are, and the mode is not learned. "
+        + ("There is an unstable fixed point at 0, and one " if rests_at_zero else "It is 0 ")
         + words
-        + " That plateau attracts from both sides, at the rate `kappa` of step 8.",
+        + " That plateau is stable, with the rate `kappa` of step 8.",
         source,
         how,
         tried,
@@ -202,57 +201,44 @@ def fixed_point_step(
     )
 
 
-def _speed(world: World, law: Law) -> Any:
-    """``dw/dt`` on the clock per ``dw/dt`` on the network's."""
-    return value(law.speed, world.values)
+def _speed(mode: NumericMode, form: HyperlogisticForm) -> Any:
+    """Network time in one unit of the clock."""
+    return value(form.speed, mode.values)
 
 
-def _root(w: Any, L: int) -> Fraction:
-    """The singular value of an amplitude, as a fraction right to all digits carried."""
-    return Fraction(str(sp.N(sp.N(w, GUARD) ** sp.Rational(1, L), GUARD)))
-
-
-def _at_rest(world: World, plateau: Any, law: Law) -> Model:
-    """The velocity and its slope at what is claimed to be the plateau; rounding taken for 0."""
-    u, speed = _root(plateau, world.L), _speed(world, law)
-    steps = [u * (1 + sign * SMALL) for sign in (1, -1)]
-    ahead, behind = (speed * world.encoder(one) for one in steps)
-    distance = number(steps[0]) ** world.L - number(steps[1]) ** world.L
-    slope = sp.N((ahead - behind) / distance, GUARD)
-    here = sp.N(speed * world.encoder(u), GUARD)
-    typical = abs(slope) * number(u) ** world.L
-    rest = sp.Integer(0) if abs(here) < typical * sp.Float("1e-50") else here
-    w, f = no.w, no.velocity
+def _rest_model(mode: NumericMode, plateau: Any, form: HyperlogisticForm) -> Model:
+    """The velocity and its slope at the claimed plateau."""
+    speed, w, f = _speed(mode, form), no.w, no.velocity
+    rest, slope = velocity_and_slope(mode, plateau, speed)
     return {
-        **world.values,
+        **mode.values,
         no.w_plateau: plateau,
-        f(0): speed * world.encoder(Fraction(0)),
+        f(0): speed * mode.encoder(Fraction(0)),
         f(no.w_plateau): rest,
         sp.Subs(sp.Derivative(f(w), w), w, no.w_plateau): slope,
     }
 
 
-def _beside(world: World, at_rest: Model, law: Law) -> Iterator[Model]:
+def _beside(mode: NumericMode, at_rest: Model, form: HyperlogisticForm) -> Iterator[Model]:
     """Points below and above the plateau."""
-    u = _root(at_rest[no.w_plateau], world.L)
+    u = singular_value(at_rest[no.w_plateau], mode.L)
     for factor in (Fraction(1, 10), Fraction(7, 10), Fraction(13, 10), Fraction(4)):
         moved = (u * factor).limit_denominator(1000)
-        velocity = _speed(world, law) * world.encoder(moved)
-        here = {no.w: number(moved) ** world.L, no.velocity(no.w): velocity}
-        yield {**world.values, no.w_plateau: at_rest[no.w_plateau], **here}
+        velocity = _speed(mode, form) * mode.encoder(moved)
+        here = {no.w: number(moved) ** mode.L, no.velocity(no.w): velocity}
+        yield {**mode.values, no.w_plateau: at_rest[no.w_plateau], **here}
 
 
-# --- 8: the law --------------------------------------------------------------------------------
-
-
-def law_step(law: Law, worlds: Worlds, *, words: str, how: str, tried: str, source: str) -> Step:
+def learned_fraction_step(
+    form: HyperlogisticForm, modes: NumericModes, *, words: str, how: str, tried: str, source: str
+) -> Step:
     """The learned fraction, its order and rate, and the equation they give."""
     of_time = no.q_of(no.t)
     change = sp.Derivative(of_time, no.t)
     claims = (
-        equation(no.q, no.w**law.exponent / law.rho),
-        equation(no.c, law.order),
-        equation(no.kappa, law.rate),
+        equation(no.q, no.w**form.exponent / form.rho),
+        equation(no.c, form.order),
+        equation(no.kappa, form.rate),
         equation(change, no.kappa * of_time**no.c * (1 - of_time)),
     )
 
@@ -260,21 +246,22 @@ def law_step(law: Law, worlds: Worlds, *, words: str, how: str, tried: str, sour
         parts = statement
         fraction, order, rate, equation_of_q = parts
         known = {no.c: definition(order, no.c), no.kappa: definition(rate, no.kappa)}
-        for world in worlds():
+        for mode in modes():
             for u in singular_values(count=2):
-                model = _fraction_model(world, u, law, change)
+                model = _fraction_model(mode, u, form, change)
                 holds_in(fraction, [model])
                 model |= {symbol: value(one, model) for symbol, one in known.items()}
                 holds_in(equation_of_q, [model])
-        _prove_law(law, fraction, known, equation_of_q)
+        _prove_learned_fraction(form, fraction, known, equation_of_q)
 
     return Step(
         "8",
-        "One law for every mode",
+        "One equation for all modes",
         sp.Tuple(*claims),
         words
-        + " Then everything but `q` itself enters only through an order `c` and a rate `kappa` (on "
-        "the chosen clock): Blumberg's hyperlogistic law of growth.",
+        + " Its equation is Blumberg's hyperlogistic equation. Modes and objectives differ only in "
+        "two constants, the order `c` and the rate `kappa` (on the chosen clock). The exponent of "
+        "`rho` in `kappa` is `c - 1`.",
         source,
         how,
         tried,
@@ -282,35 +269,50 @@ def law_step(law: Law, worlds: Worlds, *, words: str, how: str, tried: str, sour
     )
 
 
-def _fraction_model(world: World, u: Fraction, law: Law, change: Any) -> dict[Any, Any]:
-    """The learned fraction and its velocity, from the network's own map."""
-    speed = _speed(world, law)
-    velocity = Fraction(str(sp.N(speed * world.layers(u)[0], GUARD)))
-    rho = value(law.rho, world.values)
-    here = world.regression(u)
+def _fraction_model(
+    mode: NumericMode, u: Fraction, form: HyperlogisticForm, change: Any
+) -> dict[Any, Any]:
+    """The learned fraction and its velocity, from the network's prediction and target."""
+    speed = _speed(mode, form)
+    velocity = Fraction(str(sp.N(speed * mode.layers(u)[0], GUARD)))
+    rho = value(form.rho, mode.values)
+    here = mode.regression(u)
     if here is None:
-        k = value(law.gap, world.values)
+        k = value(form.gap, mode.values)
         fraction = sp.N(number(u) ** k / rho, GUARD)
         rate = fraction * k * number(velocity) / number(u)
     else:
         step = SMALL * u / abs(velocity) if velocity else SMALL
-        ahead, behind = (world.regression(u + s * step * velocity) for s in (1, -1))
+        ahead, behind = (mode.regression(u + s * step * velocity) for s in (1, -1))
         fraction, rate = here / rho, sp.N((ahead - behind) / (2 * number(step)) / rho, GUARD)
-    amplitude = number(u) ** world.L
-    return {
-        **world.values,
-        no.w: amplitude,
-        no.q: fraction,
-        no.q_of(no.t): fraction,
-        change: rate,
-    }
+    amplitude = number(u) ** mode.L
+    return {**mode.values, no.w: amplitude, no.q: fraction, no.q_of(no.t): fraction, change: rate}
 
 
-def _prove_law(law: Law, fraction: Any, known: dict[Any, Any], equation_of_q: Any) -> None:
-    """By the chain rule from the mode equation, for all values of the symbols."""
+def _prove_learned_fraction(
+    form: HyperlogisticForm, fraction: Any, known: dict[Any, Any], equation_of_q: Any
+) -> None:
+    """Shows it by the chain rule from the mode equation, for all values of the symbols."""
     q, w = fraction.rhs, no.w
-    by_chain = sp.diff(q, w) * law.velocity(w)
+    by_chain = sp.diff(q, w) * form.velocity(w)
     claimed = equation_of_q.rhs.xreplace({no.q_of(no.t): no.q}).xreplace({**known, no.q: q})
-    # in u, so that every power has the exponent of a layer count
-    both = (by_chain - claimed).xreplace({w: no.u**law.L})
-    prove_zero(both / no.u ** (law.growth - 1), equation_of_q)
+    # in u, so that every exponent is a number of layers
+    both = (by_chain - claimed).xreplace({w: no.u**form.L})
+    prove_zero(both / no.u ** (form.growth - 1), equation_of_q)
+
+
+def refute(conjecture: Any, modes: Iterable[NumericMode], speed: Any) -> None:
+    """Compare a conjectured ``dw/dt`` with the velocities of modes; ``speed`` is the clock's."""
+    change, amplitude = sp.Derivative(no.w_of(no.t), no.t), no.w_of(no.t)
+    claimed = conjecture if isinstance(conjecture, sp.Eq) else equation(change, conjecture)
+    rhs = sp.nsimplify(claimed.rhs, rational=True).xreplace({no.w: amplitude})
+    models = (
+        {
+            **mode.values,
+            amplitude: number(u) ** mode.L,
+            change: value(speed, mode.values) * mode.encoder(u),
+        }
+        for mode in modes
+        for u in singular_values()
+    )
+    holds_in(equation(claimed.lhs, rhs), models)

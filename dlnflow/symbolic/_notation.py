@@ -1,4 +1,4 @@
-"""The symbols of the derivation, and the few matrix operations that SymPy has no node for."""
+"""The symbols of the derivation, and matrix operations that SymPy does not have."""
 
 from __future__ import annotations
 
@@ -87,5 +87,5 @@ class OffDiagonal(sp.MatrixExpr):
 
 
 def equation(left: Any, right: Any) -> sp.Eq:
-    """An equation that stays one, whatever SymPy knows about it."""
+    """An equation that SymPy does not evaluate to true or false."""
     return sp.Eq(left, right, evaluate=False)

@@ -1,7 +1,8 @@
-"""Formulas as a reader of the paper knows them, in LaTeX and in plain text."""
+"""Formulas in LaTeX, with the paper's symbols, and in plain text."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import sympy as sp
@@ -17,7 +18,6 @@ NAMES = {
     "eps": r"\varepsilon",
     "w": r"\bar{w}",
     "w_plateau": r"\bar{w}_{\infty}",
-    "w_ij": r"\bar{w}_{ij}",
     "Wbar": r"\bar{W}",
     "t_network": r"t_{\mathrm{net}}",
     "t_paper": r"t_{\mathrm{paper}}",
@@ -30,11 +30,6 @@ NAMES = {
     "S_jepa": r"S_{\mathrm{JEPA}}",
     "S_mae": r"S_{\mathrm{MAE}}",
     "G_next": r"G^{+}",
-    "Sigma_xx": r"\Sigma_{xx}",
-    "Sigma_yx": r"\Sigma_{yx}",
-    "Sigma_yy": r"\Sigma_{yy}",
-    "X_ij": "X_{ij}",
-    "Y_ij": "Y_{ij}",
 }
 
 
@@ -95,13 +90,13 @@ def _named(name: str) -> str | None:
     if index:
         return rf"{NAMES.get(head + '_star', head)}_{{({index})}}"
     base, _, index = name.rpartition("_")
-    if base in NAMES and index in ("1", "2"):
+    if base in NAMES:
         return f"{NAMES[base]}_{{{index}}}"
     return None
 
 
 class PlainText(StrPrinter):
-    """One line of text, in the names that the code has."""
+    """One line of text, with the names in the code."""
 
     def _print_Relational(self, expr: Any) -> str:
         return f"{self._print(expr.lhs)} {expr.rel_op.replace('==', '=')} {self._print(expr.rhs)}"
@@ -168,6 +163,12 @@ class PlainText(StrPrinter):
 def latex(expression: Any) -> str:
     """A formula in LaTeX."""
     return str(PaperLatex().doprint(expression))
+
+
+def latex_block(relations: Iterable[Any]) -> str:
+    """Formulas in LaTeX for a notebook, one below the other."""
+    lines = r" \\ ".join(map(latex, relations))
+    return rf"$\displaystyle \begin{{gathered}} {lines} \end{{gathered}}$"
 
 
 def plain(expression: Any) -> str:

@@ -1,25 +1,33 @@
-"""A derivation to read: text, Markdown, a LaTeX document."""
+"""Derivations as text, Markdown and LaTeX documents."""
 
 from __future__ import annotations
 
 import re
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from dlnflow.symbolic._printers import latex, plain
 from dlnflow.symbolic._step import Step
 
-if TYPE_CHECKING:
-    from dlnflow.symbolic._derivation import Derivation
+WIDTH = 100  # characters of a line of text
 
-WIDTH = 100
+
+class Readable(NamedTuple):
+    """What is rendered of a derivation."""
+
+    title: str
+    steps: Sequence[Step]
+    results: Sequence[tuple[str, Any]]
+    conditions: Sequence[Any]
+    why_not: str
 
 
 HOW_TO_READ = (
-    "Every step says what holds, why, where it comes from, and by which second route it is "
-    'checked; `dlnflow derive --verify` runs all checks. "The paper" is Littwin et al. 2024, '
-    "arXiv:2407.03475."
+    "Every step has a statement, an explanation, a source and an independent check; `dlnflow "
+    'derive --verify` runs all checks. "The paper" is Littwin et al. 2024, arXiv:2407.03475v1. Its '
+    "body could not be read for this project; its theorems are cited as others restate them. A "
+    'step "derived here" may have been published elsewhere.'
 )
 NOTATION = (
     (r"\Sigma_{xx}, \Sigma_{yx}, \Sigma_{yy}", "Sigma_xx", "covariances of context and target"),
@@ -27,42 +35,31 @@ NOTATION = (
     ("L, P, m", "L, P, m", "encoder depth, decoder depth, layer of the target"),
     ("k = L + P - m", "", "number of layers between target and prediction"),
     (r"\bar{w}, u", "w, u", "amplitude of the encoder in the mode, and of each of its layers"),
-    (r"\varepsilon, p", "eps, p", "amplitude at the start; fraction of the plateau, 0 < p < 1"),
+    (
+        r"\varepsilon, p",
+        "eps, p",
+        "amplitude at the initialisation; fraction of the plateau, 0 < p < 1",
+    ),
     (r"t_{\mathrm{net}}, t_{\mathrm{paper}}, t", "t_network, t_paper, t", "time on either clock"),
     (r"q, c, \kappa", "q, c, kappa", "learned fraction, order, rate (on the chosen clock)"),
-    ("t^{*}, T_c, R", "t_star, T_c, R", "critical time, its integral, what step 10b leaves out"),
+    (
+        "t^{*}, T_c, R",
+        "t_star, T_c, R",
+        "critical time, its integral, its remainder after step 10b",
+    ),
     ("G, g, S", "G, g, S", "relative gap of two modes, its order, critical time at lam = 1"),
 )
 
 
-def summary(derivation: Derivation) -> list[tuple[str, Any]]:
-    """The quantities that a derivation comes to, with their names."""
-    found: list[tuple[str, Any]] = [("mode equation", derivation.mode_ode)]
-    if derivation.in_family:
-        found += [
-            ("order c", derivation.order),
-            ("rate kappa", derivation.rate),
-            ("plateau", derivation.plateau),
-        ]
-    else:
-        found += [(f"fixed point {_stability(one)}", one.w) for one in derivation.fixed_points]
-    return found
-
-
-def _stability(point: Any) -> str:
-    words = {True: "(stable)", False: "(unstable)", None: "(stability not decided)"}
-    return words[point.stable]
-
-
-def to_text(derivation: Derivation) -> str:
-    """One line per formula, wrapped prose."""
+def to_text(derivation: Readable) -> str:
+    """As text with one line per formula."""
     lines = [f"Derivation: {derivation.title}", ""]
     for step in derivation.steps:
         lines += [str(step), *_wrapped(step.explanation, "   ")]
         lines += ["", *(f"      {plain(relation)}" for relation in step.statement), ""]
         lines += _wrapped(f"source: {step.source}", "   ")
         lines += [*_wrapped(f"checked by: {step.how} ({step.depths})", "   "), ""]
-    lines += ["Result", *(f"   {name}: {plain(one)}" for name, one in summary(derivation))]
+    lines += ["Result", *(f"   {name}: {plain(one)}" for name, one in derivation.results)]
     if derivation.why_not:
         lines += _wrapped(derivation.why_not, "   ")
     lines += [f"   for {plain(condition)}" for condition in derivation.conditions]
@@ -75,56 +72,21 @@ def _wrapped(text: str, indent: str) -> list[str]:
     )
 
 
-def to_markdown(derivations: Sequence[Derivation]) -> str:
-    """Derivations as Markdown, one below the other step by step; what they share is said once.
-
-    Parameters
-    ----------
-    derivations : sequence of Derivation
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    TypeError, ValueError
-        For anything but derivations, and for none.
-
-    Examples
-    --------
-    >>> from dlnflow import symbolic
-    >>> text = symbolic.side_by_side([symbolic.derive("jepa"), symbolic.derive("mae")])
-    >>> print(text.splitlines()[0])
-    # Derivation: JEPA; MAE
-    """
-    derivations = _validated(derivations)
+def to_markdown(derivations: Sequence[Readable]) -> str:
+    """Several derivations step by step; what they share is printed once."""
     blocks = [
         f"# Derivation: {_several([one.title for one in derivations])}",
-        *_settings(derivations),
+        *_shared_title(derivations),
     ]
     blocks += [HOW_TO_READ, _notation()]
     numbers = _unique([step.number for one in derivations for step in one.steps])
     for number in sorted(numbers, key=_position):
         having = [one for one in derivations if any(s.number == number for s in one.steps)]
-        blocks += _markdown_step([(one.title, one[number]) for one in having], len(derivations))
+        blocks += _markdown_step(
+            [(one.title, _numbered(one, number)) for one in having], len(derivations)
+        )
     blocks += ["## Result", *_markdown_result(derivations)]
     return "\n\n".join(blocks) + "\n"
-
-
-def _validated(derivations: Any) -> list[Derivation]:
-    from dlnflow.symbolic._derivation import Derivation
-
-    rule = "derivations must be a sequence of dlnflow.symbolic.Derivation"
-    if isinstance(derivations, str) or not isinstance(derivations, Sequence):
-        raise TypeError(f"{rule}: got {type(derivations).__name__}")
-    found = list(derivations)
-    for one in found:
-        if not isinstance(one, Derivation):
-            raise TypeError(f"{rule}: got {type(one).__name__} in it")
-    if not found:
-        raise ValueError("derivations must hold at least one: got none")
-    return found
 
 
 def _notation() -> str:
@@ -133,8 +95,12 @@ def _notation() -> str:
     return "\n".join(head + rows)
 
 
-def _settings(derivations: Sequence[Derivation]) -> list[str]:
-    """Depths and clock: once if they are shared."""
+def _numbered(derivation: Readable, number: str) -> Step:
+    return next(step for step in derivation.steps if step.number == number)
+
+
+def _shared_title(derivations: Sequence[Readable]) -> list[str]:
+    """Depths and clock, printed once if they are shared."""
     rest = _unique([one.title.partition(", ")[2] for one in derivations])
     if len(rest) == 1:
         return [f"For {rest[0]}."]
@@ -168,7 +134,7 @@ def _markdown_step(found: list[tuple[str, Step]], count: int) -> list[str]:
 
 
 def _tried(found: list[tuple[str, str]]) -> str:
-    """Where a check was tried, and for which derivations if that differs."""
+    """The depths tried, with the derivations' names where the depths differ."""
     places = _unique([depths for _, depths in found])
     if len(places) == 1:
         return str(places[0])
@@ -177,7 +143,7 @@ def _tried(found: list[tuple[str, str]]) -> str:
 
 
 def _labelled(attribute: str, found: list[tuple[str, Step]], count: int) -> list[str]:
-    """What steps say in words: once, or with the names of those that say it."""
+    """The explanations or sources of steps, with names where they differ."""
     name = "Source: " if attribute == "source" else ""
     end = "." if attribute == "source" else ""
     blocks = []
@@ -189,7 +155,7 @@ def _labelled(attribute: str, found: list[tuple[str, Step]], count: int) -> list
 
 
 def _own_statements(found: list[tuple[str, Step]], shared: list[Any], count: int) -> list[str]:
-    """The relations that are not shared, under the names of the derivations that have them."""
+    """The relations that are not shared, under the names of their derivations."""
     own = [
         (title, tuple(one for one in step.statement if one not in shared)) for title, step in found
     ]
@@ -209,10 +175,10 @@ def _several(titles: Sequence[str]) -> str:
     return "; ".join(title.split(",")[0] for title in titles)
 
 
-def _markdown_result(derivations: Sequence[Derivation]) -> list[str]:
+def _markdown_result(derivations: Sequence[Readable]) -> list[str]:
     blocks = []
     for one in derivations:
-        rows = [f"| {name} | ${_cell(value)}$ |" for name, value in summary(one)]
+        rows = [f"| {name} | ${_cell(value)}$ |" for name, value in one.results]
         title = _several([one.title]) if len(derivations) > 1 else "result"
         blocks.append("\n".join([f"| {title} | |", "|---|---|", *rows]))
         blocks += [one.why_not] if one.why_not else []
@@ -240,7 +206,7 @@ PREAMBLE = r"""\documentclass{article}
 """
 
 
-def to_latex(derivation: Derivation) -> str:
+def to_latex(derivation: Readable) -> str:
     """A document that compiles with pdflatex."""
     parts = [PREAMBLE, rf"\title{{Derivation: {_prose(derivation.title)}}}", r"\date{}"]
     parts += [r"\begin{document}", r"\maketitle"]
@@ -252,7 +218,7 @@ def to_latex(derivation: Derivation) -> str:
             rf" \emph{{Checked by:}} {_prose(step.how)} ({_prose(step.depths)})."
         ]
     parts.append(r"\section*{Result}")
-    for name, value in summary(derivation):
+    for name, value in derivation.results:
         parts += [_prose(name), _display(value)]
     parts += [_prose(derivation.why_not)] if derivation.why_not else []
     parts += [_display(condition) for condition in derivation.conditions]

@@ -1,4 +1,4 @@
-"""Times to any number of digits, without the closed forms.
+"""Times to any number of digits, by series and quadrature instead of the closed forms.
 
 ``1 / (q**c (1 - q))`` is the geometric series ``sum_j q**(j - c)``; integrated term by term it
 gives elapsed times for ``q < 1`` at any order, whole or not, and to thousands of digits.
@@ -15,18 +15,18 @@ import mpmath
 import sympy as sp
 
 from dlnflow.symbolic import _notation as no
-from dlnflow.symbolic._judge import value
-from dlnflow.symbolic._law import Law
+from dlnflow.symbolic._evaluate import value
+from dlnflow.symbolic._hyperlogistic import HyperlogisticForm
 
 ACCURATE = 36  # digits after the point to which the series is summed
-DECADES = 30  # by which corrections shrink from one start to the next
+DECADES = 30  # powers of 10 by which corrections shrink from one eps to the next
 
 
 def elapsed(order: Any, start: Any, end: Any) -> Any:
     """The integral of ``1 / (q**c (1 - q))`` from ``start`` to ``end``, both in (0, 1)."""
     if not (0 < start < 1 and 0 < end < 1):
         raise ValueError(f"start and end must lie in (0, 1): got {start} and {end}")
-    # what grows with a vanishing start needs all its digits, the rest only ACCURATE of them
+    # the value at a vanishing start needs all digits, the other one only ACCURATE of them
     with mpmath.workdps(3 * ACCURATE):
         upper = _series(+order, +end)
     return upper - _series(order, start)
@@ -43,91 +43,81 @@ def _series(order: Any, q: Any) -> Any:
             return total
 
 
-def critical_time_by_series(law: Law, values: Mapping[Any, Any], digits: int) -> Any:
+def critical_time_by_series(form: HyperlogisticForm, values: Mapping[Any, Any], digits: int) -> Any:
     """The critical time of a mode, ``values`` among them ``lam``, ``rho``, ``eps`` and ``p``."""
-    return _critical_time(law, frozenset(values.items()), digits)
+    return _critical_time(form, frozenset(values.items()), digits)
 
 
 @lru_cache(maxsize=4096)
-def _critical_time(law: Law, numbers: frozenset[Any], digits: int) -> Any:
+def _critical_time(form: HyperlogisticForm, numbers: frozenset[Any], digits: int) -> Any:
     values = dict(numbers)
-    there = law.at(values)
+    there = form.at(values)
     with mpmath.workdps(digits):
         order, rate, start, end = (
             _number(sp.sympify(one).xreplace(dict(values)), digits)
-            for one in (there.order, there.rate, there.start, there.goal)
+            for one in (there.order, there.rate, there.q_0, there.q_p)
         )
         return sp.Float(elapsed(order, start, end) / rate, digits)
 
 
 @dataclass(frozen=True)
 class Asymptotics:
-    """The critical time of one mode at three starts so small that only leading terms remain."""
+    """The critical time of one mode at three ``eps`` so small that only leading terms remain."""
 
-    law: Law
+    form: HyperlogisticForm
     values: Mapping[Any, Any]
 
     @cached_property
     def order(self) -> Any:
         """``c``."""
-        return value(self.law.order, self.values)
+        return value(self.form.order, self.values)
 
     @property
     def logarithmic(self) -> bool:
-        """Whether what powers of ``1/eps`` leave grows: at whole orders from 2."""
+        """Whether the remainder grows like ``log(1/eps)``, as at whole orders from 2."""
         return bool(self.order.is_Integer and self.order >= 2)
 
     @cached_property
-    def starts(self) -> list[Any]:
-        """``eps``; each correction shrinks by ``DECADES`` from one to the next."""
+    def small_eps(self) -> list[Any]:
+        """Three ``eps``; corrections shrink by ``DECADES`` powers of 10 from one to the next."""
         fraction = self.order - sp.floor(self.order)
         slowest = min(fraction, 1 - fraction) or sp.Integer(1)
-        exponent = value(self.law.exponent, self.values) * slowest
-        plateau = sp.Rational(str(sp.N(value(self.law.plateau, self.values), 8)))
+        exponent = value(self.form.exponent, self.values) * slowest
+        plateau = sp.Rational(str(sp.N(value(self.form.plateau, self.values), 8)))
         falls = [int(sp.ceiling(DECADES * j / exponent)) for j in (1, 2, 3)]
         return [plateau / 10**fall for fall in falls]
 
     def digits(self, eps: Any) -> int:
-        """Digits that hold the whole time and what is left of it."""
-        powers = sp.log(1 / eps, 10).n(15) * value(self.law.exponent, self.values)
+        """Digits for the time, enough for its remainder too."""
+        powers = sp.log(1 / eps, 10).n(15) * value(self.form.exponent, self.values)
         return int(sp.ceiling(powers * (self.order - 1))) + 100
 
     @cached_property
     def logs(self) -> list[Any]:
         """``log(1/eps)``."""
-        return [sp.log(1 / eps).n(self.digits(eps)) for eps in self.starts]
-
-    @cached_property
-    def _times(self) -> dict[Any, Any]:
-        return {}
+        return [sp.log(1 / eps).n(self.digits(eps)) for eps in self.small_eps]
 
     def time(self, eps: Any) -> Any:
         """The exact time from ``eps`` to the fraction ``p`` of the plateau."""
-        if eps not in self._times:
-            numbers = {**self.values, no.eps: eps}
-            self._times[eps] = critical_time_by_series(self.law, numbers, self.digits(eps))
-        return self._times[eps]
+        return critical_time_by_series(self.form, {**self.values, no.eps: eps}, self.digits(eps))
 
     def left_over(self, part: Any, eps: Any) -> Any:
-        """The exact time less a claimed part."""
+        """The exact time minus a claimed part."""
         numbers = {**self.values, no.eps: eps}
         return self.time(eps) - sp.N(value(part, numbers), self.digits(eps))
 
     def trend(self, part: Any) -> tuple[list[Any], list[Any]]:
-        """What is left over at the three starts, and its slopes against ``log(1/eps)``."""
-        left = [self.left_over(part, eps) for eps in self.starts]
+        """`left_over` at the three ``eps``, and its slopes against ``log(1/eps)``."""
+        left = [self.left_over(part, eps) for eps in self.small_eps]
         pairs = [(left[j + 1] - left[j], self.logs[j + 1] - self.logs[j]) for j in (0, 1)]
         return left, [sp.N(rise / run, 50) for rise, run in pairs]
 
 
 def critical_time_by_quadrature(velocity: Any, values: Mapping[Any, Any], end: Any) -> Any:
-    """The integral of ``dw / f(w)`` from ``eps`` to ``end``, by quadrature in ``log w``."""
-    digits = 45
-    f = mpmath_function(velocity.xreplace({k: v for k, v in values.items() if k != no.w}))
-    with mpmath.workdps(digits):
-        low, high = (mpmath.log(_number(one, digits)) for one in (values[no.eps], end))
-        pieces = mpmath.linspace(low, high, 9)
-        return sp.Float(mpmath.quad(lambda x: mpmath.exp(x) / f(mpmath.exp(x)), pieces), digits)
+    """The integral of ``dw / f(w)`` from ``eps`` to ``end``."""
+    numbers = {key: one for key, one in values.items() if key != no.w}
+    f = sp.lambdify([no.w], velocity.xreplace(numbers), modules="mpmath")
+    return quadrature(lambda w: 1 / f(w), values[no.eps], end)
 
 
 def quadrature(integrand: Callable[[Any], Any], start: Any, end: Any) -> Any:
@@ -138,11 +128,6 @@ def quadrature(integrand: Callable[[Any], Any], start: Any, end: Any) -> Any:
         pieces = mpmath.linspace(*ends, 9)
         area = mpmath.quad(lambda x: mpmath.exp(x) * integrand(mpmath.exp(x)), pieces)
         return sp.Float(area, digits)
-
-
-def mpmath_function(expression: Any) -> Callable[[Any], Any]:
-    """An expression in ``w`` for mpmath."""
-    return sp.lambdify([no.w], expression, modules="mpmath")
 
 
 def _number(expression: Any, digits: int) -> Any:

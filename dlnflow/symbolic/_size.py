@@ -1,4 +1,4 @@
-"""What is too large to evaluate or to print: SymPy itself bounds neither powers nor sums."""
+"""Refuses what SymPy would evaluate or print without end: it bounds neither powers nor sums."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from typing import Any
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
-from dlnflow.symbolic._judge import UndecidedError
+from dlnflow.symbolic._evaluate import UndecidedError
 
 LARGEST = 10_000  # exponent, argument of a function, number of terms, order of a derivative
 RULE = (
     "exponents, arguments of functions, numbers of terms and orders of derivatives may be at most "
     f"{LARGEST}"
 )
+# SymPy evaluates these with symbols in them by methods that may not end
+OPEN_ENDED = (sp.Integral, sp.Sum, sp.Product, sp.Limit, sp.Piecewise)
 TRIAL_DEPTH, TRIAL_NUMBER = sp.Integer(12), sp.Integer(3)  # in place of symbols
 
 
 def refuse_oversized(statement: Any) -> None:
-    """Refuse a statement before its evaluation would fill the memory or take for ever.
+    """Refuse a statement whose evaluation would fill the memory or not end.
 
     Raises
     ------
@@ -31,9 +33,35 @@ def refuse_oversized(statement: Any) -> None:
         raise UndecidedError(f"{part} is too large to evaluate: {RULE}", statement=statement)
 
 
+def refuse_open_ended(statement: Any, derived: Any) -> None:
+    """Refuse what SymPy might evaluate without end, in places where the derived statement has none.
+
+    On right-hand sides numbers are put in for all symbols first, and only integrals are refused, in
+    statements about limits: their numbers have thousands of digits.
+
+    Raises
+    ------
+    UndecidedError
+        With the part that is refused.
+    """
+    for claimed, known in zip(statement, derived, strict=True):
+        places = (0, 1) if not isinstance(claimed, sp.Eq) else (0,)
+        parts: list[tuple[Any, tuple[Any, ...], Any]] = [
+            (claimed.args[i], OPEN_ENDED, known.args[i]) for i in places
+        ]
+        if derived.has(sp.Limit):
+            parts.append((claimed, (sp.Integral,), known))
+        for part, kinds, allowed in parts:
+            refused = [kind for kind in kinds if part.has(kind) and not allowed.has(kind)]
+            if refused:
+                raise UndecidedError(
+                    f"{part} is not evaluated: it has a {refused[0].__name__}", statement=claimed
+                )
+
+
 def oversized(statement: Any) -> Any:
-    """The first part that is beyond `LARGEST` at small numbers for its symbols, or None."""
-    # exponents of exponents first: the outer one is evaluated only once they are known to be small
+    """The first part above `LARGEST` at small values of its symbols, or None."""
+    # inner exponents first: an outer one is evaluated only once they are known to be small
     for node in sp.postorder_traversal(statement):
         for part in _growing(node):
             size = _at_small_numbers(part)
@@ -43,7 +71,7 @@ def oversized(statement: Any) -> Any:
 
 
 def shown(given: Any) -> str:
-    """A value for a message, also where Python refuses to print it: it limits depth and digits."""
+    """A value as text for a message; its type where Python limits depth or digits of the text."""
     try:
         return repr(given)
     except (RecursionError, ValueError):

@@ -1,4 +1,4 @@
-"""One step of a derivation: what it says, and how that is checked."""
+"""One step of a derivation: its statement and its check."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import Any
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
-from dlnflow.symbolic._judge import DerivationError, UndecidedError, undecided_if_it_fails
-from dlnflow.symbolic._size import refuse_oversized
+from dlnflow.symbolic._evaluate import DerivationError, UndecidedError, undecided_if_it_fails
+from dlnflow.symbolic._printers import latex, latex_block
+from dlnflow.symbolic._size import refuse_open_ended, refuse_oversized
 
 
 @dataclass(frozen=True, repr=False)
 class Step:
-    """A statement of the derivation with its explanation, its source and its check.
+    """A statement of a derivation with its explanation, source and check.
 
     Parameters
     ----------
@@ -25,21 +26,28 @@ class Step:
     explanation : str
         One paragraph.
     source : str
-        The paper's theorem, or "new".
+        Who has published it: "the paper", "classical", or "derived here".
     how : str
-        The two routes that the check compares.
+        The two independent computations that the check compares.
     depths : str
-        The concrete depths at which numbers or whole matrices were tried.
+        The depths at which numbers or matrices are tried.
     route : callable
-        Recomputes a statement by the other route; raises `DerivationError` where it fails.
+        Recomputes a statement independently; raises `DerivationError` if it does not hold.
 
     Examples
     --------
-    A step with another statement is checked against the same route:
-
     >>> from dlnflow import symbolic
-    >>> step = symbolic.derive("jepa", L=2).steps[-6]
+    >>> step = symbolic.derive("jepa", L=2)["8"]
     >>> step.check()
+
+    A step with another statement is checked in the same way:
+
+    >>> fraction, order, *rest = step.statement
+    >>> try:
+    ...     step.with_statement(fraction, order.func(order.lhs, 3), *rest).check()
+    ... except symbolic.DerivationError as error:
+    ...     print(error.statement.lhs)
+    Derivative(q(t), t)
     """
 
     number: str
@@ -57,15 +65,15 @@ class Step:
             object.__setattr__(self, "derived", self.statement)
 
     def check(self) -> None:
-        """Recompute the claim by an independent route.
+        """Recompute the statement independently and compare.
 
         Raises
         ------
         DerivationError
-            With the residual and a numeric counterexample, if it does not hold.
+            If the statement does not hold; with the residual and a numeric counterexample.
         UndecidedError
-            If SymPy cannot decide it, or cannot evaluate it, or if it is not what was derived and
-            yet holds wherever it was tried: numbers alone make nothing true.
+            If SymPy cannot decide or evaluate the statement; or if it is not what was derived and
+            holds at all values tried, since numbers alone prove nothing.
         """
         try:
             with undecided_if_it_fails(self.statement):
@@ -85,21 +93,23 @@ class Step:
             self.route(statement)
             return
         refuse_oversized(statement)
+        refuse_open_ended(statement, self.derived)
         self.route(statement)
-        raise UndecidedError("it holds wherever it was tried, but is not what was derived")
+        raise UndecidedError("it holds at all values tried, but is not what was derived")
 
     def with_statement(self, *relations: Any) -> Step:
-        """The same step, claiming something else."""
+        """The same step with another statement."""
         return replace(self, statement=sp.Tuple(*relations))
 
     def __str__(self) -> str:
         return f"{self.number}. {self.title}"
 
     def _repr_markdown_(self) -> str:
-        from dlnflow.symbolic._printers import latex
-
         formulas = "\n\n".join(f"$$\n{latex(relation)}\n$$" for relation in self.statement)
         return f"**{self}**\n\n{self.explanation}\n\n{formulas}\n\nChecked by: {self.how}."
+
+    def _repr_latex_(self) -> str:
+        return latex_block(self.statement)
 
     def __repr__(self) -> str:
         relations = "; ".join(map(str, self.statement))
@@ -107,7 +117,7 @@ class Step:
 
 
 def _of_the_same_kind(statement: sp.Tuple, derived: Any) -> None:
-    """As many relations as were derived, each an equation where one was, about the same things."""
+    """Refuse statements with another number, kind or subject of relations than derived."""
     if len(statement) != len(derived):
         raise DerivationError(
             f"{len(derived)} relations were expected and {len(statement)} are claimed: "
@@ -117,20 +127,20 @@ def _of_the_same_kind(statement: sp.Tuple, derived: Any) -> None:
         if type(claimed) is not type(known):
             kind = "an equation" if isinstance(known, sp.Eq) else "an implication or equivalence"
             raise DerivationError(f"{claimed} is not {kind}, as {known} is")
-        subject, told = (
+        subject, claimed_symbols = (
             one.atoms(sp.Symbol, sp.MatrixSymbol, AppliedUndef) for one in (known.args[0], claimed)
         )
-        if not subject & told:
+        if not subject & claimed_symbols:
             raise DerivationError(f"{claimed} says nothing about {known.args[0]}")
 
 
 def definition(relation: Any, node: Any) -> Any:
-    """What a relation says a symbol is.
+    """The value of a symbol by a relation.
 
     Raises
     ------
     DerivationError
-        If it does not determine the symbol.
+        If the relation does not determine the symbol.
     """
     symbol = sp.Dummy("sought", real=True)
     found = sp.solve(relation.lhs.xreplace({node: symbol}) - relation.rhs, symbol, dict=False)

@@ -1,9 +1,9 @@
 """The three clocks: the paper's, the network's, and optimiser steps.
 
-Gradient flow on every parameter runs on the **network** clock. The paper states its equations for
-the product ``wbar = u**L`` without the factor ``L`` that the chain rule gives, so its time is ``L``
-times the network's: ``t_paper = L * t_network``. Who trains counts steps, of a loss that may differ
-from the theory's by a factor.
+Gradient flow on every parameter runs on the **network** clock. The paper's critical times imply
+equations for the product ``wbar = u**L`` without the factor ``L`` that the chain rule gives, so its
+time is ``L`` times the network's: ``t_paper = L * t_network``. A training run counts optimiser
+steps, of a loss that may differ from the theory's by a factor.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from dlnflow._common import _validate
-from dlnflow.data._covariance import described
+from dlnflow._common._validate import described
 
 LOSSES = ("half-sum", "sum", "mean")
 

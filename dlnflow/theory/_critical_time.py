@@ -13,10 +13,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
 from dlnflow.theory._clock import Clock
-from dlnflow.theory._course import Pace, by_curve, log_pace, pace, prepare
 from dlnflow.theory._integrate import ModeEquation
 from dlnflow.theory._objective import Objective, as_objective, as_objectives
 from dlnflow.theory._published import critical_time_published, published
+from dlnflow.theory._scaled_modes import (
+    ScaledModes,
+    ValidatedModes,
+    by_curve,
+    log_scaled,
+    prepare,
+    scaled,
+)
 from dlnflow.theory.curve._master_curve import Branch, elapsed
 
 if TYPE_CHECKING:
@@ -38,7 +45,7 @@ def critical_time(
     decoder_depth: ArrayLike = 1,
     clock: Clock = "paper",
     variance: ArrayLike | None = None,
-) -> Any:
+) -> Array:
     """Exact time for ``wbar`` to reach the fraction ``p`` of its plateau.
 
     Parameters
@@ -92,23 +99,33 @@ def critical_time(
     """
     fraction = _validate.fraction("p", p)
     modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, variance)
-    return modes.over(_critical_block, pace, t=fraction, name="p")
+    return critical_time_of(modes, fraction)
 
 
-def _critical_block(p: Array, modes: Pace) -> Array:
-    scaled = _scaled(p, modes)
-    time = np.divide(scaled, modes.rate)
+def critical_time_of(modes: ValidatedModes, p: Array) -> Any:
+    """`critical_time` of validated modes."""
+    return modes.over(_critical_block, scaled, t=p, name="p")
+
+
+def log_critical_time_of(modes: ValidatedModes, p: Array) -> Any:
+    """`log_critical_time` of validated modes."""
+    return modes.over(_log_critical_block, log_scaled, t=p, name="p")
+
+
+def _critical_block(p: Array, modes: ScaledModes) -> Array:
+    elapsed_time = _elapsed(p, modes)
+    time = np.divide(elapsed_time, modes.rate)
     if not modes.rate.min() > 0.0:
-        time = np.where(scaled > 0.0, time, 0.0)
+        time = np.where(elapsed_time > 0.0, time, 0.0)
     return time if modes.rho.min() > 0.0 else np.where(modes.rho > 0.0, time, np.inf)
 
 
-def _log_critical_block(p: Array, modes: Pace) -> Array:
+def _log_critical_block(p: Array, modes: ScaledModes) -> Array:
     """With the logarithm of the rate in its place."""
-    return np.where(modes.rho > 0.0, np.log(_scaled(p, modes)) - modes.rate, np.inf)
+    return np.where(modes.rho > 0.0, np.log(_elapsed(p, modes)) - modes.rate, np.inf)
 
 
-def _scaled(p: Array, modes: Pace) -> Array:
+def _elapsed(p: Array, modes: ScaledModes) -> Array:
     """The critical time on the master curve."""
     log_r1 = modes.gap / modes.L * np.log(p)
     # A mode that starts above the fraction is taken to start at it: no time passes.
@@ -128,7 +145,7 @@ def log_critical_time(
     decoder_depth: ArrayLike = 1,
     clock: Clock = "paper",
     variance: ArrayLike | None = None,
-) -> Any:
+) -> Array:
     """The logarithm of `critical_time`, which tells modes apart where the times are no floats.
 
     Parameters and errors as for `critical_time`; minus infinity where that is 0, infinite only for
@@ -142,7 +159,7 @@ def log_critical_time(
     """
     fraction = _validate.fraction("p", p)
     modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, variance)
-    return modes.over(_log_critical_block, log_pace, t=fraction, name="p")
+    return log_critical_time_of(modes, fraction)
 
 
 def critical_time_measured(
@@ -156,7 +173,7 @@ def critical_time_measured(
     decoder_depth: ArrayLike = 1,
     clock: Clock = "paper",
     variance: ArrayLike | None = None,
-) -> Any:
+) -> Array:
     """The critical time located as an event on a ``solve_ivp`` trajectory of each mode.
 
     Independent of `critical_time` but for the mode equation itself, and some 1e4 times slower.

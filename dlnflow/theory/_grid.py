@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
-from dlnflow.theory._modes import amplitude, hitting_time, plateau
+from dlnflow.theory._modes import amplitude_of, hitting_time_of
+from dlnflow.theory._scaled_modes import ValidatedModes
 
 Array = NDArray[np.float64]
 
@@ -45,7 +45,7 @@ def given_grid(t: ArrayLike) -> TimeGrid:
     return TimeGrid(times, f"{times.size} times from {times[0]:g} to {times[-1]:g}, as given")
 
 
-def resolving_grid(**modes: Any) -> TimeGrid:
+def resolving_grid(modes: ValidatedModes) -> TimeGrid:
     """Times for one objective, from 0 to when the slowest rising mode is learned.
 
     Two thirds are spread over the transitions, mode by mode, at equal steps in the logit of the
@@ -53,9 +53,10 @@ def resolving_grid(**modes: Any) -> TimeGrid:
 
     Parameters
     ----------
-    **modes
-        Arguments of `dlnflow.amplitude` but ``t``, arrays with an empty last axis for the levels.
+    modes : ValidatedModes
+        Of any shape.
     """
+    modes = modes.along_time
     marks, rises = _marks(modes)
     finite = marks[np.isfinite(marks) & (marks > 0.0)]
     # What falls does so as a power of time, long after everything has been learned.
@@ -73,27 +74,19 @@ def resolving_grid(**modes: Any) -> TimeGrid:
     return TimeGrid(t, _describe(t, modes))
 
 
-def _marks(modes: dict[str, Any]) -> tuple[Array, NDArray[np.bool_]]:
+def _marks(modes: ValidatedModes) -> tuple[Array, NDArray[np.bool_]]:
     """Times at which each mode passes a ladder of amplitudes, and whether it rises there."""
-    names = ("lam", "rho", "L", "eps", "decoder_depth")
-    shape = np.broadcast_shapes(*(np.shape(modes[name]) for name in names))
-    room = 2 * MOST_TIMES // 3 // max(1, int(np.prod(shape)))
+    rest, eps = modes.plateau, modes.eps
+    room = 2 * MOST_TIMES // 3 // max(1, modes.rho.size)
     rungs = min(PER_MODE, max(FEWEST_INSIDE + 1, room))
     # Most rungs within the transition; the last one says when the mode is learned.
     inside = np.linspace(-2.0, 2.0, max(FEWEST_INSIDE, 2 * rungs // 3))
     around = np.linspace(-4.0, -np.log(LAST), rungs - inside.size + 1)[1:]
     share = 1.0 / (1.0 + np.exp(-np.sort(np.concatenate([inside, around]))))
-    eps = np.asarray(modes["eps"], dtype=np.float64)
-    rest = _rest(modes)
     falling = eps * np.linspace(0.98, 0.3, share.size)
     ladder = np.where(rest > 0.0, eps + (rest - eps) * share, falling)
-    marks = np.asarray(hitting_time(ladder, **modes))
+    marks = np.asarray(hitting_time_of(modes, ladder))
     return marks, np.broadcast_to(rest > eps, marks.shape)
-
-
-def _rest(modes: dict[str, Any]) -> Array:
-    settings = {"objective": modes["objective"], "decoder_depth": modes["decoder_depth"]}
-    return np.asarray(plateau(modes["rho"], modes["L"], **settings))
 
 
 def _thin(times: Array, count: int) -> Array:
@@ -112,8 +105,8 @@ def _pad(times: Array, count: int) -> Array:
     return times
 
 
-def _describe(t: Array, modes: dict[str, Any]) -> str:
-    w, rest = amplitude(t, **modes), _rest(modes)
+def _describe(t: Array, modes: ValidatedModes) -> str:
+    w, rest = amplitude_of(modes, t), modes.plateau
     low, high = w < LOW * rest, w > HIGH * rest
     learned = low[..., 0] & high[..., -1]
     inside = np.sum(~low & ~high, axis=-1)[learned]

@@ -36,7 +36,7 @@ class ModeEquation:
     ----------
     lam, variance, eps : float
         Covariance, variance, and amplitude at ``t = 0``.
-    L, gap, inertia : float
+    L, gap, growth_exponent : float
         Encoder depth, ``k`` and ``N - 2 + m``.
     unit : float
         Network time in one unit of the clock.
@@ -47,7 +47,7 @@ class ModeEquation:
     eps: float
     L: float
     gap: float
-    inertia: float
+    growth_exponent: float
     unit: float
 
     def amplitude(self, t: Array) -> Array:
@@ -98,7 +98,7 @@ class ModeEquation:
     @property
     def _log_scale(self) -> float:
         """Of the time, on the clock, that the start takes for one unit of ``sigma``."""
-        slowness = -self.inertia / self.L * np.log(self.eps)
+        slowness = -self.growth_exponent / self.L * np.log(self.eps)
         return float(slowness - np.log(self.L) - np.log(self._size(0.0)) - np.log(self.unit))
 
     def _drag(self, y: Any) -> Any:
@@ -111,8 +111,8 @@ class ModeEquation:
     def _motion(self, y: Any, log_time: Any) -> tuple[Any, Any]:
         """``dy/dsigma`` and ``dlog(1 + time)/dsigma``."""
         total = self._size(y)
-        pace = _bounded_exp(-self.inertia / self.L * y - log_time) * self._size(0.0) / total
-        return (self.lam - self._drag(y)) / total, pace
+        slowing = _bounded_exp(-self.growth_exponent / self.L * y - log_time)
+        return (self.lam - self._drag(y)) / total, slowing * self._size(0.0) / total
 
     def _solve(self, until_log_time: float = np.inf, until_y: float = np.inf) -> Any:
         from scipy.integrate import solve_ivp

@@ -8,12 +8,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
-from dlnflow.theory._blocks import blockwise
 from dlnflow.theory._clock import Clock
-from dlnflow.theory._course import Course, Launch, by_curve, course, launch, prepare
+from dlnflow.theory._numerics import blockwise, rational_power
 from dlnflow.theory._objective import Objective, as_objective
-from dlnflow.theory._power import rational_power
-from dlnflow.theory.curve._master_curve import Branch, MasterCurve, elapsed
+from dlnflow.theory._scaled_modes import (
+    ScaledModesAtStart,
+    ScaledModesOnBranch,
+    ValidatedModes,
+    at_start,
+    by_curve,
+    on_branch,
+    prepare,
+)
+from dlnflow.theory.curve._master_curve import Branch, elapsed, log_growth
 
 Array = NDArray[np.float64]
 
@@ -31,7 +38,7 @@ def amplitude(
     decoder_depth: ArrayLike = 1,
     clock: Clock = "paper",
     variance: ArrayLike | None = None,
-) -> Any:
+) -> Array:
     """Encoder amplitude ``wbar(t)`` of a mode, exact.
 
     Parameters
@@ -69,7 +76,8 @@ def amplitude(
 
     Notes
     -----
-    Solves the paper's mode equations (its theorem on the dynamics of JEPA and MAE) through the
+    Solves the mode equations of the paper (arXiv:2407.03475v1, gradient flow of its equations 7 and
+    8; for a JEPA of integer order its Theorem 4.4 has the solution in implicit form) through the
     master curve, ``dq/dt = kappa q**c (1 - q)``; derived in ``docs/theory.md``, section 5. The
     returned value is exact for a time within 1e-14 (relative) of ``t``, or itself right to 1e-13.
 
@@ -80,7 +88,12 @@ def amplitude(
     [0.001, 0.003926, 0.021271, 0.25]
     """
     modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, variance)
-    return modes.over(amplitude_block, launch, t=_validate.not_negative("t", t, infinite=True))
+    return amplitude_of(modes, _validate.not_negative("t", t, infinite=True))
+
+
+def amplitude_of(modes: ValidatedModes, t: Array) -> Any:
+    """`amplitude` of validated modes."""
+    return modes.over(_amplitude_block, at_start, t=t)
 
 
 def learned_fraction(
@@ -94,7 +107,7 @@ def learned_fraction(
     decoder_depth: ArrayLike = 1,
     clock: Clock = "paper",
     variance: ArrayLike | None = None,
-) -> Any:
+) -> Array:
     """Learned fraction ``q(t) = u**k / rho`` of the mode's regression coefficient, exact.
 
     Parameters
@@ -127,7 +140,12 @@ def learned_fraction(
     [0.04, 0.1544, 0.375, 0.9468]
     """
     modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, variance)
-    return modes.over(_learned_block, launch, t=_validate.not_negative("t", t, infinite=True))
+    return learned_fraction_of(modes, _validate.not_negative("t", t, infinite=True))
+
+
+def learned_fraction_of(modes: ValidatedModes, t: Array) -> Any:
+    """`learned_fraction` of validated modes."""
+    return modes.over(_learned_block, at_start, t=t)
 
 
 def hitting_time(
@@ -141,7 +159,7 @@ def hitting_time(
     decoder_depth: ArrayLike = 1,
     clock: Clock = "paper",
     variance: ArrayLike | None = None,
-) -> Any:
+) -> Array:
     """Time at which ``wbar`` takes the value ``w``: the inverse of `amplitude`.
 
     An absolute threshold, the same for every mode. It orders modes differently from
@@ -184,7 +202,12 @@ def hitting_time(
     [806.4, 773.7]
     """
     modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, variance)
-    return modes.over(_hitting_block, course, t=_validate.not_negative("w", w), name="w")
+    return hitting_time_of(modes, _validate.not_negative("w", w))
+
+
+def hitting_time_of(modes: ValidatedModes, w: Array) -> Any:
+    """`hitting_time` of validated modes."""
+    return modes.over(_hitting_block, on_branch, t=w, name="w")
 
 
 def plateau(
@@ -193,7 +216,7 @@ def plateau(
     *,
     objective: str | Objective = "jepa",
     decoder_depth: ArrayLike = 1,
-) -> Any:
+) -> Array:
     """Where ``wbar`` comes to rest: ``rho**(L / k)``, and 0 for ``rho <= 0``.
 
     Parameters
@@ -216,7 +239,7 @@ def plateau(
     Notes
     -----
     The fixed point of the mode equation: ``rho**L`` for JEPA and ``rho**(L / (L + 1))`` for MAE
-    with one decoder layer (the paper's theorem on the dynamics); ``docs/theory.md``, section 4.
+    with one decoder layer; ``docs/theory.md``, section 4.
 
     Examples
     --------
@@ -237,7 +260,7 @@ def velocity(
     decoder_depth: ArrayLike = 1,
     clock: Clock = "paper",
     variance: ArrayLike | None = None,
-) -> Any:
+) -> Array:
     """Right-hand side ``d wbar / dt`` of the mode equation.
 
     Parameters
@@ -260,7 +283,7 @@ def velocity(
     Notes
     -----
     Paper clock, one decoder layer: ``lam w**(3 - 1/L) - (lam / rho) w**3`` for JEPA and
-    ``lam w**(2 - 1/L) - (lam / rho) w**3`` for MAE, the paper's own equations;
+    ``lam w**(2 - 1/L) - (lam / rho) w**3`` for MAE, as the paper's critical times imply;
     ``docs/theory.md``, section 4.
 
     Examples
@@ -278,17 +301,13 @@ def velocity(
         return blockwise(_velocity_block, amplitudes, *modes.columns())[()]
 
 
-def _log_growth(t: Array, modes: Launch) -> Array:
+def _log_growth(t: Array, modes: ScaledModesAtStart) -> Array:
     """``log(q(t) / q0)``."""
     operands = scaled_time(t, modes), modes.log_r0, modes.start
-    return by_curve(modes.order, modes.branch, _growth, *operands)
+    return by_curve(modes.order, modes.branch, log_growth, *operands)
 
 
-def _growth(curve: MasterCurve, *operands: Array) -> Array:
-    return curve.log_growth(*operands)
-
-
-def scaled_time(t: Array, modes: Launch) -> Array:
+def scaled_time(t: Array, modes: ScaledModesAtStart) -> Array:
     """The master curve's time. Where it is no float a growing mode has come to rest."""
     x = t * modes.rate
     if t.size and t.max() * modes.rate.max() == np.inf:
@@ -301,7 +320,7 @@ def scaled_time(t: Array, modes: Launch) -> Array:
     return x
 
 
-def amplitude_block(t: Array, modes: Launch) -> Array:
+def _amplitude_block(t: Array, modes: ScaledModesAtStart) -> Array:
     """`amplitude` for modes that are ready, a block of times and modes at once."""
     w = _log_growth(t, modes)
     w *= modes.L / modes.gap
@@ -310,7 +329,7 @@ def amplitude_block(t: Array, modes: Launch) -> Array:
     return _at_the_ends(t, _between(w, modes.eps, modes.rest), modes.eps, modes.rest)
 
 
-def _learned_block(t: Array, modes: Launch) -> Array:
+def _learned_block(t: Array, modes: ScaledModesAtStart) -> Array:
     sign = np.where(modes.rho == 0.0, np.inf, np.sign(modes.rho))
     size = np.exp(_log_growth(t, modes) + np.where(modes.rho == 0.0, 0.0, modes.log_r0))
     at_zero = np.exp(modes.log_r0)
@@ -339,7 +358,7 @@ def _at_the_ends(t: Array, value: Array, at_zero: Array, at_rest: Array) -> Arra
     return value
 
 
-def _hitting_block(w: Array, modes: Course) -> Array:
+def _hitting_block(w: Array, modes: ScaledModesOnBranch) -> Array:
     change = (w - modes.eps) / modes.eps
     power, rest = modes.gap / modes.L, modes.rest
     log_ratio = power * np.where(change > -0.5, np.log1p(change), np.log(w / modes.eps))
@@ -365,7 +384,7 @@ def _velocity_block(
     _eps: Array,
     L: Array,
     gap: Array,
-    inertia: Array,
+    growth_exponent: Array,
     unit: Array,
 ) -> Array:
     damping = variance * rational_power(w, gap, L)
@@ -373,9 +392,9 @@ def _velocity_block(
         by_logs = np.exp(np.log(variance) + gap / L * np.log(w))
         damping = np.where(np.isfinite(damping), damping, by_logs)
     push = lam - damping
-    speed = unit * L * w * rational_power(w, inertia, L) * push
+    speed = unit * L * w * rational_power(w, growth_exponent, L) * push
     if np.isfinite(speed).all():
         return speed
     # a factor may be no float though the product is one
-    log_speed = np.log(unit * L) + (1.0 + inertia / L) * np.log(w) + np.log(np.abs(push))
+    log_speed = np.log(unit * L) + (1.0 + growth_exponent / L) * np.log(w) + np.log(np.abs(push))
     return np.where(np.isfinite(speed), speed, np.sign(push) * np.exp(log_speed))

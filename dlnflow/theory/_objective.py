@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
-from dlnflow.data._covariance import described
-from dlnflow.theory._power import rational_power
+from dlnflow._common._validate import described
+from dlnflow.theory._numerics import rational_power
 
 Array = NDArray[np.float64]
 
@@ -59,8 +59,8 @@ class Objective:
     >>> between = dlnflow.Objective(target_layer=2)
     >>> [float(objective.order(3)) for objective in (dlnflow.JEPA, dlnflow.MAE, between)]
     [6.0, 1.5, 3.0]
-    >>> dlnflow.JEPA == "jepa"      # an objective equals its name
-    True
+    >>> dlnflow.JEPA == "jepa", dlnflow.JEPA == "JEPA"      # an objective equals its name
+    (True, True)
     """
 
     target_layer: int | None
@@ -86,10 +86,10 @@ class Objective:
         return {None: "jepa", 0: "mae"}.get(self.target_layer, f"layer-{self.target_layer}")
 
     def __eq__(self, other: object) -> bool:
-        """An objective equals its name."""
+        """An objective equals its name, in any case."""
         if isinstance(other, Objective):
             return self.target_layer == other.target_layer
-        return self.name == other if isinstance(other, str) else NotImplemented
+        return self.name == other.lower() if isinstance(other, str) else NotImplemented
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -114,13 +114,13 @@ class Objective:
         """``k = N - m``: the number of layers between the target and the prediction."""
         return _layers(L, decoder_depth) - self.layer(L)
 
-    def inertia(self, L: ArrayLike, decoder_depth: ArrayLike = 1) -> Any:
+    def growth_exponent(self, L: ArrayLike, decoder_depth: ArrayLike = 1) -> Any:
         """``N - 2 + m``: a small mode grows at the relative rate ``lam u**(N - 2 + m)``."""
         return _layers(L, decoder_depth) - 2 + self.layer(L)
 
     def order(self, L: ArrayLike, decoder_depth: ArrayLike = 1) -> Any:
         """``c = 2 (N - 1) / k``, the order of the master curve, written ``1 + (N - 2 + m) / k``."""
-        return order_from(self.inertia(L, decoder_depth), self.gap(L, decoder_depth))
+        return order_from(self.growth_exponent(L, decoder_depth), self.gap(L, decoder_depth))
 
     def rate(
         self, lam: ArrayLike, rho: ArrayLike, L: ArrayLike, decoder_depth: ArrayLike = 1
@@ -133,7 +133,7 @@ class Objective:
         (0.03125, 2.8284271247461903)
         """
         k = self.gap(L, decoder_depth)
-        exponent = self.inertia(L, decoder_depth) / k
+        exponent = self.growth_exponent(L, decoder_depth) / k
         magnitude = np.abs(_validate.real("rho", rho))
         with np.errstate(over="ignore"):
             return (k * _validate.real("lam", lam) * magnitude**exponent)[()]
@@ -156,9 +156,9 @@ class Objective:
         return rest.reshape(shape)[()]
 
 
-def order_from(inertia: Any, gap: Any) -> Any:
+def order_from(growth_exponent: Any, gap: Any) -> Any:
     """``1 + (N - 2 + m) / k``, which is ``2 (N - 1) / k``."""
-    return 1.0 + inertia / gap
+    return 1.0 + growth_exponent / gap
 
 
 def plateau_amplitude(rho: Array, L: Array, gap: Array) -> Array:

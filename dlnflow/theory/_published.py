@@ -14,9 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
 from dlnflow.theory._clock import Clock
-from dlnflow.theory._course import Modes, pace, prepare
+from dlnflow.theory._numerics import rational_power
 from dlnflow.theory._objective import JEPA, MAE, Objective, as_objective, order_from
-from dlnflow.theory._power import rational_power
+from dlnflow.theory._scaled_modes import ValidatedModes, prepare, scaled
 
 Array = NDArray[np.float64]
 
@@ -31,7 +31,7 @@ def critical_time_published(
     decoder_depth: ArrayLike = 1,
     clock: Clock = "paper",
     variance: ArrayLike | None = None,
-) -> Any:
+) -> Array:
     """The paper's critical times, without their unspecified ``Theta`` terms.
 
     Parameters
@@ -56,7 +56,7 @@ def critical_time_published(
 
     Notes
     -----
-    The paper's theorem on critical times: for JEPA
+    The paper's Theorem 4.5 (arXiv:2407.03475v1, as restated by others): for JEPA
     ``(1 / lam) sum_{n=1}^{2L-1} L / (n rho**(2L-n-1) eps**(n/L)) + Theta(log eps)``; for MAE
     ``L / ((L-1) lam eps**((L-1)/L)) + Theta(1)``, and ``log(1/eps) / lam + Theta(1)`` at ``L = 1``.
     The exact time to any fraction ``p`` shares this head.
@@ -81,7 +81,7 @@ def published(objective: str | Objective, decoder_depth: ArrayLike = 1) -> bool:
     return bool(single) and as_objective(objective) in (JEPA, MAE)
 
 
-def _published_jepa(modes: Modes) -> Array:
+def _published_jepa(modes: ValidatedModes) -> Array:
     total = np.zeros(np.broadcast_shapes(modes.rho.shape, modes.L.shape, modes.eps.shape))
     for n in range(1, 2 * int(modes.L.max())):
         exponent = 2 * modes.L - n - 1
@@ -94,7 +94,7 @@ def _published_jepa(modes: Modes) -> Array:
     return total / np.abs(modes.lam)
 
 
-def _published_mae(modes: Modes) -> Array:
+def _published_mae(modes: ValidatedModes) -> Array:
     excess = np.maximum(modes.L - 1, 1)
     deep = modes.L / (excess * rational_power(modes.eps, excess, modes.L))
     return np.where(modes.L > 1, deep, np.log(1.0 / modes.eps)) / np.abs(modes.lam)
@@ -111,7 +111,7 @@ def critical_time_remainder(
     decoder_depth: ArrayLike = 1,
     clock: Clock = "paper",
     variance: ArrayLike | None = None,
-) -> Any:
+) -> Array:
     """What the published critical times leave out: exact less published, without cancellation.
 
     Parameters
@@ -136,7 +136,7 @@ def critical_time_remainder(
 
     Notes
     -----
-    New; derived in ``docs/theory.md``, section 6. In units of ``1 / kappa``: for JEPA
+    Derived in ``docs/theory.md``, section 6. In units of ``1 / kappa``: for JEPA
     ``log(q_p / (1 - q_p)) - sum_{n=1}^{2L-1} q_p**-n / n - log(q_0 / (1 - q_0))``, whose last term
     is the paper's ``Theta(log eps)``; for MAE ``T_c(q_p)``, the paper's ``Theta(1)``, less
     ``q_0**(2-c) / (2-c) 2F1(1, 2-c; 3-c; q_0)``, which vanishes with ``eps``.
@@ -157,7 +157,7 @@ def critical_time_remainder(
     formula = _remainder_jepa if as_objective(objective) == JEPA else _remainder_mae
     with np.errstate(all="ignore"):
         log_qp = modes.gap / modes.L * np.log(np.atleast_1d(fraction))
-        left_out = formula(modes, log_qp, pace(modes).log_r0) / modes.unit
+        left_out = formula(modes, log_qp, scaled(modes).log_r0) / modes.unit
     return _spread(np.where(modes.rho > 0.0, left_out, 0.0), shape)
 
 
@@ -166,12 +166,12 @@ def _spread(times: Array, shape: tuple[int, ...]) -> Any:
     return np.broadcast_to(times, shape or (1,)).reshape(shape).copy()[()]
 
 
-def _log_kappa(modes: Modes) -> Array:
-    excess = modes.inertia / modes.gap * np.log(np.abs(modes.rho))
+def _log_kappa(modes: ValidatedModes) -> Array:
+    excess = modes.growth_exponent / modes.gap * np.log(np.abs(modes.rho))
     return np.log(modes.gap * np.abs(modes.lam)) + excess
 
 
-def _remainder_jepa(modes: Modes, log_qp: Array, log_q0: Array) -> Array:
+def _remainder_jepa(modes: ValidatedModes, log_qp: Array, log_q0: Array) -> Array:
     log_largest = -(2 * modes.L - 1) * log_qp  # of the powers: split off, it may be no float
     powers = np.zeros(log_largest.shape)
     for n in range(1, 2 * int(modes.L.max())):
@@ -182,11 +182,11 @@ def _remainder_jepa(modes: Modes, log_qp: Array, log_q0: Array) -> Array:
     return total * np.exp(log_largest - _log_kappa(modes))
 
 
-def _remainder_mae(modes: Modes, log_qp: Array, log_q0: Array) -> Array:
+def _remainder_mae(modes: ValidatedModes, log_qp: Array, log_q0: Array) -> Array:
     from scipy.special import hyp2f1
 
     q_p, q0 = np.exp(log_qp), np.exp(log_q0)
-    order = order_from(modes.inertia, modes.gap)
+    order = order_from(modes.growth_exponent, modes.gap)
     b = 2.0 - order
     first = np.where(modes.L > 1, b - 1.0, 1.0)
     to_plateau = q_p**first / first * hyp2f1(1.0, first, b, q_p)
@@ -211,8 +211,8 @@ def _door(
     clock: Clock,
     variance: ArrayLike | None,
     p: Array | None = None,
-) -> tuple[Modes, tuple[int, ...]]:
-    """Modes with one axis at least, and the shape of all arguments together."""
+) -> tuple[ValidatedModes, tuple[int, ...]]:
+    """ValidatedModes with one axis at least, and the shape of all arguments together."""
     if not published(objective, decoder_depth):
         raise ValueError(
             "objective must be 'jepa' or 'mae' and decoder_depth 1, for which the paper publishes "
@@ -228,4 +228,4 @@ def _door(
         variance=modes.variance,
         decoder_depth=decoder_depth,
     )
-    return Modes(*map(np.atleast_1d, modes.fields)), shape
+    return ValidatedModes(*map(np.atleast_1d, modes.fields)), shape

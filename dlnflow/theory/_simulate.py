@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
+from dlnflow._common._frozen import read_only_copy, set_fields
 from dlnflow.theory._clock import Clock, label
-from dlnflow.theory._course import prepare
-from dlnflow.theory._critical_time import critical_time, log_critical_time
+from dlnflow.theory._critical_time import critical_time_of, log_critical_time_of
 from dlnflow.theory._grid import TimeGrid, given_grid, resolving_grid
 from dlnflow.theory._integrate import ModeEquation
-from dlnflow.theory._modes import amplitude, learned_fraction, plateau
+from dlnflow.theory._modes import amplitude_of, learned_fraction_of
 from dlnflow.theory._objective import Objective, as_objective, as_objectives
+from dlnflow.theory._scaled_modes import GivenModes, ValidatedModes, validated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,48 +87,41 @@ def simulate(
     """
     _validate.choice("method", method, ("exact", "ode"))
     objectives = as_objectives(objective)
-    settings: dict[str, Any] = {
-        "lam": lam,
-        "rho": rho,
-        "L": L,
-        "eps": eps,
-        "decoder_depth": decoder_depth,
-        "variance": variance,
-    }
-    for one in objectives:
-        prepare(**settings, objective=one, clock=clock)
-    shape = _validate.together(**settings)
-    arrays = {
-        name: None if value is None else _frozen(np.broadcast_to(_column(name, value), shape))
-        for name, value in settings.items()
-    }
-    given = None if t is None else given_grid(t)
-    return Simulation(tuple(_trajectories(arrays, one, clock, method, given) for one in objectives))
+    given = validated(lam, rho, L, eps, decoder_depth, variance).spread()
+    every = [given.under(one, clock) for one in objectives]
+    times = None if t is None else given_grid(t)
+    return Simulation(
+        tuple(
+            _trajectories(given, one, modes, clock, method, times)
+            for one, modes in zip(objectives, every, strict=True)
+        )
+    )
 
 
 def _trajectories(
-    modes: dict[str, Any], objective: Objective, clock: Clock, method: str, grid: TimeGrid | None
+    given: GivenModes,
+    objective: Objective,
+    modes: ValidatedModes,
+    clock: Clock,
+    method: str,
+    grid: TimeGrid | None,
 ) -> Trajectories:
-    columns = {name: None if a is None else a[..., None] for name, a in modes.items()}
-    settings: dict[str, Any] = {**columns, "objective": objective, "clock": clock}
-    grid = resolving_grid(**settings) if grid is None else grid
+    grid = resolving_grid(modes) if grid is None else grid
     if method == "exact":
-        w = amplitude(grid.t, **settings)
+        w = amplitude_of(modes.along_time, grid.t)
     else:
-        arrays = np.broadcast_arrays(
-            *prepare(**{**modes, "objective": objective, "clock": clock}).columns()
-        )
-        rows = zip(*(a.ravel() for a in arrays), strict=True)
+        columns = np.broadcast_arrays(*modes.columns())
+        rows = zip(*(column.ravel() for column in columns), strict=True)
         integrated = [ModeEquation(*map(float, row)).amplitude(grid.t) for row in rows]
-        w = np.reshape(integrated, (*arrays[0].shape, grid.t.size))
+        w = np.reshape(integrated, (*modes.rho.shape, grid.t.size))
     return Trajectories(
         objective=objective,
         clock=clock,
         method=method,
         grid=grid.description,
-        t=_frozen(grid.t),
-        w=_frozen(w),
-        **modes,
+        t=read_only_copy(grid.t),
+        w=read_only_copy(w),
+        **vars(given),
     )
 
 
@@ -165,25 +159,29 @@ class Trajectories:
     w: Array
     lam: Array
     rho: Array
-    L: Array
+    L: NDArray[np.int64]
     eps: Array
-    decoder_depth: Array
+    decoder_depth: NDArray[np.int64]
     variance: Array | None
+
+    @property
+    def time_label(self) -> str:
+        """What ``t`` counts, in words."""
+        return label(self.clock)
 
     @cached_property
     def learned(self) -> Array:
         """Learned fraction, shape of ``w``; see `dlnflow.learned_fraction`."""
         if self.method == "exact":
-            return _frozen(learned_fraction(self.t, **self._settings(time_axis=True)))
+            return read_only_copy(learned_fraction_of(self._modes.along_time, self.t))
         with np.errstate(divide="ignore"):
             power = self.objective.gap(self.L, self.decoder_depth) / self.L
-            return _frozen(self.w ** power[..., None] / self.rho[..., None])
+            return read_only_copy(self.w ** power[..., None] / self.rho[..., None])
 
     @cached_property
     def plateau(self) -> Array:
         """Where each mode comes to rest, shape of the modes; see `dlnflow.plateau`."""
-        rest = plateau(self.rho, self.L, objective=self.objective, decoder_depth=self.decoder_depth)
-        return _frozen(np.asarray(rest))
+        return read_only_copy(self._modes.plateau)
 
     def critical_time(self, p: float = 0.5) -> Any:
         """Exact time to the fraction ``p`` of the plateau, shape of the modes, on ``clock``.
@@ -191,11 +189,11 @@ class Trajectories:
         Computed in closed form from the modes whatever the grid and method; see
         `dlnflow.critical_time`.
         """
-        return critical_time(**self._settings(), p=p)
+        return critical_time_of(self._modes, _validate.fraction("p", p))
 
     def learning_order(self, p: float = 0.5) -> NDArray[np.intp]:
         """Indices of the (flattened) modes, first learned first; never learned ones come last."""
-        times = log_critical_time(**self._settings(), p=p)
+        times = log_critical_time_of(self._modes, _validate.fraction("p", p))
         return np.argsort(np.ravel(times), kind="stable")
 
     def to_dataframe(self) -> pd.DataFrame:
@@ -212,20 +210,15 @@ class Trajectories:
         )
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        for name, value in state.items():
-            object.__setattr__(
-                self, name, _frozen(value) if isinstance(value, np.ndarray) else value
-            )
+        set_fields(self, state)
 
-    def _settings(self, *, time_axis: bool = False) -> dict[str, Any]:
-        names = ("lam", "rho", "L", "eps", "decoder_depth", "variance")
-        arrays = {name: getattr(self, name) for name in names}
-        if time_axis:
-            arrays = {name: None if a is None else a[..., None] for name, a in arrays.items()}
-        return {**arrays, "objective": self.objective, "clock": self.clock}
+    @cached_property
+    def _modes(self) -> ValidatedModes:
+        given = GivenModes(self.lam, self.rho, self.variance, self.eps, self.L, self.decoder_depth)
+        return given.under(self.objective, self.clock)
 
     def __repr__(self) -> str:
-        times = log_critical_time(**self._settings())
+        times = log_critical_time_of(self._modes, np.asarray(0.5))
         never, above = (int(np.sum(times == at)) for at in (np.inf, -np.inf))
         note = f", {never} of them never learned" if never else ""
         note += f", {above} starting above half of their plateau" if above else ""
@@ -316,15 +309,3 @@ class Simulation(Mapping[str | Objective, Trajectories]):
 
     def __repr__(self) -> str:
         return "\n".join(["Simulation", *(repr(part) for part in self.parts)])
-
-
-def _column(name: str, value: ArrayLike) -> Array | NDArray[np.int64]:
-    whole = name in ("L", "decoder_depth")
-    return _validate.depth(name, value) if whole else _validate.numbers(name, value)
-
-
-def _frozen(array: Any) -> Any:
-    """The array, closed to writing; a copy where it is someone else's."""
-    own = np.array(array)
-    own.flags.writeable = False
-    return own

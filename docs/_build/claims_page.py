@@ -1,7 +1,7 @@
-"""Recompute the paper's claims in full, and write down what was found, wherever it is told.
+"""Recompute the claims in full, and write every file that quotes their results.
 
-The record that `dlnflow claims` compares with, `docs/claims.md` with its figures, and the tables of
-the README. Run it from the project's folder: `make docs`.
+These are the record that `dlnflow claims` compares with, `docs/claims.md` with its figures, and the
+table of `docs/beyond-the-paper.md`. Run it from the project's folder: `make docs`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dlnflow import claims
 from dlnflow.studies.claims import _pages as pages
 
 ROOT = Path(__file__).parents[2]
-RECORD = ROOT / "dlnflow" / "claims" / "recorded.json"
+RECORD = ROOT / "dlnflow" / "studies" / "claims" / "recorded.json"
 
 
 def main() -> None:
@@ -26,13 +26,11 @@ def main() -> None:
 
 
 def write(found: list[dict]) -> None:
-    """The page, and the tables of the README, from what was found."""
+    """Write the page of claims, and the table of delays in ``docs/beyond-the-paper.md``."""
     (ROOT / "docs" / "claims.md").write_text(pages.page(found), encoding="utf-8")
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    text = pages.with_block(text, "claims", pages.table(found, "docs/claims.md", "dlnflow"))
-    text = pages.with_block(text, "delays", pages.delays(found))
-    readme.write_text(text, encoding="utf-8")
+    beyond = ROOT / "docs" / "beyond-the-paper.md"
+    text = pages.with_block(beyond.read_text(encoding="utf-8"), "delays", pages.delays(found))
+    beyond.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

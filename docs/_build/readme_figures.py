@@ -1,4 +1,4 @@
-"""The figures of the README and the documentation, made anew: `make docs`."""
+"""Draw the figures of the README and the documentation: `make docs`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,18 @@ import numpy as np
 
 import dlnflow
 from dlnflow import demo, plot
-from dlnflow.studies.experiments import _experiments as experiments
-from dlnflow.studies.validity import _validity as validity
+from dlnflow.studies import experiments, validity
+
+MAPS = (
+    validity.commuting,
+    validity.balance,
+    validity.alignment,
+    validity.initialisation,
+    validity.learning_rate,
+    validity.samples,
+    validity.ema,
+    validity.decoder_depth,
+)
 
 
 def main(folder: Path) -> None:
@@ -33,7 +43,7 @@ def main(folder: Path) -> None:
         experiment().plot()
         save(folder / f"network_{experiment.__name__}.png")
     grid = plt.subplots(4, 2, figsize=(11, 19), layout="constrained")[1]
-    for axes, measure in zip(grid.ravel(), validity.MAPS.values(), strict=True):
+    for axes, measure in zip(grid.ravel(), MAPS, strict=True):
         measure().plot(ax=axes)
     save(folder / "network_validity.png", dpi=100)
     with TemporaryDirectory() as scratch:

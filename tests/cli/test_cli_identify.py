@@ -76,7 +76,7 @@ def test_a_figure_that_cannot_be_drawn_is_refused_before_the_work(tmp_path):
     assert "fit.foo" in said
 
 
-def test_the_noise_may_be_told_and_intervals_are_written(curves):
+def test_the_noise_may_be_given_and_intervals_are_written(curves):
     rows = table(output("identify", curves, "--sigma", "0.01", "-L", 3, "-f", "csv"))
     for row, lam in zip(rows, (1.0, 1.1), strict=True):
         assert float(row["lam_low"]) < lam < float(row["lam_high"])
@@ -88,7 +88,7 @@ def test_the_noise_may_be_told_and_intervals_are_written(curves):
     assert "sigma: 3 numbers for 2 modes" in refusal("identify", curves, "--sigma", "1,2,3")
 
 
-def test_a_mode_that_never_moves_is_told_of(tmp_path):
+def test_a_mode_that_never_moves_is_reported(tmp_path):
     path = file(tmp_path, "flat.csv", wide(w=[*W, np.full(T.size, 0.5)], names=("a", "b", "c")))
     result = run("identify", path)
     assert result.exit_code == 0

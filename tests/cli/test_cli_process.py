@@ -56,9 +56,6 @@ def started(arguments, before=""):
     return HEEDED + before + START.format(arguments=list(map(str, arguments)))
 
 
-# interrupts
-
-
 @pytest.mark.parametrize("act", [SIGNALLED, RAISED], ids=["signal", "exception"])
 @pytest.mark.parametrize(
     ("module", "arguments"),
@@ -71,9 +68,9 @@ def started(arguments, before=""):
         ("pandas", TABLE),
         ("sympy", ("derive", "jepa", "--verify")),
         ("matplotlib.pyplot", ("figure", "map", "-L", 2, "--out", "map.png")),
-        ("dlnflow.accumulate", TABLE),
-        ("dlnflow.claims", ("claims", "--only", "4", "--quick")),
-        ("dlnflow.demo", ("demo", "--out", "demo")),
+        ("dlnflow.data._accumulate", TABLE),
+        ("dlnflow.studies.claims", ("claims", "--only", "4", "--quick")),
+        ("dlnflow.studies.demo", ("demo", "--out", "demo")),
     ],
 )
 def test_an_interrupt_while_a_module_is_imported_is_quiet(tmp_path, module, arguments, act):
@@ -116,7 +113,7 @@ dlnflow.critical_time_table = lambda *_, **__: Dropped() and None
         ("dlnflow.simulate", ("simulate", *TWO, "-L", 1)),
         ("dlnflow.simulate", ("figure", "trajectories", *TWO, "-L", 1)),
         ("dlnflow.symbolic.Derivation.verify", ("derive", "mae", "-L", 1, "--verify")),
-        ("dlnflow.demo.run", ("demo", "--out", "demo")),
+        ("dlnflow.studies.demo.run", ("demo", "--out", "demo")),
     ],
 )
 def test_an_interrupt_in_the_middle_of_the_work_is_quiet(tmp_path, broken, arguments):
@@ -139,9 +136,6 @@ def test_the_first_step_of_the_command_loads_nothing_that_could_be_interrupted()
     done = python(before + "print(*sorted(set(sys.modules) - seen))", text=True)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert loaded <= {"dlnflow_command"} | set(sys.stdlib_module_names)
-
-
-# exit codes
 
 
 def test_a_bug_shows_its_traceback_and_is_no_finding():
@@ -184,8 +178,6 @@ def test_every_exit_code_is_in_the_help():
         assert code in told
     assert "130 interrupted; 141 nobody reads" in told
 
-
-# terminals without UTF-8
 
 ENCODINGS = {
     "ascii": {"PYTHONIOENCODING": "ascii"},

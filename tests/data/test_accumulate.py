@@ -1,4 +1,4 @@
-"""Covariances added up batch by batch: exact at any mean, drift and division; all or nothing."""
+"""Covariances accumulated in batches: exact for any mean, drift and division, and atomic."""
 
 import pickle
 import warnings
@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlnflow.data import _moments
-from dlnflow.data._accumulate import CovarianceAccumulator, accumulate
-from dlnflow.data._spectrum import Spectrum
+from dlnflow.data import CovarianceAccumulator, Spectrum, _pair_moments, accumulate
 
 TOLERANCE = 1e-12
+
+
+def limit(monkeypatch, **limits):
+    monkeypatch.setattr(_pair_moments, "LIMITS", _pair_moments.LIMITS._replace(**limits))
 
 
 def sample(n, d, rng, mean=0.0, drift=0.0, dtype=np.float64):
@@ -63,9 +65,9 @@ def state(total):
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks of a few rows, so that a small sample has many, and segments that double."""
-    monkeypatch.setattr(_moments, "IN_CACHE", 1)
-    monkeypatch.setattr(_moments, "FEWEST_ROWS", 7)
-    monkeypatch.setattr(_moments, "GROWTH", 3)
+    limit(monkeypatch, in_cache=1)
+    limit(monkeypatch, fewest_rows=7)
+    limit(monkeypatch, growth=3)
 
 
 @pytest.mark.parametrize("mean", [0.0, 3.0, 9.0, 11.0, 1e3, 1e8])
@@ -77,14 +79,14 @@ def test_covariances_are_exact_at_any_mean_and_drift(small_blocks, mean, drift):
 
 
 def test_rows_multiplied_as_they_are_would_be_noticed_at_a_large_mean(monkeypatch):
-    monkeypatch.setattr(_moments, "SMALL", np.inf)
+    limit(monkeypatch, small_mean=np.inf)
     x, y = sample(5000, 6, np.random.default_rng(0), mean=1e8)
     assert worst(of(x, y), x, y) > 1.0
 
 
 def test_rows_looked_at_that_vary_more_than_the_rest_do_no_harm():
     """Every row by which a small mean is judged is far out, and no other."""
-    n = 64 * _moments.LOOKED_AT
+    n = 64 * _pair_moments.LIMITS.sampled
     x, y = np.random.default_rng(2).normal(1e4, 1.0, size=(2, n, 3))
     x[::64] *= np.random.default_rng(3).choice([-1.0, 1.0], size=(n // 64, 1))
     assert worst(of(x, y), x, y) < TOLERANCE
@@ -97,7 +99,7 @@ def test_rows_are_multiplied_where_they_lie(lay, monkeypatch):
     subtracted = []
     subtract = np.subtract
     monkeypatch.setattr(
-        _moments.np, "subtract", lambda *a, **k: subtracted.append(1) or subtract(*a, **k)
+        _pair_moments.np, "subtract", lambda *a, **k: subtracted.append(1) or subtract(*a, **k)
     )
     near = of(x, y)
     assert not subtracted
@@ -115,8 +117,8 @@ def test_a_first_row_far_out_does_no_harm(small_blocks):
 
 def test_many_rows_far_from_the_first_do_no_harm(monkeypatch):
     """A single mean for a whole batch, that of its first block, would lose three digits here."""
-    monkeypatch.setattr(_moments, "IN_CACHE", 1)
-    monkeypatch.setattr(_moments, "FEWEST_ROWS", 1)
+    limit(monkeypatch, in_cache=1)
+    limit(monkeypatch, fewest_rows=1)
     x, y = np.random.default_rng(1).normal(size=(2, 20_000, 1))
     x[0], y[0] = 1e10 / 3, -1e10 / 7
     assert worst(of(x, y), x, y) < TOLERANCE
@@ -326,7 +328,7 @@ def test_fewer_than_two_pairs_have_no_covariances(rows):
 def test_an_interrupt_in_the_middle_leaves_no_half_of_a_batch(monkeypatch):
     total = of(*sample(20, 2, np.random.default_rng(11)))
     before = state(total)
-    real = _moments.np.matmul
+    real = _pair_moments.np.matmul
     calls = []
 
     def interrupted(*arguments, **options):
@@ -335,7 +337,7 @@ def test_an_interrupt_in_the_middle_leaves_no_half_of_a_batch(monkeypatch):
             raise KeyboardInterrupt
         return real(*arguments, **options)
 
-    monkeypatch.setattr(_moments.np, "matmul", interrupted)
+    monkeypatch.setattr(_pair_moments.np, "matmul", interrupted)
     with pytest.raises(KeyboardInterrupt):
         total.update(np.eye(2), np.eye(2))
     assert len(calls) == 2
@@ -354,7 +356,9 @@ def test_what_came_before_a_failure_is_kept(error):
     total = CovarianceAccumulator()
     with pytest.raises(error) as caught:
         accumulate(failing(), into=total)
-    assert caught.value.__notes__ == ["30 samples are in the accumulator, none of them in part."]
+    assert caught.value.__notes__ == [
+        "30 samples are in the accumulator, all from complete batches."
+    ]
     assert accumulate([(x[30:], y[30:])], into=total) is total
     assert worst(total, x, y) < TOLERANCE
 

@@ -1,9 +1,10 @@
-"""The modes of data are found, and how far data is from having any is told."""
+"""Modes are recovered from covariances and samples, and departures from the theory reported."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from problems import commuting, rotation
 
 import dlnflow
 from dlnflow.data._spectrum import Spectrum
@@ -12,19 +13,11 @@ dimensions = st.integers(2, 7)
 seeds = st.integers(0, 2**32 - 1)
 
 
-def rotation(d, rng):
-    return np.linalg.qr(rng.normal(size=(d, d)))[0]
-
-
 def distinct_modes(d, rng):
     """Variances and covariances, every two of them at least 5 % apart, some negative."""
     variance = rng.permutation(1.3 ** np.arange(d)) * rng.uniform(0.98, 1.02, d)
     lam = rng.permutation(1.2 ** np.arange(d)) * rng.uniform(0.98, 1.02, d)
     return lam * rng.choice([-1.0, 1.0], d), variance
-
-
-def covariances(lam, variance, basis):
-    return basis * variance @ basis.T, basis * lam @ basis.T
 
 
 def diagnostics(s):
@@ -36,7 +29,7 @@ def test_the_modes_put_into_any_basis_are_recovered_sorted_by_lam(d, seed):
     rng = np.random.default_rng(seed)
     lam, variance = distinct_modes(d, rng)
     basis = rotation(d, rng)
-    s = Spectrum.from_covariances(*covariances(lam, variance, basis))
+    s = Spectrum.from_covariances(*commuting(lam, variance, basis))
     order = np.argsort(-lam)
     assert np.allclose(s.lam, lam[order], rtol=1e-12)
     assert np.allclose(s.variance, variance[order], rtol=1e-12)
@@ -131,7 +124,7 @@ def test_degenerate_variances_are_resolved_by_the_covariance(d, seed):
     variance = np.full(d, 2.0)
     variance[d // 2 + 1 :] = 5.0
     basis = rotation(d, rng)
-    s = Spectrum.from_covariances(*covariances(lam, variance, basis))
+    s = Spectrum.from_covariances(*commuting(lam, variance, basis))
     assert np.allclose(s.lam, np.sort(lam)[::-1], rtol=1e-11)
     assert s.off_diagonal < 1e-20
 
@@ -165,7 +158,7 @@ def test_modes_of_white_data_are_those_of_the_cross_covariance(n):
     """Sampled variances that scatter about one value say nothing of the basis."""
     rng = np.random.default_rng(0)
     rho = np.array([0.95, 0.8, 0.6, 0.4, 0.2, 0.05])
-    turn = np.linalg.qr(rng.normal(size=(6, 6)))[0]
+    turn = rotation(6, rng)
     x = rng.normal(size=(n, 6))
     y = x @ (turn * rho) @ turn.T + 0.3 * rng.normal(size=(n, 6))
     sampled = Spectrum.from_samples(x, y)
@@ -232,7 +225,7 @@ def test_rounding_does_not_give_pure_noise_a_sign(d, seed):
     rng = np.random.default_rng(seed)
     lam, variance = distinct_modes(d, rng)
     lam[rng.integers(d)] = 0.0
-    s = Spectrum.from_covariances(*covariances(lam, variance, rotation(d, rng)))
+    s = Spectrum.from_covariances(*commuting(lam, variance, rotation(d, rng)))
     assert s.noisy == 1
     assert s.suppressed == np.sum(lam < 0.0)
 
@@ -300,7 +293,7 @@ def test_a_large_mode_does_not_hide_that_the_small_ones_are_tied_to_each_other()
     sigma_yx[1, 2] = sigma_yx[2, 1] = 0.05
     s = Spectrum.from_covariances(np.diag([200.0, 1.0, 0.5]), sigma_yx)
     assert s.off_diagonal < 1e-6
-    assert "2 of 3 modes are tied to other modes" in repr(s)
+    assert "2 of 3 modes are coupled to other modes" in repr(s)
     assert s.coupling[0] == 0.0
     assert np.all(s.coupling[1:] > 0.9)
 
@@ -343,7 +336,7 @@ def test_samples_of_other_sizes_have_the_same_rho(size):
 
 
 @pytest.mark.parametrize("name", ["x", "y"])
-def test_of_an_array_that_is_refused_only_type_and_shape_are_told(name):
+def test_the_error_for_an_array_names_its_type_and_shape_only(name):
     given = {"x": np.ones((2000, 3)), "y": np.ones((2000, 3))}
     given[name] = given[name].astype(str)
     message = f"^{name} must hold real numbers: got an array of dtype <U32, shape \\(2000, 3\\)$"
@@ -358,11 +351,11 @@ def test_features_that_never_vary_are_counted_and_named_on_both_sides():
     x[:, [1, 3]], y[:, 2] = 7.0, -1.0
     s = Spectrum.from_samples(x, y)
     assert (s.constant, s.constant_y) == ((1, 3), (2,))
-    assert "features of x that never vary, set aside: 2 (index 1, 3)" in s.cautions
-    assert "features of y that never vary: 1 (index 2)" in s.cautions
+    assert "constant features of x, dropped: 2 (index 1, 3)" in s.cautions
+    assert "constant features of y: 1 (index 2)" in s.cautions
     named = Spectrum.from_covariances(GOOD, GOOD, constant=("gain",), constant_y=("a", "b"))
-    assert "features of x that never vary, set aside: 1 (gain)" in named.cautions
-    assert "features of y that never vary: 2 (a, b)" in named.cautions
+    assert "constant features of x, dropped: 1 (gain)" in named.cautions
+    assert "constant features of y: 2 (a, b)" in named.cautions
     many = Spectrum.from_covariances(np.eye(30), np.eye(30), constant=range(20))
     assert "20 (index 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...)" in repr(many)
     with pytest.raises(ValueError, match="constant must hold at most 1 of the 2 features"):
@@ -374,7 +367,7 @@ def test_features_that_never_vary_are_counted_and_named_on_both_sides():
 def test_single_precision_is_enough():
     rng = np.random.default_rng(3)
     lam, variance = distinct_modes(6, rng)
-    pair = covariances(lam, variance, rotation(6, rng))
+    pair = commuting(lam, variance, rotation(6, rng))
     s = Spectrum.from_covariances(*(matrix.astype(np.float32) for matrix in pair))
     assert np.allclose(s.lam, np.sort(lam)[::-1], rtol=1e-5)
     assert s.dropped == 0
@@ -492,3 +485,16 @@ def test_an_index_may_be_numpy_s():
     s = Spectrum.from_covariances(np.eye(3), np.eye(3), constant=np.array([0, 2]))
     assert s.constant == (0, 2)
     assert all(type(one) is int for one in s.constant)
+
+
+def test_a_notebook_shows_twelve_modes_and_how_many_more():
+    lam = np.linspace(1.0, 0.1, 15)
+    page = Spectrum.from_covariances(np.eye(15), np.diag(lam))._repr_html_()
+    assert page.count("<tr>") == 1 + 12
+    assert "<td>1</td>" in page
+    assert "and 3 more modes" in page
+    assert "<pre>Spectrum: d = 15" in page
+    x = np.random.default_rng(0).normal(size=(100, 2))
+    with_errors = Spectrum.from_samples(x, x, errors="asymptotic")._repr_html_()
+    assert with_errors.count("±") == 2 * 3
+    assert "more mode" not in with_errors

@@ -1,4 +1,4 @@
-"""How sure the modes of samples are: influence, intervals, order, noise floor, shrinkage, bases."""
+"""Standard errors: influence functions, intervals, order, noise floor, shrinkage and bases."""
 
 from dataclasses import replace
 
@@ -8,13 +8,13 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.linalg import norm
+from problems import rotation
 from scipy.optimize import linear_sum_assignment
 
 from dlnflow import network
-from dlnflow.data._bias import gaussian_bias
-from dlnflow.data._noise_floor import edge, noise_floor
+from dlnflow.data._errors import with_rho
+from dlnflow.data._sampling import edge, gaussian_bias, noise_floor
 from dlnflow.data._spectrum import Spectrum
-from dlnflow.data._uncertainty import with_rho
 from dlnflow.network._data import given_covariances
 from dlnflow.theory._critical_time import critical_time
 
@@ -24,7 +24,7 @@ QUANTITIES = ("lam", "variance", "rho")
 def pairs(n, variance=(4.0, 2.0, 1.0, 0.4), rho=(0.3, 0.9, 0.6, -0.4), seed=0, turn=True):
     rng = np.random.default_rng(seed)
     d = len(variance)
-    basis = np.linalg.qr(np.random.default_rng(9).normal(size=(d, d)))[0] if turn else np.eye(d)
+    basis = rotation(d, np.random.default_rng(9)) if turn else np.eye(d)
     z, e = rng.normal(size=(2, n, d)) * np.sqrt(variance)
     return z @ basis.T, (np.array(rho) * z + np.sqrt(1.0 - np.square(rho)) * e) @ basis.T
 
@@ -74,7 +74,7 @@ def test_bootstrap_and_asymptotic_errors_agree_where_samples_are_many():
 
 
 LAM, VARIANCE = np.array([1.2, 1.8, 0.6, -0.16]), np.array([4.0, 2.0, 1.0, 0.4])
-BASIS = np.linalg.qr(np.random.default_rng(9).normal(size=(4, 4)))[0]
+BASIS = rotation(4, np.random.default_rng(9))
 
 
 def held(repetitions, n, stretch=1.0, **options):
@@ -105,17 +105,17 @@ def test_the_bias_is_what_many_samples_show(basis):
     variance, rho = 0.5 ** np.arange(5) * 4.0, (0.3, 0.8, -0.2, 0.6, 0.1)
     truth = {"lam": variance * rho, "variance": variance, "rho": np.array(rho)}
     off = {name: np.zeros((600, 5)) for name in QUANTITIES}
-    told = {name: np.zeros((600, 5)) for name in QUANTITIES}
+    expected = {name: np.zeros((600, 5)) for name in QUANTITIES}
     for seed in range(600):
         x, y = pairs(400, variance, rho, seed, turn=False)
         found = Spectrum.from_samples(x, y, basis=basis, errors="asymptotic")
         modes, match = linear_sum_assignment(-np.abs(found.filters / norm(found.filters, axis=0)))
         for name, bias in zip(QUANTITIES, found.errors.bias, strict=True):
             off[name][seed] = getattr(found, name)[match] - truth[name][modes]
-            told[name][seed] = bias[match]
+            expected[name][seed] = bias[match]
     for name in QUANTITIES if basis == "variance" else ("rho",):
         error = off[name].std(axis=0) / np.sqrt(600)
-        miss = np.abs((off[name] - told[name]).mean(axis=0)) / error
+        miss = np.abs((off[name] - expected[name]).mean(axis=0)) / error
         assert miss.max() < 3.5, (name, miss)
         assert (np.abs(off[name].mean(axis=0)) / error).max() > 5.0, name  # there is one to tell
 
@@ -263,7 +263,7 @@ def test_generalised_modes_share_out_both_covariances(seed, d):
 
 def test_the_joint_basis_is_the_common_one_where_there_is_one_and_a_compromise_elsewhere():
     rng = np.random.default_rng(0)
-    basis = np.linalg.qr(rng.normal(size=(6, 6)))[0]
+    basis = rotation(6, rng)
     xx, yx = basis * np.arange(1, 7) @ basis.T, basis * rng.normal(size=6) @ basis.T
     common = Spectrum.from_covariances(xx, yx, basis="joint")
     assert common.off_diagonal < 1e-20
@@ -307,9 +307,9 @@ def test_features_that_never_vary_are_named_and_set_aside():
     found = Spectrum.from_samples(x, y, errors="asymptotic")
     assert found.constant == (2,)
     assert found.lam.size == 3
-    assert "features of x that never vary, set aside: 1 (index 2)" in repr(found)
+    assert "constant features of x, dropped: 1 (index 2)" in repr(found)
     named = Spectrum.from_covariances(*network.covariances(x, y), n=100, constant=("gain",))
-    assert "set aside: 1 (gain)" in repr(named)
+    assert "dropped: 1 (gain)" in repr(named)
 
 
 ERRORS = ("asymptotic", "bootstrap")
@@ -530,12 +530,12 @@ def test_the_bias_of_modes_that_share_a_variance_is_what_many_samples_show():
     whole = Spectrum.from_covariances(np.diag(s), np.diag(lam))._whole
     axis = np.abs(whole.filters).argmax(axis=0)
     assert len(set(whole.spaces)) == 2
-    both, told = np.r_[axis, axis + 4], np.empty((2, 4))
-    told[:, axis] = gaussian_bias(whole, joint[np.ix_(both, both)], n, generalised=False)
+    both, expected = np.r_[axis, axis + 4], np.empty((2, 4))
+    expected[:, axis] = gaussian_bias(whole, joint[np.ix_(both, both)], n, generalised=False)
     error = found.std(axis=0) / np.sqrt(20_000)
-    miss = found.mean(axis=0) - [lam, s] - told
+    miss = found.mean(axis=0) - [lam, s] - expected
     assert np.abs(miss / error).max() < 3.0
-    assert (np.abs(told / error) > 5.0).sum() >= 7
+    assert (np.abs(expected / error) > 5.0).sum() >= 7
 
 
 def test_modes_nearer_than_the_noise_repel_each_other_no_further():
@@ -548,8 +548,8 @@ def test_modes_nearer_than_the_noise_repel_each_other_no_further():
         whole = Spectrum.from_covariances(xx, yx, basis=basis)._whole
         joint = np.block([[whole.xx, whole.yx], [whole.yx, whole.xx]])
         apart = replace(whole, spaces=np.arange(3))
-        told = gaussian_bias(apart, joint, n, generalised=basis == "generalised")
-        assert np.all(np.abs(told) < 2.0 / np.sqrt(n))
+        expected = gaussian_bias(apart, joint, n, generalised=basis == "generalised")
+        assert np.all(np.abs(expected) < 2.0 / np.sqrt(n))
 
 
 @pytest.mark.parametrize("name", ["L", "eps", "p", "decoder_depth"])

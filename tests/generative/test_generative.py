@@ -1,4 +1,4 @@
-"""Models of paired data have the modes they say, and their samples bear them out."""
+"""Generative models have the modes that they state, and their samples agree."""
 
 import dataclasses
 import itertools
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from problems import rotation
 
 from dlnflow import network
 from dlnflow.data._spectrum import Spectrum
@@ -16,10 +17,6 @@ KINDS = ("static", "temporal", "masking")
 SIGMAS = 5.0
 dimensions = st.integers(1, 5)
 seeds = st.integers(0, 2**32 - 1)
-
-
-def rotation(d, rng):
-    return np.linalg.qr(rng.normal(size=(d, d)))[0]
 
 
 def random_covariance(d, rng):
@@ -384,13 +381,13 @@ def test_with_less_depth_or_a_tiny_start_jepa_learns_the_noisy_feature_first_too
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("objective", ["jepa", "mae"])
-def test_a_network_learns_the_two_features_in_the_order_told(kind, objective):
+def test_a_network_learns_the_two_features_in_the_predicted_order(kind, objective):
     case = noisy_features(kind)
     xx, yx = case.model.covariances()
     net = network.balanced(xx, yx, case.L, eps=case.eps)
     made = network.compare(network.gradient_flow(net, xx, yx, objective))
-    told = case.critical_times(objective)[::-1]
-    assert np.allclose(made.measured_time[:2], told, rtol=1e-3)
+    predicted = case.critical_times(objective)[::-1]
+    assert np.allclose(made.measured_time[:2], predicted, rtol=1e-3)
     assert np.all(np.isinf(made.measured_time[2:]))
 
 

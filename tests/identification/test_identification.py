@@ -1,4 +1,4 @@
-"""Which network explains measured trajectories: right on exact ones, honest on noisy ones."""
+"""`identify` finds the network of exact trajectories, and states its uncertainty for noisy ones."""
 
 import pickle
 
@@ -7,12 +7,12 @@ import pytest
 import scipy.optimize
 
 import dlnflow
-from dlnflow.identification._candidates import laws
-from dlnflow.identification._door import branches, scatter
+from dlnflow.identification._candidates import distinct_equations
 from dlnflow.identification._explain import decisive
+from dlnflow.identification._joint_fit import _SharedParameters
 from dlnflow.identification._least_squares import inverse
-from dlnflow.identification._together import _Sharing
 from dlnflow.identification._trajectory import Trajectory
+from dlnflow.identification._validation import branches, scatter
 from dlnflow.theory.curve._master_curve import Branch
 
 POINTS = 100
@@ -25,55 +25,55 @@ def case(rng, deepest=6, before=0.0, p=0.97):
         lam, rho, eps = rng.uniform(0.3, 2.0), rng.uniform(0.1, 0.95), 10 ** rng.uniform(-4, -1)
         if eps < 0.3 * dlnflow.plateau(rho, L, objective=objective):
             break
-    setting = {"lam": lam, "rho": rho, "L": L, "eps": eps, "objective": objective}
-    first, last = (dlnflow.critical_time(**setting, p=at) for at in (0.05, p))
+    arguments = {"lam": lam, "rho": rho, "L": L, "eps": eps, "objective": objective}
+    first, last = (dlnflow.critical_time(**arguments, p=at) for at in (0.05, p))
     t = np.linspace(before * first, 1.1 * last, POINTS)
-    return setting, t, dlnflow.amplitude(t, **setting)
+    return arguments, t, dlnflow.amplitude(t, **arguments)
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_exact_trajectories_give_back_the_network_to_a_millionth(seed):
+def test_exact_trajectories_identify_the_network_to_a_millionth(seed):
     rng = np.random.default_rng(seed)
     for _ in range(50):
-        setting, t, w = case(rng)
+        arguments, t, w = case(rng)
         found = dlnflow.identify(t, w)
-        assert (found.objective, found.L) == (setting["objective"], setting["L"])
-        assert found.lam == pytest.approx(setting["lam"], rel=1e-6)
-        assert found.rho == pytest.approx(setting["rho"], rel=1e-6)
+        assert (found.objective, found.L) == (arguments["objective"], arguments["L"])
+        assert found.lam == pytest.approx(arguments["lam"], rel=1e-6)
+        assert found.rho == pytest.approx(arguments["rho"], rel=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["absolute", "relative"])
 @pytest.mark.parametrize("conditional", [False, True])
-def test_intervals_hold_the_truth_as_often_as_they_say(kind, conditional):
+def test_intervals_have_their_nominal_coverage(kind, conditional):
     rng = np.random.default_rng(7)
     count = 500 if conditional else 150
     cases = [case(rng, 5, before=0.9, p=0.95) for _ in range(count)]
     held = {"lam": 0, "rho": 0}
     wrong = 0
-    for setting, t, w in cases:
+    for arguments, t, w in cases:
         noise = 0.01 * rng.normal(size=POINTS)
         measured = w * (1.0 + noise) if kind == "relative" else w + w.max() * noise
-        known = {"objective": setting["objective"], "L": setting["L"]} if conditional else {}
+        known = {"objective": arguments["objective"], "L": arguments["L"]} if conditional else {}
         found = dlnflow.identify(t, measured, noise=kind, **known)
         for name in held:
             low, high = found.interval(name)
-            held[name] += low <= setting[name] <= high
+            held[name] += low <= arguments[name] <= high
         low, high = found.interval("rho", 0.5)
-        wrong += low <= setting["rho"] <= high
+        wrong += low <= arguments["rho"] <= high
     for name, times in held.items():
         assert 0.90 <= times / count <= 0.99, (name, times)
     assert 0.35 < wrong / count < 0.65
 
 
-def test_read_with_the_wrong_objective_the_truth_is_outside():
+def test_the_wrong_objective_leaves_the_true_modes_outside_the_intervals():
     t = np.linspace(0.0, 60.0, 80)
     w = dlnflow.amplitude(t, 1.0, 0.8, 2, eps=0.01, objective="mae")
     noisy = w * (1.0 + 0.01 * np.random.default_rng(0).normal(size=t.size))
     found = dlnflow.identify(t, noisy, objective="jepa", L=2)
     low, high = found.interval("lam")
     assert not low <= 1.0 <= high
-    assert "no candidate is right" in found.explain()
-    assert "no candidate is right" not in dlnflow.identify(t, noisy).explain()
+    assert "No candidate is right" in found.explain()
+    assert "No candidate is right" not in dlnflow.identify(t, noisy).explain()
 
 
 def test_fit_and_errors_are_those_of_scipy():
@@ -123,11 +123,11 @@ def test_modes_that_share_something_are_fitted_as_by_scipy():
     t, n = np.linspace(0.0, 60.0, 60), 60
     truth = np.log([[1.0, 0.8, 0.01], [1.2, 0.5, 0.01]])
     noise = np.array([0.004, 0.008])
-    law = {"L": 2, "objective": "mae"}
+    options = {"L": 2, "objective": "mae"}
 
     def curves(rows):
         lam, rho, eps = np.exp(rows).T[:, :, None]
-        return dlnflow.amplitude(t, lam, rho, eps=eps, **law)
+        return dlnflow.amplitude(t, lam, rho, eps=eps, **options)
 
     rng = np.random.default_rng(3)
     w = curves(truth) + noise[:, None] * rng.normal(size=(2, n))
@@ -154,7 +154,7 @@ def test_modes_that_share_something_are_fitted_as_by_scipy():
         )
         return best, np.sqrt(np.diag(covariance))
 
-    one = dlnflow.identify(t, w, **law, noise="absolute", one_eps=True)
+    one = dlnflow.identify(t, w, **options, noise="absolute", one_eps=True)
     best, errors = against_scipy(
         one,
         lambda p: np.array([[p[0], p[1], p[4]], [p[2], p[3], p[4]]]),
@@ -165,7 +165,7 @@ def test_modes_that_share_something_are_fitted_as_by_scipy():
     assert np.allclose(own, [errors[[0, 2]], errors[[1, 3]], errors[[4, 4]]], rtol=2e-2)
 
     unknown = dlnflow.identify(
-        7.0 * t, w, lam=[1.0, np.nan], clock="unknown", noise="absolute", **law
+        7.0 * t, w, lam=[1.0, np.nan], clock="unknown", noise="absolute", **options
     )
     best, errors = against_scipy(
         unknown,
@@ -182,11 +182,11 @@ def test_modes_that_share_something_are_fitted_as_by_scipy():
 @pytest.mark.parametrize("clock", ["paper", "network", dlnflow.Training(lr=0.1)])
 @pytest.mark.parametrize(("objective", "P"), [("jepa", 1), ("mae", 2), ("layer-1", 3)])
 def test_the_fitted_curves_are_the_library_s_own(clock, objective, P):
-    (law,) = laws(objective, 3, P, clock)
-    trajectory = Trajectory(law, clock)
-    setting = {"L": 3, "objective": objective, "decoder_depth": P}
-    rest = float(dlnflow.plateau(0.6, **setting))
-    speed = float(dlnflow.velocity(0.3, 1.0, 0.6, clock=clock, **setting))
+    (equation,) = distinct_equations(objective, 3, P)
+    trajectory = Trajectory(equation.first, clock)
+    arguments = {"L": 3, "objective": objective, "decoder_depth": P}
+    rest = float(dlnflow.plateau(0.6, **arguments))
+    speed = float(dlnflow.velocity(0.3, 1.0, 0.6, clock=clock, **arguments))
     t = np.linspace(0.0, 3.0 / abs(speed), 50)
     for branch, rho, eps in (
         (Branch.GROWTH, 0.6, 0.3 * rest),
@@ -195,7 +195,7 @@ def test_the_fitted_curves_are_the_library_s_own(clock, objective, P):
     ):
         parameters = np.log([[1.0, 0.6, eps]])
         own = np.exp(trajectory.heights(t, parameters, branch))[0]
-        theirs = dlnflow.amplitude(t, np.sign(rho), rho, eps=eps, clock=clock, **setting)
+        theirs = dlnflow.amplitude(t, np.sign(rho), rho, eps=eps, clock=clock, **arguments)
         assert np.allclose(own, theirs, rtol=1e-12)
 
 
@@ -203,15 +203,15 @@ def test_the_fitted_curves_are_the_library_s_own(clock, objective, P):
 @pytest.mark.parametrize(("sign", "eps"), [(1.0, 1e-3), (1.0, 0.9), (-1.0, 0.2)])
 def test_sensitivities_are_the_derivatives(objective, sign, eps):
     lam, rho, step = 1.3 * sign, 0.5 * sign, 1e-4
-    setting = {"L": 3, "objective": objective, "decoder_depth": 2}
-    pace = dlnflow.velocity(0.5 * eps + 0.1, 1.3, 0.5, **setting)
-    t = np.linspace(0.0, 2.0 / abs(pace), 9)
-    found = dlnflow.sensitivities(t, lam, rho, eps=eps, **setting)
+    arguments = {"L": 3, "objective": objective, "decoder_depth": 2}
+    velocity = dlnflow.velocity(0.5 * eps + 0.1, 1.3, 0.5, **arguments)
+    t = np.linspace(0.0, 2.0 / abs(velocity), 9)
+    found = dlnflow.sensitivities(t, lam, rho, eps=eps, **arguments)
 
     def slope(along, values):
         def at(factor):
             moved = {**values, along: values[along] * factor}
-            return dlnflow.amplitude(moved.pop("t"), **moved, **setting)
+            return dlnflow.amplitude(moved.pop("t"), **moved, **arguments)
 
         near, far = at(1 + step) - at(1 - step), at(1 + 2 * step) - at(1 - 2 * step)
         return (8 * near - far) / (12 * step * np.where(values[along] == 0, 1, values[along]))
@@ -228,7 +228,7 @@ SLOW = dlnflow.amplitude(np.linspace(0.0, 300.0, 80), [[1.0], [0.05]], [[0.8], [
 
 
 @pytest.mark.parametrize("one_eps", [False, True])
-def test_a_mode_that_hardly_moved_says_nothing_of_its_plateau(one_eps):
+def test_a_mode_that_hardly_moved_does_not_determine_its_plateau(one_eps):
     t, held = np.linspace(0.0, 300.0, 80), 0
     for seed in range(8):
         noise = 0.01 * np.random.default_rng(seed).normal(size=SLOW.shape)
@@ -240,13 +240,13 @@ def test_a_mode_that_hardly_moved_says_nothing_of_its_plateau(one_eps):
         held += ends[0] <= 0.05 <= ends[1]
         said = found.explain()
         assert "Mode 1 hardly moved" in said
-        assert "nothing is known of rho" in said
+        assert "rho is unknown" in said
         assert "of the plateau" not in "".join(x for x in said.splitlines() if "mode 1" in x)
         assert "(open)" in repr(found)
     assert held >= 7
 
 
-def test_a_flat_curve_with_noise_says_no_more_than_a_constant():
+def test_a_flat_curve_with_noise_determines_no_more_than_a_constant():
     t = np.linspace(0.0, 300.0, 80)
     rng = np.random.default_rng(0)
     for found in dlnflow.identify_each(t, 0.8 * (1.0 + 0.01 * rng.normal(size=(20, 80)))):
@@ -255,15 +255,15 @@ def test_a_flat_curve_with_noise_says_no_more_than_a_constant():
         assert 0.79 < found.interval("eps")[1] < 0.83
         assert found.lam > 0.0
         said = found.explain()
-        assert "Mode 0 did not move beyond the noise: nothing is known of lam" in said
-        assert "suppressed" not in said
+        assert "Mode 0 did not move beyond the noise: lam is unknown" in said
+        assert "Suppressed" not in said
         assert "e+" not in said
-    told = dlnflow.identify(t, 0.8 * (1.0 + 0.01 * rng.normal(size=80)), objective="jepa", L=1)
-    assert "rho is 0.799 (JEPA, L = 1) if that is the plateau" in told.explain()
+    found = dlnflow.identify(t, 0.8 * (1.0 + 0.01 * rng.normal(size=80)), objective="jepa", L=1)
+    assert "unless this is the plateau: then rho is 0.799 (JEPA, L = 1)" in found.explain()
 
 
 @pytest.mark.parametrize("level", [0.1, 0.5, 0.95])
-def test_an_interval_holds_its_own_estimate(level):
+def test_an_interval_contains_its_own_estimate(level):
     t = np.linspace(0.0, 60.0, 80)
     for seed, eps in ((0, 0.02), (1, 0.3), (2, 0.62), (44, 0.639), (3, 0.64), (4, 0.9)):
         w = dlnflow.amplitude(t, 1.0, 0.8, 2, eps=eps)
@@ -287,7 +287,7 @@ def test_the_fewer_times_the_less_a_difference_in_fit_decides():
             assert np.allclose(found.weight, raw / raw.sum(), rtol=1e-9, atol=1e-15)
 
 
-def test_with_few_times_intervals_carry_the_doubt_about_the_kind_of_noise():
+def test_with_few_times_intervals_include_the_uncertainty_about_the_kind_of_noise():
     t = np.linspace(0.0, 40.0, 8)
     modes = {"lam": [[1.0], [1.2]], "rho": [[0.8], [0.5]], "L": 3, "eps": 0.02, "objective": "mae"}
     w, held, count = dlnflow.amplitude(t, **modes), 0, 25
@@ -300,40 +300,40 @@ def test_with_few_times_intervals_carry_the_doubt_about_the_kind_of_noise():
     assert held / (6 * count) > 0.79
 
 
-def test_noise_that_the_data_contradict_is_told_of():
+def test_a_sigma_that_the_data_contradict_is_reported():
     t = np.linspace(0.0, 60.0, 80)
     w = dlnflow.amplitude(t, [[1.0], [1.1]], [[0.8], [0.5]], 3, eps=0.01, objective="mae")
     w = w * (1.0 + 0.01 * np.random.default_rng(0).normal(size=w.shape))
-    law = {"objective": "mae", "L": 3, "noise": "relative"}
+    options = {"objective": "mae", "L": 3, "noise": "relative"}
     with pytest.warns(UserWarning, match=r"residuals are up to 9. times the sigma given"):
-        found = dlnflow.identify(t, w, sigma=1e-4, **law)
+        found = dlnflow.identify(t, w, sigma=1e-4, **options)
     assert np.all((found.sigma_excess > 80.0) & (found.sigma_excess < 120.0))
     assert "The data contradict the sigma given: the residuals of modes 0, 1" in found.explain()
     with pytest.warns(UserWarning, match="sigma is contradicted"):
-        dlnflow.identify_each(t, w, sigma=1e-4, **law)
-    assert "sigma given" not in dlnflow.identify(t, w, sigma=0.011, **law).explain()
-    assert "too wide" in dlnflow.identify(t, w, sigma=1.0, **law).explain()
+        dlnflow.identify_each(t, w, sigma=1e-4, **options)
+    assert "sigma given" not in dlnflow.identify(t, w, sigma=0.011, **options).explain()
+    assert "too wide" in dlnflow.identify(t, w, sigma=1.0, **options).explain()
 
 
-def test_a_wild_point_is_pointed_out():
+def test_an_outlier_is_reported():
     w = W * (1.0 + 0.01 * np.random.default_rng(0).normal(size=T.size))
-    assert "wild" not in dlnflow.identify(T, w, L=[2, 3]).explain()
+    assert "outlier" not in dlnflow.identify(T, w, L=[2, 3]).explain()
     w[20] *= 1.5
     said = dlnflow.identify(T, w, L=[2, 3]).explain()
-    assert f"1 point lies far off the others' scatter, in mode 0 at t = {T[20]:.4g}" in said
+    assert f"1 point is an outlier: mode 0 at t = {T[20]:.4g}" in said
 
 
-def test_a_finite_learning_rate_is_named_and_its_size_judged():
+def test_a_finite_learning_rate_is_named_with_the_size_of_the_misfit():
     data = np.eye(3), np.diag([0.9, 0.6, 0.4])
     start = dlnflow.network.balanced(*data, L=2, eps=0.05)
     run = dlnflow.network.gradient_descent(start, *data, "jepa", lr=0.1, steps=3000, record=100)
     found = dlnflow.identify(run.t, run.w, objective="jepa", L=[1, 2])
     assert np.allclose(found.rho, [0.9, 0.6, 0.4], rtol=1e-3)
     assert "a finite learning rate" in found.explain()
-    assert "So small a misfit" in found.explain()
+    assert "misfit is so small" in found.explain()
 
 
-def test_where_only_the_rise_was_seen_no_share_of_the_plateau_is_told():
+def test_where_only_the_rise_was_seen_no_share_of_the_plateau_is_reported():
     t = np.linspace(0.0, 4.5, 60)
     w = dlnflow.amplitude(t, 1.0, 0.8, 1, eps=1e-3, objective="mae")
     noise = 0.02 * np.random.default_rng(3).normal(size=60)
@@ -342,7 +342,7 @@ def test_where_only_the_rise_was_seen_no_share_of_the_plateau_is_told():
     assert "e-" not in said
 
 
-def test_pure_noise_is_a_mode_next_to_0():
+def test_pure_noise_has_rho_close_to_0():
     t = np.linspace(0.0, 300.0, 80)
     w = dlnflow.amplitude(t, 0.0, 0.0, 2, eps=0.3, variance=1.0)
     for seed in range(4):
@@ -354,17 +354,17 @@ def test_pure_noise_is_a_mode_next_to_0():
             assert f"{name} lies between" in found.explain()
 
 
-def test_what_was_told_reads_as_told():
+def test_what_was_given_reads_as_given():
     t = np.linspace(0.0, 3000.0, 120)
     w = dlnflow.amplitude(t, [[1.0], [-1.0]], [[0.6], [-0.5]], 2, eps=0.1)
     w = w * (1.0 + 0.01 * np.random.default_rng(0).normal(size=w.shape))
     found = dlnflow.identify(t, w, rho=[np.nan, -0.5])
-    assert "-0.5 (told)" in repr(found)
+    assert "-0.5 (given)" in repr(found)
     assert found.stderr.rho[1] == 0.0
     assert np.allclose(found.interval("rho")[:, 1], -0.5, rtol=1e-15)
 
 
-def test_suppressed_and_falling_modes_are_told_apart():
+def test_suppressed_and_falling_modes_are_distinguished():
     t = np.linspace(0.0, 3000.0, 120)
     w = dlnflow.amplitude(t, [[1.0], [-1.0], [0.5]], [[0.6], [-0.3], [0.1]], 2, eps=0.1)
     found = dlnflow.identify(t, w)
@@ -374,10 +374,10 @@ def test_suppressed_and_falling_modes_are_told_apart():
     low, high = found.interval("rho")
     assert np.all(low <= found.rho)
     assert np.all(found.rho <= high)
-    assert "suppressed, with negative lam and rho: mode 1" in found.explain()
+    assert "Suppressed, with negative lam and rho: mode 1" in found.explain()
 
 
-def test_clocks_known_values_and_one_start():
+def test_clocks_known_values_and_one_eps():
     t = np.linspace(0.0, 700.0, 150)
     modes = ([[1.0], [1.1]], [[0.8], [0.5]])
     w = dlnflow.amplitude(t, *modes, 2, eps=0.02, clock="network")
@@ -404,7 +404,7 @@ def test_candidates_with_one_mode_equation_are_one_and_named_together():
     found = dlnflow.identify(t, w, objective="all", L=[1, 2, 4])
     assert str(found.candidate) == "JEPA, L = 1"
     assert "layer-1, L = 4" in map(str, found.equivalent)
-    assert "no trajectory tells them apart" in found.explain()
+    assert "No trajectory can distinguish it" in found.explain()
     deeper = dlnflow.amplitude(t, 1.0, 0.6, 2, eps=0.1, decoder_depth=2, objective="mae")
     found = dlnflow.identify(t, deeper, decoder_depth=[1, 2, 3])
     assert (found.objective, found.L, found.decoder_depth) == ("mae", 2, 2)
@@ -416,9 +416,9 @@ def test_all_objectives_are_all_that_networks_so_deep_can_have():
         t, dlnflow.amplitude(t, 1.0, 0.8, 2, eps=0.01), objective="all", L=[2, 4]
     )
     tried = set()
-    for law in found.ranking.itertuples():
-        first = f"{law.objective.upper()}, L = {law.L}" if law.objective in ("jepa", "mae") else ""
-        tried |= {first or f"{law.objective}, L = {law.L}", *filter(None, law.same.split("; "))}
+    for row in found.ranking.itertuples():
+        first = f"{row.objective.upper()}, L = {row.L}" if row.objective in ("jepa", "mae") else ""
+        tried |= {first or f"{row.objective}, L = {row.L}", *filter(None, row.same.split("; "))}
     layers = {"layer-1, L = 2", *(f"layer-{m}, L = 4" for m in (1, 2, 3))}
     assert tried == {f"{name}, L = {L}" for name in ("JEPA", "MAE") for L in (2, 4)} | layers
 
@@ -440,9 +440,9 @@ def test_modes_that_are_fitted_together_have_one_kind_of_noise():
     w = dlnflow.amplitude(t, [[1.0], [1.2]], [[0.8], [0.5]], 2, eps=0.01, objective="mae")
     w[0] *= 1.0 + 0.02 * rng.normal(size=t.size)
     w[1] += 0.001 * rng.normal(size=t.size)
-    law = {"objective": "mae", "L": 2}
-    assert dlnflow.identify(t, w, **law).noise == ("relative", "absolute")
-    assert len(set(dlnflow.identify(t, w, one_eps=True, **law).noise)) == 1
+    options = {"objective": "mae", "L": 2}
+    assert dlnflow.identify(t, w, **options).noise == ("relative", "absolute")
+    assert len(set(dlnflow.identify(t, w, one_eps=True, **options).noise)) == 1
 
 
 def test_many_trajectories_at_once_are_each_as_if_alone():
@@ -465,39 +465,39 @@ def sentences(t, w, **options):
     return dlnflow.identify(t, w, **options).explain()
 
 
-def test_what_was_not_seen_is_said_and_only_then():
-    setting = {"lam": 1.0, "rho": 0.8, "L": 3, "eps": 0.01, "objective": "mae"}
+def test_what_was_not_seen_is_reported_and_only_then():
+    arguments = {"lam": 1.0, "rho": 0.8, "L": 3, "eps": 0.01, "objective": "mae"}
     whole, early, middle, late = (
         np.linspace(*ends, 60) for ends in ((0, 60), (0, 15), (0, 33), (33.5, 60))
     )
     said = {
         "No transition seen": early,
         "No plateau seen": middle,
-        "No start seen": late,
+        "No initialisation seen": late,
         "falls between the times": np.r_[0:28:30j, 45:60:30j],
     }
-    everything = sentences(whole, dlnflow.amplitude(whole, **setting))
+    everything = sentences(whole, dlnflow.amplitude(whole, **arguments))
     for text, t in said.items():
-        assert text in sentences(t, dlnflow.amplitude(t, **setting), L=3, objective="mae"), text
+        assert text in sentences(t, dlnflow.amplitude(t, **arguments), L=3, objective="mae"), text
         assert text not in everything, text
-    assert "One mode only" in everything
+    assert "one mode only" in everything
     two = dlnflow.amplitude(whole, [[1.0], [1.1]], [[0.8], [0.5]], 3, eps=0.01, objective="mae")
-    assert "One mode only" not in sentences(whole, two)
+    assert "one mode only" not in sentences(whole, two)
     assert "deepest that was tried" in sentences(whole, two, L=[1, 2, 3])
     assert "deepest that was tried" not in sentences(whole, two)
     assert "the only candidate" in sentences(whole, two, L=3, objective="mae")
 
 
-def test_the_measurement_that_would_decide_decides():
+def test_the_decisive_measurement_decides():
     t = np.concatenate([np.linspace(0.0, 20.0, 8), np.linspace(45.0, 60.0, 20)])
-    setting = {"lam": 1.0, "rho": 0.8, "L": 3, "eps": 0.01, "objective": "mae"}
+    arguments = {"lam": 1.0, "rho": 0.8, "L": 3, "eps": 0.01, "objective": "mae"}
     rng = np.random.default_rng(0)
-    w = dlnflow.amplitude(t, **setting) + 0.003 * rng.normal(size=t.size)
+    w = dlnflow.amplitude(t, **arguments) + 0.003 * rng.normal(size=t.size)
     undecided = dlnflow.identify(t, w, noise="absolute", sigma=0.003)
-    assert "Not told apart" in undecided.explain()
-    test = decisive(undecided, 1)
+    assert "do not rule out" in undecided.explain()
+    test = decisive(undecided._fits, 1)
     times = np.sort(np.append(t, test.t * np.array([0.98, 1.0, 1.02])))
-    more = dlnflow.amplitude(times, **setting) + 0.003 * rng.normal(size=times.size)
+    more = dlnflow.amplitude(times, **arguments) + 0.003 * rng.normal(size=times.size)
     decided = dlnflow.identify(times, more, noise="absolute", sigma=0.003)
     assert decided.weight[0] > undecided.weight[0]
 
@@ -524,7 +524,7 @@ W = dlnflow.amplitude(T, 1.0, 0.8, 3, eps=0.01, objective="mae")
         (T, W, {"noise": "pink"}, "noise must be one of"),
         (T, W, {"L": 0}, "L must be a positive integer"),
         (T, W, {"clock": "wall"}, "clock must be 'paper', 'network', 'unknown' or a"),
-        (T, W, {"rho": 0.0}, "rho must be finite and not 0, as it is in no mode that moves"),
+        (T, W, {"rho": 0.0}, "rho must be finite and not 0, as in every mode with a plateau"),
         (T[:1], W[:1], {}, "t must hold at least 5 times .*: got 1"),
         (T * 1e180, W, {}, "t must be in units that keep it between 1e-50 and 1e.50"),
         (T * 1e-180, W, {}, "t must be in units that keep it between"),
@@ -544,7 +544,7 @@ def test_what_cannot_be_identified_is_refused(t, w, options, message):
         dlnflow.identify(t, w, **options)
 
 
-def test_what_no_option_is_is_refused_by_the_name_of_the_function_called():
+def test_unknown_options_are_refused_with_the_name_of_the_function():
     with pytest.raises(TypeError, match=r"identify_each\(\) got .* 'one_eps'"):
         dlnflow.identify_each(T, [W], one_eps=True)
     with pytest.raises(TypeError, match=r"identify\(\) got .* 'foo'"):
@@ -555,7 +555,7 @@ def test_what_no_option_is_is_refused_by_the_name_of_the_function_called():
 
 @pytest.mark.parametrize("time", [1e48, 1e-48])
 @pytest.mark.parametrize("size", [1e48, 1e-48])
-def test_up_to_the_limits_of_units_all_is_as_well(time, size):
+def test_results_hold_up_to_the_limits_of_units(time, size):
     found = dlnflow.identify(T * time, W * size, L=[2, 3])
     assert (found.objective, found.L) == ("mae", 3)
     assert found.rho == pytest.approx(0.8 * size ** (4 / 3), rel=1e-6)
@@ -571,22 +571,22 @@ def test_noise_may_take_a_small_amplitude_below_0():
     assert found.rho == pytest.approx(0.8, rel=0.02)
 
 
-def test_a_mode_that_never_moves_is_set_aside_and_told_of():
+def test_a_mode_that_never_moves_is_left_out_and_reported():
     with pytest.warns(UserWarning, match="w does not change in mode 1:"):
         found = dlnflow.identify(T, [W, np.full(40, 0.2), 0.9 * W])
     assert np.isnan(found.lam[1])
     assert np.isfinite(found.lam[[0, 2]]).all()
-    assert "Mode 1 never moves and was set aside" in found.explain()
+    assert "Mode 1 never moves and was left out" in found.explain()
     assert found.to_dataframe()["mode"].tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("scale", [1e-8, 1e12])
-def test_any_unit_of_time_will_do(scale):
+def test_any_unit_of_time_is_accepted(scale):
     found = dlnflow.identify(T * scale, W)
     assert found.lam * scale == pytest.approx(1.0, rel=1e-6)
 
 
-def test_odd_curves_are_answered_without_a_warning_or_a_nan():
+def test_odd_curves_cause_no_warning_and_no_nan():
     rng = np.random.default_rng(0)
     for w in (
         0.5 + 0.01 * rng.normal(size=40),
@@ -626,6 +626,12 @@ def test_the_ranking_is_a_table_and_the_record_cannot_be_changed():
     assert again.lam == found.lam
 
 
+def test_a_notebook_shows_the_candidate_and_a_table_of_the_modes():
+    html = dlnflow.identify(T, W)._repr_html_()
+    assert "<p>Identification: MAE" in html
+    assert "<th>rho_low</th>" in html
+
+
 def test_the_figure_shows_measurements_fit_rival_and_residuals():
     rng = np.random.default_rng(0)
     found = dlnflow.identify(T, W + 0.01 * rng.normal(size=40))
@@ -640,7 +646,7 @@ def test_the_figure_shows_measurements_fit_rival_and_residuals():
         dlnflow.plot.identification("fit")
 
 
-def test_errors_and_intervals_hold_the_doubt_between_candidates():
+def test_errors_and_intervals_include_the_uncertainty_between_candidates():
     rng = np.random.default_rng(0)
     t = np.linspace(0.0, 9000.0, 14)
     w = dlnflow.amplitude(t, 1.0, 0.6, 3, eps=0.01) + 0.002 * rng.normal(size=t.size)
@@ -686,7 +692,7 @@ def test_residuals_and_misfits_are_in_units_of_the_noise(noise):
 
 
 @pytest.mark.parametrize("noise", ["absolute", "relative"])
-def test_the_deciding_measurement_is_where_the_curves_differ_most(noise):
+def test_the_decisive_measurement_is_where_the_curves_differ_most(noise):
     rng = np.random.default_rng(0)
     t = np.linspace(0.0, 9000.0, 30)
     w = dlnflow.amplitude(t, [[1.0], [1.2]], [[0.6], [0.9]], 3, eps=0.01)
@@ -696,7 +702,7 @@ def test_the_deciding_measurement_is_where_the_curves_differ_most(noise):
         found = dlnflow.identify(
             t, [np.full(30, 0.3), *w], objective="jepa", L=[3, 4, 5], noise=noise
         )
-    test = decisive(found, 1)
+    test = decisive(found._fits, 1)
 
     def size(times):
         one, other = found.predict(times), found.predict(times, rank=1)
@@ -706,10 +712,10 @@ def test_the_deciding_measurement_is_where_the_curves_differ_most(noise):
     assert test.size == pytest.approx(size([test.t])[test.mode - 1, 0], rel=1e-6)
     assert test.size >= 0.999 * size(np.linspace(0.0, 10.0 * t[-1], 300)).max()
     ends = [found.predict([test.t], rank=rank)[test.mode, 0] for rank in (0, 1)]
-    assert [test.one, test.other] == pytest.approx(ends, rel=1e-6)
+    assert [test.best, test.rival] == pytest.approx(ends, rel=1e-6)
 
 
-def test_modes_set_aside_take_what_is_known_of_them_along():
+def test_constant_modes_are_left_out_with_their_known_values():
     rng = np.random.default_rng(0)
     flat = np.full(40, 0.3)
     noisy = [W + 0.003 * rng.normal(size=40), W + 0.006 * rng.normal(size=40)]
@@ -752,7 +758,7 @@ def test_the_scatter_of_a_curve_is_its_noise_at_times_of_any_spacing():
     assert scatter(t, curves) == pytest.approx([0.2, 0.2], rel=0.1)
 
 
-def test_noise_that_nothing_tells_apart_is_taken_to_be_absolute():
+def test_noise_of_an_undetermined_kind_is_taken_to_be_absolute():
     t = np.linspace(0.0, 30.0, 40)
     w = dlnflow.amplitude(t, 1.0, 0.8, 2, eps=0.7, objective="mae")
     for seed in range(8):
@@ -760,7 +766,7 @@ def test_noise_that_nothing_tells_apart_is_taken_to_be_absolute():
         assert dlnflow.identify(t, measured, objective="mae", L=2).noise == "absolute"
 
 
-def test_the_kind_of_noise_is_judged_with_the_law_that_explains_the_curve():
+def test_the_kind_of_noise_is_chosen_with_the_best_mode_equation():
     for seed in range(6):
         off = np.random.default_rng(seed).normal(size=40)
         for measured in (W * (1.0 + 0.02 * off), W + 0.001 * off):
@@ -772,25 +778,27 @@ def test_the_kind_of_noise_is_judged_with_the_law_that_explains_the_curve():
 def test_a_given_noise_of_each_mode_is_that_mode_s_under_either_kind():
     rng = np.random.default_rng(0)
     w = np.array([W * (1.0 + s * rng.normal(size=40)) for s in (0.005, 0.08)])
-    law = {"objective": "mae", "L": 3}
+    options = {"objective": "mae", "L": 3}
     alone = [
-        dlnflow.identify(T, one, sigma=s, **law).noise
+        dlnflow.identify(T, one, sigma=s, **options).noise
         for one, s in zip(w, (0.005, 0.08), strict=True)
     ]
-    assert dlnflow.identify(T, w, sigma=[0.005, 0.08], **law).noise == tuple(alone)
+    assert dlnflow.identify(T, w, sigma=[0.005, 0.08], **options).noise == tuple(alone)
 
 
-def test_modes_fitted_together_have_the_noise_that_explains_all_of_them():
+def test_modes_fitted_jointly_have_the_noise_that_explains_all_of_them():
     rng = np.random.default_rng(0)
     w = np.array([W * (1.0 + 0.02 * rng.normal(size=40)), 0.0 * W])
     w[1] = dlnflow.amplitude(T, 1.2, 0.5, 3, eps=0.01, objective="mae")
     w[1] += 0.0002 * rng.normal(size=40)
-    law = {"objective": "mae", "L": 3, "one_eps": True}
+    options = {"objective": "mae", "L": 3, "one_eps": True}
     kinds = ("absolute", "relative")
-    likely = [dlnflow.identify(T, w, noise=k, **law).ranking["log_likelihood"][0] for k in kinds]
+    likely = [
+        dlnflow.identify(T, w, noise=k, **options).ranking["log_likelihood"][0] for k in kinds
+    ]
     apart = dlnflow.identify(T, w, objective="mae", L=3).noise
     assert apart == ("relative", "absolute")
-    assert dlnflow.identify(T, w, **law).noise == (kinds[int(np.argmax(likely))],) * 2
+    assert dlnflow.identify(T, w, **options).noise == (kinds[int(np.argmax(likely))],) * 2
 
 
 def test_times_are_enough_for_the_mode_of_which_least_is_known():
@@ -830,7 +838,7 @@ def test_an_interval_of_eps_is_positive_for_suppressed_modes_too():
     assert low < found.lam < high < 0.0
 
 
-def test_data_that_tell_nothing_apart_tie_and_it_is_said_how_many():
+def test_tied_candidates_are_counted():
     t = np.linspace(0.0, 5.0, 40)
     w = dlnflow.amplitude(t, 1.0, 0.8, 1, eps=0.01)
     w = w * (1.0 + 0.2 * np.random.default_rng(0).normal(size=t.size))
@@ -840,12 +848,12 @@ def test_data_that_tell_nothing_apart_tie_and_it_is_said_how_many():
     assert found.explain().startswith(f"{tied} of 6 mode equations explain")
 
 
-def test_curves_that_only_rounding_parts_from_a_law_are_not_called_wrong():
+def test_rounding_errors_do_not_rule_a_candidate_out():
     t = np.linspace(0.0, 60.0, 80)
     w = dlnflow.amplitude(t, 1.0, 0.8, 2, eps=0.01, objective="mae")
     off = 1e-11 * np.sin(0.2 * t)
-    assert "no candidate is right" not in sentences(t, w * (1.0 + off))
-    assert "no candidate is right" in sentences(t, w * (1.0 + 1e5 * off), noise="relative")
+    assert "No candidate is right" not in sentences(t, w * (1.0 + off))
+    assert "No candidate is right" in sentences(t, w * (1.0 + 1e5 * off), noise="relative")
 
 
 def test_a_known_eps_is_the_one_that_modes_share():
@@ -857,22 +865,22 @@ def test_a_known_eps_is_the_one_that_modes_share():
     assert np.all(one.stderr.eps == 0.0)
 
 
-def test_the_deepest_depth_is_told_of_only_where_others_were_tried():
+def test_the_deepest_depth_is_reported_only_where_others_were_tried():
     assert "deepest that was tried" not in sentences(T, W, L=3)
     assert "deepest that was tried" in sentences(T, W, L=[2, 3])
 
 
 def test_a_decision_is_placed_within_the_times_or_after_them():
     early, gap = np.linspace(0.0, 30.0, 20), np.r_[0:20:8j, 45:60:20j]
-    for t, said in ((early, "later than measured so far"), (gap, "within the times measured")):
+    for t, said in ((early, "later than measured"), (gap, "within the times measured")):
         w = dlnflow.amplitude(t, 1.0, 0.8, 3, eps=0.01, objective="mae")
         w = w + 0.003 * np.random.default_rng(0).normal(size=t.size)
         found = dlnflow.identify(t, w, objective="mae", L=[3, 4], noise="absolute", sigma=0.003)
-        assert (decisive(found, 1).t > t[-1]) == ("later" in said)
+        assert (decisive(found._fits, 1).t > t[-1]) == ("later" in said)
         assert said in found.explain()
 
 
-def test_what_the_data_say_nothing_of_has_endless_variance():
+def test_undetermined_parameters_have_infinite_variance():
     columns = np.random.default_rng(0).normal(size=(9, 3))
     free = np.ones((1, 3), dtype=bool)
     regular = inverse((columns.T @ columns)[None], free)[0]
@@ -885,16 +893,19 @@ def test_what_the_data_say_nothing_of_has_endless_variance():
     ):
         other = np.column_stack([first, second, last])
         assert np.isinf(np.diag(inverse((other.T @ other)[None], free)[0])).tolist() == lost
-    shared = _Sharing.of(np.full((2, 3), np.nan), True, None)
+    shared = _SharedParameters.of(np.full((2, 3), np.nan), True, None)
     spread = np.diag(np.r_[np.ones(4), np.inf])
     assert np.all(np.diagonal(shared.of_rows(spread), axis1=1, axis2=2) == [1.0, 1.0, np.inf])
 
 
-def test_no_measurement_is_foretold_by_a_plateau_that_is_not_known():
+def test_no_measurement_is_predicted_from_an_unknown_plateau():
     rng = np.random.default_rng(0)
     t = np.linspace(0.0, 25.0, 20)
     w = dlnflow.amplitude(t, 1.0, 0.8, 3, eps=0.01, objective="mae") + 0.003 * rng.normal(size=20)
     found = dlnflow.identify(t, w, noise="absolute", sigma=0.003, objective="mae", L=[3, 4])
     assert found.stderr.rho > found.rho
-    assert decisive(found, 1).t <= t[-1]
-    assert "later times, in mode 0, whose rho is not known" in found.explain()
+    assert decisive(found._fits, 1).t <= t[-1]
+    assert (
+        "measure mode 0 at later times. How much later is not known, because rho is not"
+        in found.explain()
+    )

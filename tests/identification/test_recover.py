@@ -1,4 +1,4 @@
-"""From a training run back to the modes of its data."""
+"""`recover` estimates the modes of the data from a training run."""
 
 import pickle
 
@@ -39,7 +39,7 @@ def run():
 @pytest.mark.parametrize(
     ("objective", "L", "P"), [("jepa", 1, 1), ("jepa", 3, 1), ("mae", 2, 1), ("layer-1", 2, 2)]
 )
-def test_the_data_s_modes_come_back_from_the_weights_alone(objective, L, P):
+def test_the_modes_of_the_data_are_recovered_from_the_weights(objective, L, P):
     run = trained(objective, L, decoder_depth=P)
     found = dlnflow.recover(run)
     assert np.allclose(found.lam, LAM, rtol=1e-6)
@@ -69,7 +69,7 @@ def test_any_signs_of_any_modes_are_recognised(seed):
 def test_a_run_read_with_the_wrong_objective_gives_other_modes(run):
     wrong = dlnflow.recover(run, objective="mae")
     assert not np.allclose(wrong.lam, LAM, rtol=0.1)
-    assert "no candidate is right" in wrong.identification.explain()
+    assert "No candidate is right" in wrong.identification.explain()
 
 
 def test_objective_and_depth_need_not_be_known(run):
@@ -103,7 +103,7 @@ def test_directions_without_variance_are_dropped_and_counted():
     assert "dropped: 1" in repr(found)
 
 
-def test_modes_that_mix_are_told_of(run):
+def test_modes_that_mix_are_reported(run):
     xx, yx = world()
     turn = np.eye(5) + 0.15 * np.triu(np.ones((5, 5)), 1)
     mixed = turn @ yx @ turn.T
@@ -173,13 +173,13 @@ def test_noise_in_the_weights_does_not_lift_a_suppressed_mode(run, outputs_only)
     assert held >= 0.8 * count
 
 
-def test_any_unit_of_the_encoder_will_do(run):
+def test_any_unit_of_the_encoder_is_accepted(run):
     for scale in (1e-40, 1e40):
         found = dlnflow.recover(t=run.t, encoder=scale * run.encoder, objective="jepa", L=2)
         assert np.allclose(found.rho, LAM / VARIANCE * scale**0.5, rtol=1e-6)
 
 
-def test_an_encoder_that_is_nothing_at_some_time_is_refused(run):
+def test_an_encoder_that_is_0_at_some_time_is_refused(run):
     nothing = run.encoder.copy()
     nothing[3] = 0.0
     for encoder, at in ((nothing, run.t[3]), (0.0 * run.encoder, run.t[0])):
@@ -202,7 +202,7 @@ def test_a_recovery_explains_itself_and_knows_its_intervals(run):
     assert "Recovery: 1 mode of" in repr(alone)
 
 
-def test_what_no_option_is_is_refused_by_name(run):
+def test_unknown_options_are_refused_by_name(run):
     with pytest.raises(TypeError, match=r"recover\(\) got .* 'foo'"):
         dlnflow.recover(run, foo=3)
     with pytest.raises(TypeError, match="one_eps must be True or False"):
@@ -231,7 +231,7 @@ def test_what_no_option_is_is_refused_by_name(run):
         ({"t": [1.0, 0.0], "encoder": np.ones((2, 2, 2))}, "t must rise"),
     ],
 )
-def test_what_is_no_run_is_refused(arguments, message):
+def test_invalid_runs_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         dlnflow.recover(**arguments)
 
@@ -243,7 +243,7 @@ def test_a_run_knows_its_own_times(run):
         dlnflow.recover("run")
 
 
-def test_what_is_known_of_the_starts_is_used(run):
+def test_a_known_eps_is_used(run):
     known = dlnflow.recover(run, eps=0.05)
     assert np.all(known.stderr.eps == 0.0)
     rng = np.random.default_rng(0)
@@ -253,7 +253,7 @@ def test_what_is_known_of_the_starts_is_used(run):
     assert np.ptp(dlnflow.recover(**options, one_eps=True).eps) == 0.0
 
 
-def test_directions_that_only_rounding_answers_to_are_dropped(run):
+def test_directions_with_only_rounding_errors_are_dropped(run):
     rng = np.random.default_rng(0)
     wider = np.zeros((len(run.t), 5, 6))
     wider[:, :, :5] = run.encoder

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+from problems import WAITING
 from scipy.stats import ortho_group
 
 import dlnflow
@@ -229,7 +230,6 @@ TURNED = TURN @ YX @ TURN.T
 TWIST = 0.3 * (np.outer(BASIS[:, 0], BASIS[:, 1]) - np.outer(BASIS[:, 1], BASIS[:, 0]))
 MIXED = YX + 0.8 * (np.outer(BASIS[:, 2], BASIS[:, 3]) + np.outer(BASIS[:, 3], BASIS[:, 2]))
 RANK = in_basis(LAM / RHO * [1, 1, 1, 0]), in_basis(LAM * [1, 1, 1, 0])
-WAITING = np.diag([0.7, 2.0]), np.diag([0.7, 1.0])
 
 
 def broken(xx=XX, yx=YX, net=NET, share=0.05, **options):
@@ -289,7 +289,7 @@ def test_weights_near_their_plateau_are_no_small_initialisation():
     assert "small initialisation" not in broken(net=small)
 
 
-def test_the_objective_judged_is_the_one_asked_for():
+def test_the_objective_checked_is_the_one_given():
     assert "deep encoder" in broken(net=network.balanced(XX, YX, 3, eps=EPS), objective="mae")
     assert broken(net=network.balanced(XX, YX, 3, eps=EPS), objective="jepa") == set()
     run = network.gradient_flow(network.balanced(XX, YX, 3, eps=EPS), XX, YX, "mae", [1.0])
@@ -346,7 +346,7 @@ def test_few_samples_are_too_few_however_ideal():
         assert made["enough samples"].measured == pytest.approx(math.sqrt(4 / n))
 
 
-def test_samples_and_their_covariances_are_judged_alike():
+def test_checks_of_samples_and_of_their_covariances_agree():
     rng = np.random.default_rng(5)
     x = rng.normal(size=(10_000, 4)) * [1.0, 2.0, 3.0, 4.0] + 3.0
     y = 0.5 * x + 0.4 * x @ rng.normal(size=(4, 4)) - 1.0
@@ -358,6 +358,17 @@ def test_samples_and_their_covariances_are_judged_alike():
     for check in by_covariances:
         assert by_samples[check.assumption].measured == pytest.approx(check.measured)
     assert by_covariances["commuting covariances"].measured > 0.1
+
+
+def test_notebooks_show_every_check_in_a_table_with_the_consequences_of_violations():
+    made = check_assumptions(XX, TURNED)
+    html = made._repr_html_()
+    assert html.count("<tr>") == 1 + len(made)
+    assert html.count("<b>no</b>") == len(made.broken) > 0
+    for check in made:
+        assert check.assumption in html
+        assert (check.consequence in html) == (not check.holds)
+    assert "&lt;= 0.03" in html
 
 
 def test_checks_are_found_by_name_and_say_what_follows():
@@ -396,7 +407,7 @@ def test_checks_are_found_by_name_and_say_what_follows():
         ({"sigma_xx": XX, "sigma_yx": YX, "objective": "gan"}, ValueError, "gan"),
     ],
 )
-def test_what_cannot_be_judged_is_refused(given, error, words):
+def test_what_cannot_be_checked_is_refused(given, error, words):
     with pytest.raises(error, match=words):
         check_assumptions(**given)
 
@@ -412,6 +423,7 @@ def test_samples_have_the_modes_that_so_many_can_tell_apart():
     assert check_assumptions(*network.covariances(x, y))["commuting covariances"].measured > 0.1
 
 
+@pytest.mark.long
 def test_small_modes_tied_to_others_are_named_and_do_come_early():
     """A share of the whole says nothing of them: large modes weigh it down."""
     rng = np.random.default_rng(1)
@@ -457,7 +469,7 @@ def test_a_run_recorded_from_late_on_invents_no_times():
     assert "coarse" not in repr(compare(aligned()))
 
 
-def test_modes_that_start_above_are_told_apart_and_left_out_of_the_order():
+def test_modes_that_start_above_are_marked_and_left_out_of_the_order():
     xx, yx = np.diag([1.0, 1.25, 100.0]), np.diag([0.9, 1.0, 0.8])
     net = network.balanced(xx, yx, 2, eps=1e-2)
     made = compare(network.gradient_flow(net, xx, yx))
@@ -484,7 +496,7 @@ def test_what_the_caller_does_with_his_arrays_afterwards_changes_no_run():
 
 
 @pytest.mark.parametrize(("eps", "greedy"), [(1e-4, True), (0.08, False)])
-def test_a_run_that_learns_all_at_once_is_told_so(eps, greedy):
+def test_a_run_that_learns_all_at_once_is_reported(eps, greedy):
     net = network.balanced(XX, YX, 2, eps=eps)
     run = network.gradient_flow(net, XX, YX, "mae")
     check = check_assumptions(XX, YX, run=run)["greedy learning, as trained"]

@@ -283,7 +283,7 @@ def test_data_with_nothing_to_learn_has_a_largest_stable_rate_too(sign, d):
 
 @pytest.mark.parametrize("momentum", [0.0, 0.6])
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_too_large_a_rate_is_told_with_its_step_and_what_was_recorded(objective, momentum):
+def test_too_large_a_rate_is_reported_with_its_step_and_the_partial_run(objective, momentum):
     net = near_plateau(objective, away=1e-3)
     rate = largest_stable_rate(net, XX, YX, objective, momentum=momentum)
     settings = {"net": net, "steps": 20_000, "momentum": momentum}
@@ -319,7 +319,7 @@ def test_a_divergence_survives_the_way_between_processes():
     assert (str(other), other.step) == (str(error), error.step)
 
 
-def test_batches_that_diverge_below_the_full_batch_s_rate_are_told_so():
+def test_batches_that_diverge_below_the_full_batch_s_rate_are_reported():
     net = near_plateau("jepa", 1e-3)
     rate = largest_stable_rate(net, XX, YX)
     message = "for the full batch near the plateau; batches, momentum, decay, a lagging target"
@@ -365,17 +365,17 @@ def test_what_was_reached_in_the_time_allowed_is_returned(monkeypatch):
     ticks = itertools.count()
     fake = SimpleNamespace(perf_counter=lambda: float(next(ticks)))
     monkeypatch.setattr("dlnflow._common._progress.time", fake)
-    told = []
-    full = descend(record=400, progress=lambda share, text: told.append((share, text)))
+    reports = []
+    full = descend(record=400, progress=lambda share, text: reports.append((share, text)))
     part = descend(record=400, max_seconds=100)
     assert part.stopped == "max_seconds = 100 ran out"
     assert 50 < part.steps.size <= 101
     assert np.array_equal(part.encoder, full.encoder[: part.steps.size])
     assert full.stopped is None
-    shares = [share for share, _ in told]
+    shares = [share for share, _ in reports]
     assert shares == sorted(shares)
     assert 0.0 <= shares[0] < 0.1 < 0.9 < shares[-1] <= 1.0
-    assert re.fullmatch(r"step \d+ of 400", told[0][1])
+    assert re.fullmatch(r"step \d+ of 400", reports[0][1])
 
     def impatient(share, _):
         if share > 0.5:
@@ -571,11 +571,11 @@ def test_a_run_that_settles_elsewhere_has_not_diverged():
         assert made.w[0, -1] == pytest.approx(0.7**0.5, rel=1e-3)
 
 
-def test_a_swing_is_told_also_where_the_plateau_is_not_that_of_the_modes():
+def test_an_oscillation_is_reported_also_where_the_plateau_is_not_that_of_the_modes():
     xx, yx = np.diag([1.0, 0.5]), np.array([[0.5, 0.4], [0.4, 0.3]])
     net = gaussian(xx, yx, 1, eps=0.3)
     rate = largest_stable_rate(net, xx, yx, "mae")
-    with pytest.raises(DivergenceError, match="swing from step to step"):
+    with pytest.raises(DivergenceError, match="oscillate since step"):
         gradient_descent(net, xx, yx, "mae", lr=0.95 * rate, steps=4000)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pairs import covariances, product, samples
+from problems import covariances, product, samples
 
 from dlnflow.network._equations import Equations
 

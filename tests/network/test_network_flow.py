@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pairs import covariances, samples
+from problems import covariances, samples
 from scipy.linalg import eigh
 from scipy.stats import ortho_group
 
@@ -86,6 +86,7 @@ def assert_reduces(d, objective, L, P, count):
     assert run.off_diagonal.max() < 1e-12
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("P", [1, 2])
 @pytest.mark.parametrize("L", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("objective", [None, 0, "middle"])
@@ -188,6 +189,7 @@ def stiff_problem():
     return random_bases(basis, 1, 1, 1), xx, yx, "jepa", np.linspace(0.0, last, 12)
 
 
+@pytest.mark.long
 def test_explicit_and_implicit_methods_agree():
     problem = stiff_problem()
     runs = [gradient_flow(*problem, method=m, rtol=1e-9) for m in ("DOP853", "Radau", "BDF")]
@@ -372,16 +374,16 @@ def test_an_interrupted_run_still_tells_what_it_took():
 
 
 @pytest.mark.usefixtures("clock")
-def test_progress_is_told_in_shares_that_never_fall():
-    told = []
-    long_run(progress=lambda share, text: told.append((share, text)))
-    shares = [share for share, _ in told]
+def test_progress_is_reported_in_shares_that_never_fall():
+    reports = []
+    long_run(progress=lambda share, text: reports.append((share, text)))
+    shares = [share for share, _ in reports]
     assert len(shares) > 10
     assert shares == sorted(shares)
     assert 0.0 < shares[0] < 0.5
     assert shares[-1] == pytest.approx(1.0)
     assert all(0.0 <= share <= 1.0 for share in shares)
-    assert "network clock" in told[0][1]
+    assert "network clock" in reports[0][1]
 
 
 @pytest.mark.usefixtures("clock")

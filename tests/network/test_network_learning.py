@@ -8,15 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from problems import AGREEING, OPPOSED
 from scipy.stats import kendalltau
 
 import dlnflow
 from dlnflow import network
 from dlnflow.network._equations import Equations
 from dlnflow.network._learning import Agreement, crossing_times, order_agreement, overlap
-
-OPPOSED = np.array([0.7, 1.0]), np.array([1.0, 0.5])  # the mode learned last has the larger rho
-AGREEING = np.array([1.0, 0.7]), np.array([1.0, 0.5])
+from dlnflow.theory._objective import as_objective
 
 
 def crossing(t, curve, level):
@@ -196,7 +195,7 @@ def test_there_is_no_agreement_where_there_is_no_order():
 
 def growth_beside(lam, rho, i, j, L, P, objective, small=1e-9):
     """The largest growth rate of weights between two modes, ``j`` learned and ``i`` waiting."""
-    chosen = dlnflow.objective.as_objective(objective)
+    chosen = as_objective(objective)
     N = L + P
     u = np.empty(2)
     u[i], u[j] = small, rho[j] ** (1.0 / float(chosen.gap(L, P)))
@@ -264,6 +263,7 @@ def trained(lam, rho, angle):
     return network.compare(network.gradient_flow(net, xx, yx, t=t, clock="network"))
 
 
+@pytest.mark.long
 def test_a_unit_switches_the_sooner_the_larger_the_misalignment():
     rate = network.switching_rate(*OPPOSED, 2).max()
     delays = []

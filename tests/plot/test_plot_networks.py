@@ -12,9 +12,8 @@ import pytest
 from dlnflow import network, plot
 from dlnflow.network._learning import GREEDY, breakdown
 from dlnflow.plot._style import number
-from dlnflow.studies.experiments import _experiments as experiments
-from dlnflow.studies.validity import _validity as validity
-from dlnflow.studies.validity._validity import ValidityMap
+from dlnflow.studies import experiments, validity
+from dlnflow.studies.validity import ValidityMap
 
 LAM, RHO = np.array([0.7, 1.2, 0.9]), np.array([0.9, 0.6, 0.8])
 WORDS = {"jepa": "JEPA", "mae": "MAE", "layer-1": "target at layer 1"}
@@ -67,9 +66,6 @@ def networks(axes):
 
 def same_colour(line, objective):
     return matplotlib.colors.same_color(line.get_color(), plot.colour(objective))
-
-
-# Comparison
 
 
 @pytest.mark.parametrize("objective", ["jepa", "mae", "layer-1"])
@@ -133,11 +129,20 @@ def test_modes_are_told_apart_without_colour_and_named():
     lam = np.linspace(0.8, 1.5, 8)
     axes = plot.comparison(compared("mae", lam, lam / 2.0))
     lines = predictions(axes)
-    assert len({line._unscaled_dash_pattern for line in lines}) == len(lines) == 8
+    assert len({line._unscaled_dash_pattern for line in lines}) == len(lines) == 5
     names = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert sum(r"\lambda" in name and r"\rho" in name for name in names) == 8
+    assert sum(r"\lambda" in name and r"\rho" in name for name in names) == 5
     assert names[-2:] == ["closed form", "network"]
     assert r"$\lambda = 1.5$, $\rho = 0.75$" in names
+
+
+def test_more_modes_have_a_colour_bar_instead_of_a_legend():
+    lam = np.linspace(0.8, 1.5, 8)
+    axes = plot.comparison(compared("mae", lam, lam / 2.0), modes=8)
+    assert len(predictions(axes)) == 8
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["closed form", "network"]
+    (bar,) = [one for one in axes.figure.axes if one is not axes]
+    assert "mode" in bar.get_ylabel()
 
 
 @pytest.mark.parametrize("objective", ["jepa", "mae", "layer-1"])
@@ -158,9 +163,6 @@ def test_a_comparison_draws_itself_on_the_axes_given():
     axes = plt.subplots()[1]
     assert compared().plot(ax=axes) is axes
     assert len(networks(axes)) == 3
-
-
-# Experiments
 
 
 def test_order_has_a_panel_for_each_run(order):
@@ -219,7 +221,7 @@ def test_the_title_on_initialisation_says_where_greedy_learning_ends(initialisat
 def test_the_title_says_so_where_greedy_learning_goes_on():
     made = experiments.initialisation([1e-4, 1e-3], objective="jepa")
     assert plot.experiment(made)[0].get_title() == (
-        "Greedy learning ends above these starts (JEPA)"
+        r"Greedy learning ends above these $\epsilon$ (JEPA)"
     )
 
 
@@ -235,9 +237,6 @@ def test_experiments_are_drawn_on_the_axes_given(order, depth):
     axes = plt.subplots()[1]
     assert plot.experiment(depth, ax=axes).tolist() == [axes]
     assert plot.experiment(depth, ax=[axes]).tolist() == [axes]
-
-
-# Validity
 
 
 def test_lines_are_the_errors_of_times_and_trajectories(balance):
@@ -272,7 +271,7 @@ def a_map(x, error, **columns):
 
 def test_without_a_power_the_title_gives_the_range():
     title = plot.validity(a_map([0.1, 0.2, 0.3], [0.04, 0.3, 0.6])).get_title()
-    assert title.endswith("critical times err: JEPA by 0.04 to 0.6")
+    assert title.endswith("errors of critical times: JEPA 0.04 to 0.6")
 
 
 def test_modes_never_learned_have_an_arrowhead_at_the_top_and_no_point():
@@ -282,7 +281,7 @@ def test_modes_never_learned_have_an_arrowhead_at_the_top_and_no_point():
     assert top.get_marker() == "^"
     assert same_colour(top, "jepa")
     assert labelled(axes, "JEPA: critical time").get_xdata().tolist() == [0.1]
-    assert "JEPA by 0.04 or more" in axes.get_title()
+    assert "JEPA 0.04 or more" in axes.get_title()
     names = [text.get_text() for text in axes.get_legend().get_texts()]
     assert "a mode not learned" in names
     axes.figure.canvas.draw()

@@ -10,8 +10,10 @@ import pytest
 from rich.console import Console
 
 import dlnflow
-from dlnflow import demo
-from dlnflow.data._spectrum import Spectrum
+from dlnflow import Spectrum
+from dlnflow.studies import demo
+from dlnflow.studies.demo._demo import LEADING
+from dlnflow.studies.demo._patches import _shifted
 
 pytest.importorskip("sklearn")
 pytest.importorskip("PIL")
@@ -32,7 +34,8 @@ def done(ran):
     return ran[0]
 
 
-def test_it_writes_its_figures_and_tables_where_it_is_told(done):
+@pytest.mark.long
+def test_it_writes_its_figures_and_tables_into_the_folder_given(done):
     result, _, out = done
     assert sorted(file.name for file in out.iterdir()) == [
         "critical_times.csv",
@@ -71,13 +74,13 @@ def test_its_modes_are_those_of_the_photographs(done):
 
 def test_one_neighbour_alone_would_not_be_symmetric():
     image = demo.photographs()[0]
-    x, y = next(demo._shifted(image, 8))
+    x, y = next(_shifted(image, 8))
     assert Spectrum.from_samples(x, y).asymmetry > 1e-3
 
 
 def test_the_table_agrees_with_integration_for_leading_modes_at_every_depth(done):
     table = done[0].table
-    assert len(table) == 2 * 3 * demo.LEADING
+    assert len(table) == 2 * 3 * LEADING
     assert set(table["L"]) == {1, 2, 4}
     assert table["exact_error"].abs().max() < 1e-9
     assert table["published_error"].abs().max() > 1e-2

@@ -1,4 +1,4 @@
-"""The paper's experiments on whole networks, and how errors grow as assumptions are broken."""
+"""Experiments on whole networks, and how errors grow as assumptions are violated."""
 
 import dataclasses
 import inspect
@@ -13,6 +13,7 @@ import pytest
 
 from dlnflow.network._learning import breakdown
 from dlnflow.studies.experiments import _experiments as experiments
+from dlnflow.studies.validity import _measures as measures
 from dlnflow.studies.validity import _validity as validity
 
 ORDER = {"L": 4, "eps": 0.02, "lr": 0.1, "batch_size": 128}
@@ -112,7 +113,7 @@ def test_the_finding_on_depth_gives_the_gaps_of_the_deepest(depth):
         assert text in depth.finding
 
 
-def test_modes_of_equal_lam_are_told_apart_by_rho_in_any_order_given():
+def test_modes_of_equal_lam_are_distinguished_by_rho_in_any_order_given():
     options = {"depths": [2], "eps": 1e-2, "objective": "jepa"}
     one, other = (
         experiments.depth(rho=rho, **options).table["measured_gap"][0]
@@ -166,11 +167,11 @@ def test_greedy_learning_ends_where_a_straight_line_in_log_eps_has_a_half():
 
 def interrupting(after):
     """A progress callback that presses Ctrl-C at the report after so many."""
-    told = []
+    reports = []
 
     def report(share, text):
-        told.append(text)
-        if len(told) > after:
+        reports.append(text)
+        if len(reports) > after:
             raise KeyboardInterrupt
 
     return report
@@ -218,11 +219,11 @@ def test_an_interrupt_keeps_what_was_measured_and_says_so(run):
 )
 def test_an_error_on_the_way_carries_what_was_measured(run, name, monkeypatch):
     monkeypatch.setattr("dlnflow._common._progress.time", a_second_a_look())
-    told = []
+    reports = []
 
     def report(share, text):
-        told.append(text)
-        if len(told) > 2:
+        reports.append(text)
+        if len(reports) > 2:
             raise OSError("full disk")
 
     with pytest.raises(OSError, match="full disk") as caught:
@@ -258,14 +259,14 @@ def test_an_interrupt_before_anything_was_measured_is_one(monkeypatch):
         experiments.initialisation([1e-3], objective="jepa")
 
 
-def test_progress_is_told_as_runs_are_done():
-    told = []
+def test_progress_is_reported_as_runs_are_done():
+    reports = []
     experiments.depth(
-        [1, 2, 3, 4], eps=1e-2, progress=lambda share, text: told.append((share, text))
+        [1, 2, 3, 4], eps=1e-2, progress=lambda share, text: reports.append((share, text))
     )
-    assert told
-    assert told == sorted(told)
-    for share, text in told:
+    assert reports
+    assert reports == sorted(reports)
+    for share, text in reports:
         assert 0.0 <= share <= 1.0
         assert text.startswith("L = ") or (share, text) == (1.0, "done")
 
@@ -294,9 +295,6 @@ def test_progress_is_told_as_runs_are_done():
 def test_bad_settings_of_an_experiment_are_refused_by_name(call, error, words):
     with pytest.raises(error, match=words):
         call()
-
-
-# Maps of validity
 
 
 @pytest.mark.parametrize(
@@ -420,7 +418,7 @@ def test_bad_settings_of_a_map_are_refused_by_name(call, error, words):
 
 def test_an_interrupt_inside_a_run_ends_the_whole_map(monkeypatch):
     """The run cut short is not taken for one in which modes were not learned."""
-    real = validity.gradient_flow
+    real = measures.gradient_flow
     runs = []
 
     def interrupted_later(*arguments, **settings):
@@ -428,7 +426,7 @@ def test_an_interrupt_inside_a_run_ends_the_whole_map(monkeypatch):
         run = real(*arguments, **settings)
         return dataclasses.replace(run, stopped="interrupted") if len(runs) == 2 else run
 
-    monkeypatch.setattr(validity, "gradient_flow", interrupted_later)
+    monkeypatch.setattr(measures, "gradient_flow", interrupted_later)
     made = validity.decoder_depth([1, 2, 3], objective="mae")
     assert made.stopped == "interrupted"
     assert made.table["x"].tolist() == [1.0]
@@ -452,7 +450,7 @@ def test_settings_are_refused_before_any_network_is_trained(call, error, words, 
     def never(*_, **__):
         raise AssertionError("trained")
 
-    for place in (experiments, validity):
+    for place in (experiments, measures):
         for name in ("gradient_flow", "gradient_descent"):
             monkeypatch.setattr(place, name, never, raising=False)
     with pytest.raises(error, match=words):

@@ -80,6 +80,18 @@ def test_formulas_are_in_the_papers_symbols():
     assert not re.search(r"lam|eps|Sigma|t_star|\\mathtt|plateau", everything)
 
 
+def test_notebooks_show_greek_letters_and_str_stays_plain():
+    d = symbolic.derive("jepa", L=2)
+    for shown in (d._repr_latex_(), d["10b"]._repr_latex_(), d["10b"]._repr_markdown_()):
+        assert r"\lambda" in shown
+        assert r"\rho" in shown
+        assert "lam" not in re.sub(r"\\lambda|`[^`]*`", "", shown)
+    assert r"\varepsilon" in d["10b"]._repr_latex_()
+    assert str(d.rate) == "lam*rho**3/2"
+    assert "lam*w**(5/2)" in repr(d)
+    assert r"\beta" in DECAYED._repr_latex_()
+
+
 def test_plain_text_has_no_markup():
     for d in DERIVATIONS:
         assert "`" not in d.to_text()
@@ -113,10 +125,7 @@ def test_the_makefile_writes_that_page():
 
 @pytest.mark.parametrize(
     ("given", "error"),
-    [
-        *((bad, TypeError) for bad in (None, 3, [3], "x", "", sp.Symbol("x"))),
-        ([], ValueError),
-    ],
+    [*((bad, TypeError) for bad in (None, 3, [3], "x", "", sp.Symbol("x"))), ([], ValueError)],
 )
 def test_only_derivations_are_set_side_by_side(given, error):
     with pytest.raises(error, match="derivations must "):

@@ -1,4 +1,4 @@
-"""A network of matrices, trained by gradient flow, that knows nothing of modes: the witness."""
+"""The closed form against gradient flow of a whole network of matrices, without modes."""
 
 from functools import reduce
 from itertools import pairwise

@@ -6,7 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import dlnflow
-from dlnflow.theory import _blocks
+from dlnflow.theory import _numerics as _blocks
 
 depths = st.integers(1, 20)
 lams = st.floats(1e-3, 1e3)
@@ -179,7 +179,7 @@ def test_blocks_change_nothing(monkeypatch):
     rows = dlnflow.amplitude(t, lam[..., :1], rho[:, :1], L, eps=0.2)
     for size in (1, 3, 7, 20):
         monkeypatch.setattr(_blocks, "BLOCK", size)
-        monkeypatch.setattr("dlnflow._course.BLOCK", size)
+        monkeypatch.setattr("dlnflow.theory._scaled_modes.BLOCK", size)
         assert np.array_equal(dlnflow.amplitude(t, lam, rho, L, eps=0.2), whole)
         assert np.array_equal(dlnflow.amplitude(t, lam[..., :1], rho[:, :1], L, eps=0.2), rows)
 

@@ -16,7 +16,7 @@ def test_exponents_follow_from_the_number_of_layers(L, P, data):
     objective = dlnflow.Objective(target_layer=m)
     assert objective.gap(L, P) == N - m
     assert objective.order(L, P) == pytest.approx(2 * (N - 1) / (N - m), rel=1e-15)
-    assert objective.inertia(L, P) == N - 2 + m
+    assert objective.growth_exponent(L, P) == N - 2 + m
 
 
 @given(st.integers(1, 20), st.floats(0.05, 2), st.floats(0.1, 10))

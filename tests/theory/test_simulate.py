@@ -312,3 +312,15 @@ def test_the_order_is_known_where_no_time_is_a_float():
     assert "1 of them never learned" in repr(sim["jepa"])
     tame = dlnflow.simulate([1.0, 1.0, 1.0], [0.5, 1.0, 0.8], 3)["jepa"]
     assert tame.learning_order().tolist() == np.argsort(tame.critical_time()).tolist()
+
+
+def test_modes_are_validated_once_in_a_simulation(monkeypatch):
+    from dlnflow._common import _validate
+
+    calls, checked = [], _validate.modes
+    monkeypatch.setattr(_validate, "modes", lambda *given: calls.append(given) or checked(*given))
+    sim = dlnflow.simulate([1.0, 0.8], [0.9, 0.5], 3)
+    sim["jepa"].learned, sim["jepa"].plateau, sim["mae"].critical_time(), repr(sim)
+    assert len(calls) == 1
+    dlnflow.amplitude(1.0, 1.0, 0.5, 3)
+    assert len(calls) == 2

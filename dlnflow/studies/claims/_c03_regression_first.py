@@ -1,4 +1,4 @@
-"""Claim 3: a JEPA learns features of high regression coefficient before those of high variance."""
+"""Claim 3: a JEPA learns features by regression coefficient rather than variance."""
 
 from __future__ import annotations
 
@@ -15,43 +15,44 @@ from dlnflow.studies.claims._claim import (
     Observation,
     Observations,
 )
-from dlnflow.studies.claims._delays import (
+from dlnflow.studies.claims._times import (
     BESIDE,
     TRAINED_ERROR,
     behind,
     boundary,
+    by,
+    closed_form,
     delay,
     error,
-    told,
+    number_at,
     trained_delay,
 )
-from dlnflow.studies.claims._times import by, closed_form
 
-HALF = (1.0, 0.5)  # rho: at equal lam the second has twice the variance
+HALF = (1.0, 0.5)  # rho; at equal lam the second mode has twice the variance
 CLOSE = (0.9, 0.8)
 SERIES = ((3, HALF), (6, HALF))  # L, rho
 MORE_SERIES = ((1, HALF), (2, HALF), (3, HALF), (5, HALF), (6, HALF), (3, CLOSE))
-HEADLINE = 1e-3
+HEADLINE = 1e-3  # eps of the numbers in the note
 AROUND, MORE_AROUND = BESIDE, (0.02, 0.2, 0.5, *BESIDE, 2.0)  # times the boundary
 TRAINED = (3, 1e-2)  # L, eps
 
 
 def observe(effort: Effort, *, objective: str = "jepa") -> Iterator[Observation]:
-    """How much later the mode of small ``rho`` and large variance is learned, at equal ``lam``.
+    """Relative delay of the mode of small ``rho`` and large variance, at equal ``lam``.
 
-    Networks of matrices start in random bases.
+    Networks of matrices are initialised in random bases.
 
     Parameters
     ----------
     objective : str
-        What is trained; the boundary stays the JEPA's.
+        Objective that is trained; the condition stays that of the JEPA.
     """
     for L, rho in effort.choose(SERIES, MORE_SERIES):
         ends = largest_start(L, rho)
-        starts = {share * ends for share in effort.choose(AROUND, MORE_AROUND)}
+        values = {share * ends for share in effort.choose(AROUND, MORE_AROUND)}
         if rho == HALF:
-            starts |= {HEADLINE} | {eps for depth, eps in (TRAINED,) if depth == L}
-        for eps in sorted(starts):
+            values |= {HEADLINE} | {eps for depth, eps in (TRAINED,) if depth == L}
+        for eps in sorted(values):
             yield from _by_routes(objective, L, rho, eps, ends, effort)
     if effort is Effort.full:
         depth, eps = TRAINED
@@ -73,13 +74,13 @@ def _by_routes(
 
 
 def largest_start(L: int, rho: tuple[float, float]) -> float:
-    """Up to which ``eps`` a JEPA learns the mode of larger ``rho`` first, by the closed form."""
+    """Largest ``eps`` at which a JEPA learns the larger ``rho`` first, by the closed form."""
     from scipy.optimize import brentq
 
     def later(log_eps: float) -> float:
         return behind(closed_form("jepa", (1.0, 1.0), rho, L, float(np.exp(log_eps))))
 
-    half = 0.5 * min(rho) ** L  # of the lower plateau: what starts there counts as learned
+    half = 0.5 * min(rho) ** L  # from there the mode counts as learned initially
     return float(np.exp(brentq(later, np.log(1e-4 * half), np.log(half))))
 
 
@@ -88,8 +89,8 @@ def _name(L: int, rho: tuple[float, float]) -> str:
 
 
 def note(seen: Observations) -> Noted:
-    """The delays at the common start, and where they turn."""
-    delays = {L: told(seen, f"L = {L}", HEADLINE) for L in (3, 6)}
+    """The delays at eps = 1e-3, and the eps from which they are negative."""
+    delays = {L: number_at(seen, f"L = {L}", HEADLINE) for L in (3, 6)}
     ends = {L: boundary(seen, f"L = {L}") for L in (3, 6)}
     shares = [ends[L] / (0.5 * min(HALF) ** L) for L in ends]
     numbers = {f"delay, L = {L}, eps = {HEADLINE:g}": one for L, one in delays.items()}
@@ -97,10 +98,11 @@ def note(seen: Observations) -> Noted:
     return Noted(
         f"At equal lam and eps = {HEADLINE:g} the mode of rho = 0.5, of twice the variance, takes "
         f"{100 * delays[3]:.3g} % longer than that of rho = 1 at L = 3, {100 * delays[6]:.3g} % at "
-        f"L = 6. From eps = {ends[3]:.2g} (L = 3) and {ends[6]:.2g} (L = 6) on it comes first.",
+        f"L = 6. Above eps = {ends[3]:.2g} (L = 3) and {ends[6]:.2g} (L = 6) it is learned first.",
         numbers,
-        f"the start is small: for rho = 1 and 0.5, eps < {ends[3]:.2g} at L = 3 and {ends[6]:.2g} "
-        f"at L = 6, {shares[0]:.2g} and {shares[1]:.2g} of half the lower plateau, rho**L / 2",
+        f"the initialisation is small: for rho = 1 and 0.5, eps < {ends[3]:.2g} at L = 3 and "
+        f"{ends[6]:.2g} at L = 6, which are {shares[0]:.2g} and {shares[1]:.2g} of half the lower "
+        "plateau, rho**L / 2",
     )
 
 
@@ -108,7 +110,7 @@ CLAIM = Claim(
     name="3",
     title="A JEPA learns by regression coefficient, not variance",
     statement="Of two features of equal covariance lam, a JEPA learns the one of larger regression "
-    "coefficient rho first, though the other has the larger variance.",
+    "coefficient rho first, although the other has the larger variance.",
     source="the paper's main claim on the implicit bias of JEPAs",
     x=Axis("initial amplitude eps", log=True),
     number=Axis("delay of the smaller rho behind the larger"),

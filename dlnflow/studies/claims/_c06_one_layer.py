@@ -15,48 +15,57 @@ from dlnflow.studies.claims._claim import (
     Observation,
     Observations,
 )
-from dlnflow.studies.claims._delays import BESIDE, behind, boundary, delay, error, told
-from dlnflow.studies.claims._times import Telling, by, closed_form
+from dlnflow.studies.claims._times import (
+    BESIDE,
+    TimeRoute,
+    behind,
+    boundary,
+    by,
+    closed_form,
+    delay,
+    error,
+    number_at,
+)
 from dlnflow.studies.claims.routes import _paper_ode as paper_ode
 
 RHO = (0.95, 0.6)
-ONE = 1  # layer
-RATIOS = (1.24, 1.0)  # of lam, the smaller rho's over the larger's
-SLIGHT = 0.98  # such a ratio that the order depends on eps
-STARTS, MORE_STARTS = (1e-2, 1e-3, 1e-4), (1e-2, 3e-3, 1e-3, 1e-4, 1e-5)
+ONE = 1  # encoder depth
+RATIOS = (1.24, 1.0)  # lam of the smaller rho over lam of the larger
+SLIGHT = 0.98  # ratio at which the order depends on eps
+EPS_VALUES, MORE_EPS_VALUES = (1e-2, 1e-3, 1e-4), (1e-2, 3e-3, 1e-3, 1e-4, 1e-5)
 AROUND, MORE_AROUND = BESIDE, (0.1, *BESIDE, 10.0)  # times the boundary
-SMALL = 1e-6  # where a power of eps is read
-CLOSE, POWER_ERROR = 0.1, 0.01  # of that power: to its limit, and between routes
-TOLD = 1e-3  # where the note's numbers are read
-ALIKE = 0.01  # relative difference of times, and of plateaus
+SMALL = 1e-6  # eps at which the power of eps is measured
+CLOSE, POWER_ERROR = 0.1, 0.01  # of that power: from its limit, and between routes
+HEADLINE = 1e-3  # eps of the numbers in the note
+ALIKE = 0.01  # relative difference of times and of plateaus that counts as none
 TIMES, PLATEAUS = "critical time: 1 - MAE / JEPA", "plateau: 1 - JEPA / MAE"
-POWER = "power of eps in what a JEPA keeps of rho"
+POWER = "power of eps in a JEPA's delay"
 
 
 def observe(effort: Effort, *, L: int = ONE) -> Iterator[Observation]:
-    """Whether JEPA and MAE learn two modes in the same order, at the same time, to the same size.
+    """Whether JEPA and MAE learn two modes in the same order, at equal times, to equal plateaus.
 
-    Networks of matrices start in the coordinates of the data: what is 0 there stays 0, and no unit
-    switches to another mode.
+    Networks of matrices are initialised in the basis of the data, so that no unit switches to
+    another mode.
 
     Parameters
     ----------
     L : int
-        Encoder depth; where the orders are the same stays that of one layer.
+        Encoder depth; the condition stays that of one layer.
     """
     names = ("closed form", "mode ODE", *effort.choose((), ("quadrature", "plain network")))
     ends = largest_start(SLIGHT)
-    starts = effort.choose(STARTS, MORE_STARTS)
-    settings = [(ratio, eps) for ratio in RATIOS for eps in starts]
-    settings += [(SLIGHT, share * ends) for share in effort.choose(AROUND, MORE_AROUND)]
-    for ratio, eps in settings:
+    values = effort.choose(EPS_VALUES, MORE_EPS_VALUES)
+    cases = [(ratio, eps) for ratio in RATIOS for eps in values]
+    cases += [(SLIGHT, share * ends) for share in effort.choose(AROUND, MORE_AROUND)]
+    for ratio, eps in cases:
         alike = _agreement(_delay(_by_closed_form(), ratio, ONE, eps)) > 0.0
         inside = eps < ends if ratio == SLIGHT else alike
         for way in by(*names):
             number = _agreement(_delay(way, ratio, L, eps))
             off = error(way, number)
             yield Observation(way.route, _order(ratio), eps, number, number > 0.0, inside, off)
-    for eps in starts:
+    for eps in values:
         yield from _times(names, L, eps)
         yield from _plateaus(L, eps)
     for way in by(*(name for name in names if name != "plain network")):
@@ -69,24 +78,24 @@ def _order(ratio: float) -> str:
     return f"order, lam ratio {ratio:g}"
 
 
-def _by_closed_form() -> Telling:
+def _by_closed_form() -> TimeRoute:
     return next(by("closed form"))
 
 
-def _delay(way: Telling, ratio: float, L: int, eps: float) -> Callable[[str], float]:
-    """By how much, for either objective, the mode of larger ``rho`` is later than the other."""
+def _delay(way: TimeRoute, ratio: float, L: int, eps: float) -> Callable[[str], float]:
+    """Delay of the mode of larger ``rho`` behind the other, as a function of the objective."""
     lam = (ratio, 1.0)
     return lambda objective: delay(way, objective, lam, RHO[::-1], L, eps, exact_zeros=True)
 
 
 def _agreement(late: Callable[[str], float]) -> float:
-    """The smaller of both objectives' delays; negative where their orders are opposite."""
+    """The smaller of both objectives' delays in size; negative if their orders are opposite."""
     jepa, mae = late("jepa"), late("mae")
     return float(min(abs(jepa), abs(mae)) * np.sign(jepa * mae))
 
 
 def largest_start(ratio: float) -> float:
-    """Up to which ``eps`` one layer's orders are the same, by the closed form."""
+    """Largest ``eps`` at which one layer gives the same order, by the closed form."""
     from scipy.optimize import brentq
 
     def mae_later(log_eps: float) -> float:
@@ -96,7 +105,7 @@ def largest_start(ratio: float) -> float:
 
 
 def _times(names: tuple[str, ...], L: int, eps: float) -> Iterator[Observation]:
-    """Of the mode of larger ``rho``."""
+    """Critical times of the mode of larger ``rho``."""
     for way in by(*names):
         jepa, mae = (float(way.times(one, 1.0, RHO[0], L, eps)[0]) for one in ("jepa", "mae"))
         number = 1.0 - mae / jepa
@@ -105,8 +114,8 @@ def _times(names: tuple[str, ...], L: int, eps: float) -> Iterator[Observation]:
 
 
 def _plateaus(L: int, eps: float) -> Iterator[Observation]:
-    """Of the mode of smaller ``rho``; the same at every start."""
-    from dlnflow.theory._modes import plateau
+    """Plateaus of the mode of smaller ``rho``; they do not depend on ``eps``."""
+    from dlnflow.theory import plateau
 
     found: dict[str, Callable[[str], float]] = {
         "closed form": lambda one: float(plateau(RHO[1], L, objective=one)),
@@ -117,8 +126,8 @@ def _plateaus(L: int, eps: float) -> Iterator[Observation]:
         yield Observation(route, PLATEAUS, eps, number, abs(number) < ALIKE, False, 1e-9)
 
 
-def _power(way: Telling, L: int) -> float:
-    """Of ``eps`` in a JEPA's delay at equal ``lam``, a factor ``log(1/eps)`` aside."""
+def _power(way: TimeRoute, L: int) -> float:
+    """Power of ``eps`` in a JEPA's delay at equal ``lam``, without a factor ``log(1/eps)``."""
     larger, smaller = (
         delay(way, "jepa", (1.0, 1.0), RHO, L, eps) / np.log(1.0 / eps)
         for eps in (SMALL, 0.1 * SMALL)
@@ -127,11 +136,11 @@ def _power(way: Telling, L: int) -> float:
 
 
 def note(seen: Observations) -> Noted:
-    """What is alike with one layer, and what is not."""
+    """What agrees with one layer, and what does not."""
     clear = min(one.number for one in seen if one.series == _order(RATIOS[0]))
-    kept = -told(seen, _order(RATIOS[1]), TOLD)
-    power, gap = told(seen, POWER, SMALL), told(seen, PLATEAUS, TOLD)
-    slower = 1.0 / (1.0 - told(seen, TIMES, TOLD))
+    kept = -number_at(seen, _order(RATIOS[1]), HEADLINE)
+    power, gap = number_at(seen, POWER, SMALL), number_at(seen, PLATEAUS, HEADLINE)
+    slower = 1.0 / (1.0 - number_at(seen, TIMES, HEADLINE))
     ends = boundary(seen, _order(SLIGHT))
     led = [
         f"{100 * (-behind(closed_form('mae', 1.0, RHO, ONE, eps))):.1f} %"
@@ -139,21 +148,21 @@ def note(seen: Observations) -> Noted:
     ]
     return Noted(
         "Both objectives learn lam = 1.24, rho = 0.6 before lam = 1, rho = 0.95, by "
-        f"{100 * clear:.2g} % of the time or more. At equal lam a JEPA's delay of the smaller rho "
+        f"at least {100 * clear:.2g} % of the time. At equal lam a JEPA's delay of the smaller rho "
         f"is {kept:.2g} at eps = 1e-3 and falls as eps**{power:.2f} log(1/eps), but the MAE learns "
-        f"the smaller rho first. Times and plateaus stay apart: at eps = 1e-3 the JEPA takes "
+        f"the smaller rho first. Times and plateaus differ: at eps = 1e-3 the JEPA takes "
         f"{slower:.0f} times as long, and its plateau for rho = 0.6 is {100 * gap:.2g} % lower.",
         {
             "JEPA's delay at equal lam, eps = 1e-3": kept,
-            "its power of eps": power,
+            "power of eps in that delay": power,
             f"largest eps, {_order(SLIGHT)}": ends,
             "JEPA's time over the MAE's, eps = 1e-3": slower,
             "plateau, 1 - JEPA / MAE": gap,
         },
         "difference means the order of learning, not times or plateaus, and lam differs enough: "
-        "for rho = 0.95 and 0.6 that of the smaller rho is lower by more than the lead an MAE "
-        f"gives it at equal lam, {', '.join(led)} at eps = 1e-2, 1e-3, 1e-4 (2 % at {ends:.2g}), "
-        "or higher by more than the JEPA's delay",
+        "for rho = 0.95 and 0.6 the lam of the smaller rho is either lower by more than the lead "
+        f"that an MAE gives it at equal lam, {', '.join(led)} at eps = 1e-2, 1e-3, 1e-4 (2 % at "
+        f"{ends:.2g}), or higher by more than the JEPA's delay",
     )
 
 
@@ -161,9 +170,9 @@ CLAIM = Claim(
     name="6",
     title="With one layer the difference disappears",
     statement="With one encoder layer the difference between JEPA and MAE disappears.",
-    source="the paper, on the role of depth",
+    source="the paper's critical times (Theorem 4.5) at L = 1",
     x=Axis("initial amplitude eps", log=True),
-    number=Axis("agreement in order, or difference, relative"),
+    number=Axis("agreement in order, or relative difference"),
     observe=observe,
     note=note,
     control=Control("five encoder layers", {"L": 5}),

@@ -1,4 +1,4 @@
-"""Claim 7: two distributions, one on which JEPA and MAE learn alike, one on which they do not."""
+"""Claim 7: distributions on which JEPA and MAE learn in the same, or in opposite order."""
 
 from __future__ import annotations
 
@@ -18,20 +18,30 @@ from dlnflow.studies.claims._claim import (
     Observation,
     Observations,
 )
-from dlnflow.studies.claims._delays import BATCH, BESIDE, RATE, TRAINED_ERROR, behind, error, told
-from dlnflow.studies.claims._times import Telling, by, closed_form
+from dlnflow.studies.claims._times import (
+    BATCH,
+    BESIDE,
+    RATE,
+    TRAINED_ERROR,
+    TimeRoute,
+    behind,
+    by,
+    closed_form,
+    error,
+    number_at,
+)
 
 Array = NDArray[np.float64]
 
-DEPTH, EPS = 5, 1e-2  # of the paper's experiment
+DEPTH, EPS = 5, 1e-2  # of the trained networks
 DISTRIBUTIONS = {  # lam and rho of their modes
     "same": ((1.4, 1.25, 1.1, 1.0), (0.95, 0.85, 0.72, 0.6)),
     "opposite": ((1.0, 1.08, 1.16, 1.24), (0.95, 0.84, 0.72, 0.6)),
 }
 SAME, OPPOSITE = (lam[-1] / lam[0] for lam, _ in DISTRIBUTIONS.values())
-RHO = (0.95, 0.6)  # of their first modes and their last
-FAR = 2.5  # quotient of lam
-SETTINGS, MORE_SETTINGS = ((DEPTH, EPS),), ((2, 1e-2), (3, 1e-3), (DEPTH, EPS))  # L, eps
+RHO = (0.95, 0.6)  # of their first and last modes
+FAR = 2.5  # ratio of lam outside the window
+CASES, MORE_CASES = ((DEPTH, EPS),), ((2, 1e-2), (3, 1e-3), (DEPTH, EPS))  # L, eps
 MODELS, MORE_MODELS = ("static",), ("static", "temporal", "masking")
 QUICK = ("closed form", "mode ODE")
 MORE = (*QUICK, "quadrature", "plain network")
@@ -39,8 +49,8 @@ FOUR = "four modes, neighbours"
 
 
 @dataclass(frozen=True)
-class Modes:
-    """Of falling ``rho``, and what two objectives make of them."""
+class ModeSet:
+    """Modes in order of decreasing ``rho``, with a depth and an initialisation."""
 
     lam: tuple[float, ...]
     rho: tuple[float, ...]
@@ -49,19 +59,19 @@ class Modes:
 
     @property
     def ratio(self) -> float:
-        """Of the last mode's ``lam`` to the first one's."""
+        """Ratio of the last mode's ``lam`` to the first one's."""
         return self.lam[-1] / self.lam[0]
 
     def inside(self) -> bool:
-        """Whether the quotients of neighbours' ``lam`` lie in the window."""
+        """Whether the ratios of neighbours' ``lam`` lie in the window."""
         within = []
         for (a, b), rho in zip(pairwise(self.lam), pairwise(self.rho), strict=True):
             low, high = window(rho, self.L, self.eps)
             within.append(low < b / a < high)
         return all(within)
 
-    def opposition(self, way: Telling, layers: int) -> float:
-        """How far apart the orders are, by one route."""
+    def opposition(self, way: TimeRoute, layers: int) -> float:
+        """`opposition` of both objectives, by one route."""
         options = {"seed": None} if way.route == "plain network" else {}
         jepa, mae = (
             way.times(objective, self.lam, self.rho, layers, self.eps, **options)
@@ -71,9 +81,9 @@ class Modes:
 
 
 def opposition(jepa: Array, mae: Array) -> float:
-    """The least delay for the JEPA, or lead for the MAE, of a mode before or behind its neighbour.
+    """The least of the JEPA's delays and the MAE's leads between neighbouring modes.
 
-    Positive if and only if the orders are opposite, the JEPA's being that of falling ``rho``.
+    Positive if and only if the JEPA learns by decreasing ``rho`` and the MAE in the opposite order.
     """
     late = [behind(np.array(one)) for one in pairwise(jepa)]
     early = [-behind(np.array(one)) for one in pairwise(mae)]
@@ -81,39 +91,39 @@ def opposition(jepa: Array, mae: Array) -> float:
 
 
 def window(rho: tuple[float, float], L: int, eps: float) -> tuple[float, float]:
-    """Between which quotients of ``lam`` the orders are opposite, by the closed form."""
+    """Interval of ``lam_2/lam_1`` with opposite orders, by the closed form."""
     low, high = (1.0 + behind(closed_form(one, 1.0, rho, L, eps)) for one in ("mae", "jepa"))
     return low, high
 
 
 def observe(effort: Effort, *, layers: int | None = None) -> Iterator[Observation]:
-    """Modes of falling ``rho``, with ``lam`` in all proportions.
+    """`opposition` of modes of decreasing ``rho``, for several ratios of ``lam``.
 
-    Networks of matrices start in the coordinates of the data: what is 0 there stays 0, and no unit
-    switches to another mode.
+    Networks of matrices are initialised in the basis of the data, so that no unit switches to
+    another mode.
 
     Parameters
     ----------
     layers : int, optional
-        Of all encoders; the window stays that of the depth named.
+        Depth of all encoders; the condition stays that of the depth named in the series.
     """
     names = effort.choose(QUICK, MORE)
-    for L, eps in effort.choose(SETTINGS, MORE_SETTINGS):
+    for L, eps in effort.choose(CASES, MORE_CASES):
         near = [1.0 + share * (end - 1.0) for end in window(RHO, L, eps) for share in BESIDE]
         for ratio in sorted({*near, SAME, OPPOSITE, FAR}):
-            two = Modes((1.0, ratio), RHO, L, eps)
+            two = ModeSet((1.0, ratio), RHO, L, eps)
             derived = ("derivation",) if effort is Effort.full and L == DEPTH else ()
             yield from _by_routes((*names, *derived), two, _name(L, eps), layers)
     for kind in effort.choose(MODELS, MORE_MODELS):
         yield from _by_routes(names, _model(kind), f"{kind} model", layers)
     if effort is Effort.full:
         for lam, rho in DISTRIBUTIONS.values():
-            yield from _by_routes(names, Modes(lam, rho), FOUR, layers)
+            yield from _by_routes(names, ModeSet(lam, rho), FOUR, layers)
         yield from _trained()
 
 
 def _by_routes(
-    names: tuple[str, ...], modes: Modes, series: str, layers: int | None
+    names: tuple[str, ...], modes: ModeSet, series: str, layers: int | None
 ) -> Iterator[Observation]:
     for way in by(*names):
         number = modes.opposition(way, layers or modes.L)
@@ -121,21 +131,21 @@ def _by_routes(
         yield _observation(way.route, series, modes, number, off)
 
 
-def _observation(route: str, series: str, modes: Modes, number: float, off: float) -> Observation:
+def _observation(route: str, series: str, modes: ModeSet, number: float, off: float) -> Observation:
     inside = modes.inside()
     return Observation(route, series, modes.ratio, number, number > 0.0, inside, off)
 
 
-def _model(kind: str) -> Modes:
-    """A clean feature beside a larger, noisy one, in a model of data."""
+def _model(kind: str) -> ModeSet:
+    """A clean feature and a larger, noisy one, in a generative model."""
     from dlnflow import generative
 
     case = generative.noisy_features(kind)
-    return Modes(tuple(case.lam.tolist()), tuple(case.rho.tolist()), case.L, case.eps)
+    return ModeSet(tuple(case.lam.tolist()), tuple(case.rho.tolist()), case.L, case.eps)
 
 
 def _trained() -> Iterator[Observation]:
-    """The paper's experiment: networks trained on samples of either distribution."""
+    """Networks trained on samples of either distribution."""
     from dlnflow.studies.experiments import _experiments as experiments
 
     made = experiments.order(
@@ -146,10 +156,10 @@ def _trained() -> Iterator[Observation]:
             one.measured_time[np.argsort(-one.spectrum.rho)]
             for one in (made[name, "jepa"], made[name, "mae"])
         )
-        ends = Modes((lam[0], lam[-1]), RHO)
+        ends = ModeSet((lam[0], lam[-1]), RHO)
         for series, modes, of in (
             (_name(DEPTH, EPS), ends, [0, -1]),
-            (FOUR, Modes(lam, rho), [0, 1, 2, 3]),
+            (FOUR, ModeSet(lam, rho), [0, 1, 2, 3]),
         ):
             number = opposition(jepa[of], mae[of])
             yield _observation("trained network", series, modes, number, TRAINED_ERROR)
@@ -160,28 +170,27 @@ def _name(L: int, eps: float) -> str:
 
 
 def note(seen: Observations) -> Noted:
-    """The paper's two distributions, and the window."""
+    """Both distributions, and the window."""
     series = _name(DEPTH, EPS)
-    same, opposite = (told(seen, series, ratio) for ratio in (SAME, OPPOSITE))
+    same, opposite = (number_at(seen, series, ratio) for ratio in (SAME, OPPOSITE))
     low, high = _ends(seen, series)
     return Noted(
         "Modes of rho = 0.95 and 0.6 are learned in the same order by both objectives at L = 5 and "
         f"eps = 1e-2 if lam_2/lam_1 is {SAME:.2g}; if it is {OPPOSITE:.3g}, the JEPA learns the "
-        f"first and the MAE the second first, each by {100 * opposite:.2g} % of the time or more.",
+        f"first and the MAE the second first, each by at least {100 * opposite:.2g} % of the time.",
         {
             "smallest lam_2/lam_1 of opposite orders": low,
             "largest lam_2/lam_1 of opposite orders": high,
             f"opposition at lam_2/lam_1 = {SAME:.2g}": same,
             f"opposition at lam_2/lam_1 = {OPPOSITE:.3g}": opposite,
         },
-        "lam_2/lam_1 lies between the quotients t*(rho_2)/t*(rho_1) at equal lam, the MAE's below "
-        "and "
-        f"the JEPA's above: {low:.3f} and {high:.2f} for rho = 0.95, 0.6, L = 5, eps = 1e-2",
+        "lam_2/lam_1 lies between the ratios t*(rho_2)/t*(rho_1) at equal lam, above the MAE's and "
+        f"below the JEPA's: {low:.3f} and {high:.2g} for rho = 0.95, 0.6, L = 5, eps = 1e-2",
     )
 
 
 def _ends(seen: Observations, series: str) -> tuple[float, float]:
-    """The window's ends, each amid the settings on its either side, as `BESIDE` has them."""
+    """The window's ends, each between the cases on either side (`BESIDE`)."""
     here = [one for one in seen if one.series == series]
     inside = sorted({one.x for one in here if one.inside})
     below = max(one.x for one in here if one.x < inside[0])
@@ -195,12 +204,13 @@ CLAIM = Claim(
     title="Both can learn in opposite order",
     statement="Of two features a JEPA learns the one of larger regression coefficient first and an "
     "MAE the other: their orders are opposite.",
-    source="the paper's experiment with two distributions; the boundary is new",
+    source="the paper's statement that the two objectives differ in the order of learning; these "
+    "distributions and the boundary are ours",
     x=Axis("lam_2 / lam_1, with rho_2 < rho_1"),
-    number=Axis("delay for the JEPA or lead for the MAE"),
+    number=Axis("smallest delay (JEPA) or lead (MAE)"),
     observe=observe,
     note=note,
-    control=Control("one encoder layer, in the window of the depths named", {"layers": 1}),
+    control=Control("one encoder layer, with the condition of the deeper encoders", {"layers": 1}),
     module=__name__,
     level=0.0,
 )

@@ -1,4 +1,4 @@
-"""Claim 12b: a spurious, slow feature beside a useful, noisy one: which is learned first."""
+"""Claim 12b: whether a useful, noisy feature is learned before a spurious, slow one."""
 
 from __future__ import annotations
 
@@ -18,34 +18,33 @@ from dlnflow.studies.claims._claim import (
     Observation,
     Observations,
 )
-from dlnflow.studies.claims._delays import BESIDE, behind, delay, error, told
-from dlnflow.studies.claims._times import by, closed_form
+from dlnflow.studies.claims._times import BESIDE, behind, by, closed_form, delay, error, number_at
 
 Array = NDArray[np.float64]
 
 EPS = 1e-2
-USEFUL = 0.9, 0.5  # memory; noise over variance: rho = 0.6, at lam = 1
-SLOW = 0.999  # memory of the spurious feature, which is seen without noise: rho = 0.999
-NOISIER = 0.75  # times its variance: rho = 0.51, in the control
+USEFUL = 0.9, 0.5  # autocorrelation; noise over variance: rho = 0.6, at lam = 1
+SLOW = 0.999  # autocorrelation of the spurious feature, without noise: rho = 0.999
+NOISIER = 0.75  # noise over variance in the control: rho = 0.51
 DEPTHS, MORE_DEPTHS = (2, 5), (1, 2, 3, 4, 5)
 SHARES, MORE_SHARES = BESIDE, (0.5, *BESIDE, 2.0)  # times the boundary
-SMALLER = 0.7  # a ratio that all are seen at
+SMALLER = 0.7  # ratio of lam of the numbers in the note
 OBJECTIVES = ("jepa", "mae")
 FEW = ("closed form", "mode ODE", "plain network")
 
 
 def observe(effort: Effort, *, noise: float = USEFUL[1]) -> Iterator[Observation]:
-    """How much later the spurious feature is learned than the useful one.
+    """Relative delay of the spurious feature behind the useful one.
 
-    Both are features of a `dlnflow.generative.Temporal`; the task sees the useful one alone. What
-    is varied is the variance of the spurious one, and with it ``lam``. Networks of matrices start
-    in the coordinates: in random bases a JEPA's units switch to the larger ``rho``, and it is
-    fooled more easily still.
+    Both are features of a `dlnflow.generative.Temporal`; the task depends on the useful one alone.
+    The variance of the spurious one is varied, and ``lam`` with it. Networks of matrices are
+    initialised in the basis of the data. In random bases a JEPA's units switch to the larger
+    ``rho``, so that the spurious feature is learned even earlier.
 
     Parameters
     ----------
     noise : float
-        Of the useful feature, over its variance; the condition stays that of a half.
+        Noise of the useful feature over its variance; the condition stays that of 0.5.
     """
     routes = effort.choose(FEW, (*FEW, "quadrature"))
     for objective in OBJECTIVES:
@@ -66,15 +65,15 @@ def modes(ratio: float, noise: float) -> tuple[Array, Array]:
     """``lam`` and ``rho`` of the useful feature and of the spurious one."""
     kept = USEFUL[0]
     variance = np.array([1.0 / kept, ratio / SLOW])
-    world = Temporal.from_features([kept, SLOW], variance, [noise * variance[0], 0.0])
-    sigma_xx, sigma_yx = world.covariances()
+    model = Temporal.from_features([kept, SLOW], variance, [noise * variance[0], 0.0])
+    sigma_xx, sigma_yx = model.covariances()
     lam = np.diag(sigma_yx)
     return lam, lam / np.diag(sigma_xx)
 
 
 @lru_cache
 def largest_ratio(objective: str, L: int) -> float:
-    """Up to which ratio of their ``lam`` the spurious feature comes second, by the closed form."""
+    """Largest ratio of ``lam`` at which the spurious feature is second, by the closed form."""
     from scipy.optimize import brentq
 
     def later(ratio: float) -> float:
@@ -91,34 +90,35 @@ def note(seen: Observations) -> Noted:
     """The boundaries of both objectives."""
     ends = {(one, L): largest_ratio(one, L) for one in OBJECTIVES for L in DEPTHS}
     jepa, mae = ([ends[one, L] for L in DEPTHS] for one in OBJECTIVES)
-    at = {one: told(seen, _name(one, max(DEPTHS)), SMALLER) for one in OBJECTIVES}
+    at = {one: number_at(seen, _name(one, max(DEPTHS)), SMALLER) for one in OBJECTIVES}
     return Noted(
-        "A spurious feature that the context foretells (rho = 0.999) comes before a useful, noisy "
-        f"one (rho = 0.6) in a JEPA from {jepa[0]:.3g} times its lam on at L = 2, {jepa[1]:.3g} at "
-        f"L = 5, in an MAE from {mae[0]:.3g} and {mae[1]:.3g} (eps = 0.01). One of {SMALLER} times "
-        f"the useful one's lam comes {100 * (-at['jepa']):.0f} % earlier in a JEPA of L = 5 and "
-        f"{100 * (at['mae']):.0f} % later in an MAE: prediction in latent space is fooled by "
-        "smaller spurious features.",
+        "A predictable spurious feature (rho = 0.999) is learned before a useful, noisy one (rho "
+        f"= 0.6) by a JEPA if its lam exceeds {jepa[0]:#.2g} (L = 2) or {jepa[1]:#.2g} (L = 5) "
+        f"times that of the useful one, by an MAE if it exceeds {mae[0]:#.2g} (L = 2 and 5) times "
+        f"that (eps = 0.01). With {SMALLER} times the lam of the useful one it is learned "
+        f"{100 * -at['jepa']:.0f} % earlier by a JEPA of L = 5 and {100 * at['mae']:.0f} % later "
+        "by an MAE: a JEPA prefers a spurious feature already at a smaller lam.",
         {f"boundary, {_name(one, L)}": end for (one, L), end in ends.items()}
         | {f"delay at {SMALLER}, {one.upper()}, L = 5": delayed for one, delayed in at.items()},
-        "the spurious feature is smaller by enough, by more the deeper a JEPA, or hardly larger in "
-        "an MAE: its lam below that of the useful one times "
-        f"{jepa[0]:.3g} (JEPA, L = 2), {jepa[1]:.3g} (JEPA, L = 5), {mae[0]:.3g} (MAE, L = 2) or "
-        f"{mae[1]:.3g} (MAE, L = 5)",
+        "the lam of the spurious feature is below a multiple of the useful one's that falls with "
+        f"depth for a JEPA and is about 1 for an MAE: {jepa[0]:#.2g} (JEPA, L = 2), {jepa[1]:#.2g} "
+        f"(JEPA, L = 5), {mae[0]:#.2g} (MAE, L = 2), {mae[1]:#.2g} (MAE, L = 5)",
     )
 
 
 CLAIM = Claim(
     name="12b",
-    title="The useful feature comes before a spurious or slow one",
-    statement="A feature that is useful but noisy is learned before a spurious one, of no value "
-    "for a task, that the context foretells almost perfectly, like a fixed background.",
-    source="left open by the paper: whether a preference for large rho is one for what is useful",
-    x=Axis("lam of the spurious feature over that of the useful one", log=True),
-    number=Axis("delay of the spurious feature behind the useful one"),
+    title="A useful feature is learned before a spurious, slow one",
+    statement="A useful but noisy feature is learned before a spurious one that has no value for "
+    "the task and that the context predicts almost perfectly, like a fixed background.",
+    source="a question raised about the paper: whether a preference for large rho is one for "
+    "useful features",
+    x=Axis("lam of the spurious over that of the useful feature", log=True),
+    number=Axis("delay of the spurious behind the useful feature"),
     observe=observe,
     note=note,
     control=Control("a noisier useful feature, of rho = 0.51, in place of 0.6", {"noise": NOISIER}),
     module=__name__,
     level=0.0,
+    drawn=lambda one: "L = 4" not in one.series,
 )

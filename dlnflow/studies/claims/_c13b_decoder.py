@@ -1,4 +1,4 @@
-"""Claim 13b: a deeper decoder undoes a JEPA's preference."""
+"""Claim 13b: a deeper decoder removes a JEPA's preference for large rho."""
 
 from __future__ import annotations
 
@@ -16,33 +16,41 @@ from dlnflow.studies.claims._claim import (
     Observation,
     Observations,
 )
-from dlnflow.studies.claims._delays import BESIDE, behind, delay, error, told
-from dlnflow.studies.claims._times import Telling, by, closed_form
-from dlnflow.theory._modes import plateau
+from dlnflow.studies.claims._times import (
+    BESIDE,
+    TimeRoute,
+    behind,
+    by,
+    closed_form,
+    delay,
+    error,
+    number_at,
+)
+from dlnflow.theory import plateau
 
 LAM, RHO = (1.0, 1.0), (1.0, 0.5)
-MAIN, EPS = 3, 1e-2  # of the headline
+MAIN, EPS = 3, 1e-2  # depth and eps of the numbers in the note
 DECODERS, MORE_DECODERS = (1, 2, 3, 4, 5), (1, 2, 3, 4, 5, 6, 8, 10)
 OTHERS = {1: (1, 2, 3, 4), 2: (1, 2, 3, 4), 4: (1, 2, 3, 4), 5: (1, 2, 3, 4)}  # by depth L
-TURNS, MORE_TURNS = (2,), (2, 3)  # decoder depths near whose largest start modes begin
+TURNS, MORE_TURNS = (2,), (2, 3)  # decoder depths whose largest eps is tested
 TURNED = (1, 2, 3, 4)
-SHALLOW, LARGE = 2, 0.1  # an encoder and a start whose delay changes its sign with P
+SHALLOW, LARGE = 2, 0.1  # depth and eps at which the delay changes sign with P
 LONG, MORE_LONG = (6, 8), (2, 3, 4, 5, 6, 7, 8, 9, 10)
-DEEPEST = {"plain network": 3, "mode ODE": 6}  # decoders that these can be asked about
-LEAST = 5e-3  # a start with which all of the claim is true in the settings here
+DEEPEST = {"plain network": 3, "mode ODE": 6}  # decoders that these routes can integrate
+LEAST = 5e-3  # eps below all boundaries
 FEW = ("closed form", "mode ODE")
 
 
 def observe(effort: Effort, *, objective: str = "jepa") -> Iterator[Observation]:
-    """How much later the mode of small ``rho`` is learned at equal ``lam``, by decoder depth.
+    """Relative delay of the mode of small ``rho`` at equal ``lam``, by decoder depth.
 
-    A decoder is compared with one of a layer less, a single layer with two. Networks of matrices
-    start in random bases.
+    A decoder is compared with one of one layer less, a single layer with two. Networks of matrices
+    are initialised in random bases.
 
     Parameters
     ----------
     objective : str
-        What is trained; the condition stays the JEPA's.
+        Objective that is trained; the condition stays that of the JEPA.
     """
     full = effort is Effort.full
     routes = (*FEW, "plain network", *(("quadrature",) if full else ()))
@@ -61,11 +69,11 @@ def observe(effort: Effort, *, objective: str = "jepa") -> Iterator[Observation]
 def _depths(
     objective: str, L: int, eps: float, decoders: Sequence[int], routes: Sequence[str]
 ) -> Iterator[Observation]:
-    """Decoders of several depths behind one encoder, from one start."""
+    """Decoders of several depths on one encoder, with one eps."""
     for way in by(*routes):
 
         @lru_cache
-        def at(P: int, way: Telling = way) -> float:
+        def at(P: int, way: TimeRoute = way) -> float:
             return delay(way, objective, LAM, RHO, L, eps, decoder_depth=P)
 
         deepest = DEEPEST.get(way.route, max(decoders))
@@ -83,7 +91,7 @@ def _rest(objective: str, L: int, P: int) -> float:
 
 @lru_cache
 def largest_start(L: int, P: int) -> float:
-    """Up to which ``eps`` a JEPA's delay is positive, and less than with ``P - 1`` layers.
+    """Largest ``eps`` at which a JEPA's delay is positive and less than with ``P - 1`` layers.
 
     By the closed form; the smaller of two roots.
     """
@@ -94,14 +102,14 @@ def largest_start(L: int, P: int) -> float:
         return behind(closed_form("jepa", LAM, RHO, L, eps, decoder_depth=decoder))
 
     def end(difference: Callable[[float], float], decoder: int) -> float:
-        half = 0.5 * _rest("jepa", L, decoder)  # what starts there counts as learned at once
+        half = 0.5 * _rest("jepa", L, decoder)  # from there the mode counts as learned initially
         return float(np.exp(brentq(difference, np.log(LEAST), np.log(half))))
 
     return min(end(lambda e: at(e, P), P), end(lambda e: at(e, P - 1) - at(e, P), P - 1))
 
 
 def reversal(L: int, eps: float) -> int:
-    """The first decoder depth, from 3 on, with which the delay is negative."""
+    """The smallest decoder depth, from 3 on, with a negative delay."""
     P = 3
     while behind(closed_form("jepa", LAM, RHO, L, eps, decoder_depth=P)) > 0.0:
         P += 1
@@ -113,35 +121,36 @@ def _name(L: int, eps: float) -> str:
 
 
 def note(seen: Observations) -> Noted:
-    """The delays of three decoders, and where the claim ends."""
+    """The delays of three decoders, and the limits of the claim."""
     main, long = _name(MAIN, EPS), _name(SHALLOW, LARGE)
-    one, two, five = (told(seen, main, P) for P in (1, 2, 5))
+    one, two, five = (number_at(seen, main, P) for P in (1, 2, 5))
     ends = {P: largest_start(MAIN, P) for P in MORE_TURNS}
-    turn, last, beyond = reversal(SHALLOW, LARGE), *(told(seen, long, P) for P in LONG)
+    turn, last, beyond = reversal(SHALLOW, LARGE), *(number_at(seen, long, P) for P in LONG)
     return Noted(
         f"With L = 3 and eps = 0.01 a JEPA's delay of rho = 0.5 behind rho = 1 is {one:.5f} with "
-        f"one decoder layer, {two:.5f} with two and {five:.5f} with five. It does not stop at 0: "
+        f"one decoder layer, {two:.5f} with two and {five:.5f} with five. It can become negative: "
         f"with L = {SHALLOW} and eps = {LARGE} it is {last:.2g} at P = {LONG[0]} and {beyond:.2g} "
         f"at P = {LONG[1]}.",
         {"delay, P = 1": one, "delay, P = 2": two, "delay, P = 5": five}
         | {f"largest eps, L = 3, P = {P}": end for P, end in ends.items()}
         | {"first P with a negative delay, L = 2, eps = 0.1": float(turn)},
-        "the start is small and the decoder not so deep that what is left changes sign: with "
-        f"L = 3 eps < {ends[2]:.3g} for P = 2 and < {ends[3]:.3g} for P = 3; P < {turn} with L = "
-        f"{SHALLOW} and eps = {LARGE}",
+        "the initialisation is small and the decoder not so deep that the delay changes sign: with "
+        f"L = 3, eps < {ends[2]:.2g} for P = 2 and eps < {ends[3]:.2g} for P = 3; with L = "
+        f"{SHALLOW} and eps = {LARGE}, P < {turn}",
     )
 
 
 CLAIM = Claim(
     name="13b",
-    title="A deeper decoder undoes the preference",
-    statement="With each layer more of the decoder a JEPA still delays small rho behind large rho "
-    "at equal lam, but by less.",
-    source="new here: decoders of more than one layer",
+    title="A deeper decoder removes the preference",
+    statement="With each further decoder layer a JEPA still delays small rho behind large rho at "
+    "equal lam, but by less.",
+    source="derived here, for decoders of more than one layer",
     x=Axis("decoder depth P"),
     number=Axis("delay of rho = 0.5 behind rho = 1"),
     observe=observe,
     note=note,
     control=Control("an MAE in place of the JEPA", {"objective": "mae"}),
     module=__name__,
+    drawn=lambda one: one.series.startswith((f"L = {MAIN},", _name(SHALLOW, LARGE))),
 )

@@ -1,4 +1,4 @@
-"""Claim 13c: all modes of one objective and depth learn along one curve."""
+"""Claim 13c: all modes of one objective and depth follow one curve."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dlnflow.studies.claims._claim import (
 )
 from dlnflow.studies.claims.routes import _paper_ode as paper_ode
 from dlnflow.studies.claims.routes import _plain_network as plain_network
-from dlnflow.theory._modes import hitting_time
+from dlnflow.theory import hitting_time
 from dlnflow.theory._objective import as_objective
 
 Array = NDArray[np.float64]
@@ -26,25 +26,25 @@ Array = NDArray[np.float64]
 LAM = np.array([1.0, 1.3, 0.7, 1.1])
 RHO = np.array([1.0, 0.9, 0.8, 0.7])
 EPS = np.array([1e-3, 3e-3, 2e-3, 1e-3])
-LEARNED = np.array([0.5, 0.6, 0.7, 0.8, 0.9])  # fractions q; every mode starts below the first
-SAME = 1e-4
-SPARE = 1.2  # a network is trained that much longer than its last mode takes, or more
+LEARNED = np.array([0.5, 0.6, 0.7, 0.8, 0.9])  # fractions q, all above the initial ones
+SAME = 1e-4  # relative spread that counts as none
+SPARE = 1.2  # training time at first, in units of the last critical time
 OBJECTIVES = {"JEPA": "jepa", "MAE": "mae", "target after one layer": "layer-1"}
 QUICK, FULL = (1, 2), range(1, 6)  # depths
 
 
 def observe(effort: Effort, *, rate: str | None = None) -> Iterator[Observation]:
-    """How far modes are apart in ``kappa (t(q) - t(0.5))``, relatively, where they differ most.
+    """Largest relative spread of ``kappa (t(q) - t(0.5))`` over modes.
 
-    Modes of four ``lam``, ``rho`` and ``wbar(0)``. At ``t(q)`` the amplitude takes the value
-    ``(q rho)**(L/k)``, the share ``q**(L/k)`` of its plateau. Rates are on the network's clock,
-    times on the paper's, which runs ``L`` times faster. Networks start in the coordinates, with no
-    rounding that could grow between modes.
+    Four modes differ in ``lam``, ``rho`` and ``wbar(0)``. At ``t(q)`` the amplitude is ``(q
+    rho)**(L/k)``, the fraction ``q**(L/k)`` of its plateau. Rates are on the network's clock, times
+    on the paper's, which runs ``L`` times faster. Networks are initialised in the basis of the
+    data, so that no rounding error grows between modes.
 
     Parameters
     ----------
     rate : str, optional
-        The objective whose formula gives all rates; by default each network's own.
+        Objective whose formula gives all rates; by default each network's own.
     """
     for series, objective in OBJECTIVES.items():
         for L in effort.choose(QUICK, FULL):
@@ -59,7 +59,7 @@ def observe(effort: Effort, *, rate: str | None = None) -> Iterator[Observation]
 
 
 def _spread(times: Array) -> float:
-    """Of the durations after the first fraction, relative to the modes' mean, at most."""
+    """Largest range of the durations after the first fraction, relative to their mean."""
     lasted = times[:, 1:] - times[:, :1]
     return float(np.max(np.ptp(lasted, axis=0) / lasted.mean(axis=0)))
 
@@ -81,12 +81,12 @@ def _mode_ode(objective: str, L: int, power: float) -> Array:
 
 
 def _network(objective: str, L: int, power: float) -> Array:
-    """All modes in one network, each from its own start."""
+    """Times of all modes in one network, each from its own initial amplitude."""
     modes = zip(LAM, RHO, EPS, strict=True)
     last = max(float(paper_ode.times(objective, a, b, L, eps)[0]) for a, b, eps in modes)
-    start = [np.diag(EPS ** (1.0 / L))] * (L + 1)
+    initial = [np.diag(EPS ** (1.0 / L))] * (L + 1)
     data = np.diag(LAM / RHO), np.diag(LAM)
-    made = plain_network.settled(*data, start, L, objective, SPARE * last)
+    made = plain_network.settled(*data, initial, L, objective, SPARE * last)
     return np.array([made.times(q**power) for q in LEARNED]).T
 
 
@@ -94,11 +94,11 @@ ROUTES = {"mode ODE": _mode_ode, "plain network": _network, "closed form": _clos
 
 
 def note(seen: Observations) -> Noted:
-    """The largest spread, which is a solver's error and no number to record."""
+    """The largest spread; it is an error of a solver and not recorded."""
     deepest = int(max(one.x for one in seen))
     worst = max(one.number for one in seen)
     return Noted(
-        "Four modes with lam from 0.7 to 1.3, rho from 0.7 to 1 and starts from 0.001 to 0.003, "
+        "Four modes with lam from 0.7 to 1.3, rho from 0.7 to 1 and eps from 0.001 to 0.003, "
         f"L = 1 to {deepest}, take the same time from q = 0.5 to any q up to 0.9, in units of "
         f"1/kappa, within {worst:.1g}: kappa is lam rho**(2L-1) for a JEPA and (L+1) lam "
         "rho**((L-1)/(L+1)) for an MAE, on the network's clock.",
@@ -109,9 +109,10 @@ def note(seen: Observations) -> Noted:
 CLAIM = Claim(
     name="13c",
     title="One curve for all modes",
-    statement="In the time kappa t all growing modes of one objective and depth run through the "
-    "same learned fractions q alike, whatever their lam, rho and start.",
-    source="new here: the master equation dq/dt = kappa q**c (1 - q)",
+    statement="As functions of kappa t, the learned fractions q of all growing modes of one "
+    "objective and depth follow one curve, whatever their lam, rho and eps.",
+    source="derived here: the master equation dq/dt = kappa q**c (1 - q), of which the paper "
+    "solves the integer orders of a JEPA implicitly (Theorem 4.4)",
     x=Axis("encoder depth L"),
     number=Axis("spread of kappa t over modes", log=True),
     observe=observe,

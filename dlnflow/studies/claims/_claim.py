@@ -1,4 +1,4 @@
-"""What a claim is, and what is observed about it: immutable records."""
+"""Immutable records: a claim, and the observations it is tested on."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from dlnflow.studies.claims.routes import ROUTES
 
 
 class Effort(StrEnum):
-    """How much is computed: everything in a minute, or in minutes."""
+    """How many cases are computed: quick takes about a minute, full several minutes."""
 
     quick = "quick"
     full = "full"
 
     def choose(self, quick: Any, full: Any) -> Any:
-        """One of two settings."""
+        """One of two values, by effort."""
         return full if self is Effort.full else quick
 
 
 class Observation(NamedTuple):
-    """One number, found by one route in one setting, and what it says of the claim.
+    """One number, computed by one route in one case, and whether the claim is true there.
 
     Attributes
     ----------
     route : str
         A key of `ROUTES`.
     series : str
-        Which of several quantities or networks.
+        Name of the quantity, network or data set.
     x : float
-        The value of what is varied.
+        Value of the varied quantity.
     number : float
-        The number on which the claim is judged here.
+        The number that decides whether the claim is true here.
     holds : bool
-        Whether the claim is true here, by this number.
+        Whether the claim is true in this case.
     inside : bool
-        Whether the claim's condition is met here; True where it has none.
+        Whether the case meets the claim's condition; True if the claim has none.
     error : float or None
-        How far the number may be from that of another route in the same setting. None for a
-        distance from a prediction, which every route has to itself and only has to be small.
+        Error bound of the number, used when routes are compared in the same case. None for a
+        distance from a prediction, which is not compared between routes.
     """
 
     route: str
@@ -52,19 +52,19 @@ class Observation(NamedTuple):
     error: float | None = 0.0
 
     @property
-    def setting(self) -> tuple[str, float]:
-        """What routes have in common that tell the same number."""
-        return setting(self.series, self.x)
+    def case(self) -> tuple[str, float]:
+        """The key under which numbers of different routes are compared."""
+        return case(self.series, self.x)
 
 
-def setting(series: str, x: float) -> tuple[str, float]:
-    """A series and a value of what is varied, to nine digits."""
+def case(series: str, x: float) -> tuple[str, float]:
+    """A series and a value of the varied quantity, to nine digits."""
     return series, float(f"{x:.9g}")
 
 
 @dataclass(frozen=True)
 class Axis:
-    """What is varied, or measured: words, and whether it is drawn by its logarithm."""
+    """An axis of a claim's figure: its label, and whether its scale is logarithmic."""
 
     label: str
     log: bool = False
@@ -74,54 +74,54 @@ Observations = tuple[Observation, ...]
 
 
 class Noted(NamedTuple):
-    """What the observations come to, in words and in numbers with names."""
+    """The result of a claim's observations, as a sentence and as named numbers."""
 
     sentence: str
     numbers: Mapping[str, float]
-    condition: str = ""  # the boundary found, in words; "" where the claim has none
+    condition: str = ""  # where the claim is true; "" if it has no condition
 
 
 @dataclass(frozen=True)
 class Control:
-    """The claim's premise broken: its verdict has to change."""
+    """A negative control: a changed premise with which the claim has to be false."""
 
     words: str
     premise: Mapping[str, Any]
 
 
 def every(_: Observation) -> bool:
-    """All observations are drawn."""
+    """Draws all observations."""
     return True
 
 
 @dataclass(frozen=True, eq=False)
 class Claim:
-    """One claim, and how it is examined.
+    """One claim, and how it is tested.
 
     Attributes
     ----------
     name : str
         Its number: ``"3"``, ``"12a"``.
     title : str
-        In a few words.
+        Short title.
     statement : str
-        In the paper's terms, as a sentence that is true or false in any one setting.
+        A sentence that is true or false in any one case.
     source : str
-        Where it comes from.
+        Where the claim comes from.
     x, number : Axis
-        What is varied, and the number observed.
+        The varied quantity and the observed number.
     observe : callable
-        ``observe(effort, **premise)`` yields observations.
+        ``observe(effort, **premise)`` yields the observations.
     note : callable
-        From all observations, what they come to.
+        Makes the `Noted` from all observations.
     control : Control
-        A premise with which the verdict must be another.
+        Changed premise with which the claim has to be false.
     module : str
-        The code that computes it.
+        Name of the module that computes it.
     drawn : callable
-        Which observations the figure shows; by default all.
+        Selects the observations in the figure; all by default.
     level : float, optional
-        Of the number, at which the claim turns, for the figure.
+        Threshold of the number, drawn in the figure.
     """
 
     name: str
@@ -141,6 +141,6 @@ class Claim:
         return f"Claim {self.name}: {self.title}"
 
     def routes(self, observations: Observations) -> tuple[str, ...]:
-        """The routes taken, in the order of `ROUTES`."""
+        """The routes of some observations, in the order of `ROUTES`."""
         taken = {one.route for one in observations}
         return tuple(name for name in ROUTES if name in taken)

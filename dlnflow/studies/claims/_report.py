@@ -1,4 +1,4 @@
-"""What was found of all claims: an immutable record, and whether it is still what is recorded."""
+"""Results of a run, and their comparison with the recorded ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlnflow.studies.claims import _pages as pages
 from dlnflow.studies.claims._claim import Claim, Effort, Noted, Observation, Observations
-from dlnflow.studies.claims._judge import Verdict
+from dlnflow.studies.claims._verdict import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,24 +25,24 @@ NOTHING_SAID = (Verdict.disputed, Verdict.unseen)
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Finding:
-    """What was found of one claim: an immutable record.
+    """The result on one claim: an immutable record.
 
     Attributes
     ----------
     claim : Claim
     effort : Effort
-        Whether all settings were tried, or the quick ones.
+        Whether all cases were computed, or the quick ones.
     verdict : Verdict
-        By the one rule of `judge`.
+        By the rule of `verdict_of`.
     because : str
-        The observation that decided against the claim, if one did.
+        The observation that decided the verdict, if a single one did.
     noted : Noted
-        The numbers found, in a sentence and by name, and the condition; empty unless it holds.
+        Sentence, numbers and condition; empty unless the claim holds.
     observations : tuple of Observation
     control : Verdict
-        The verdict with the claim's premise broken.
+        The verdict with the claim's premise changed.
     refuted : bool
-        Whether the claim was then false somewhere inside its condition.
+        Whether the control made the claim false somewhere inside its condition.
     seconds : float
     """
 
@@ -58,26 +58,26 @@ class Finding:
 
     @property
     def routes(self) -> tuple[str, ...]:
-        """Which routes were taken."""
+        """The routes that observed the claim."""
         return self.claim.routes(self.observations)
 
     @property
     def sound(self) -> bool:
-        """Whether the verdict changes with the premise broken, the claim being false then."""
+        """Whether the control changes the verdict and makes the claim false."""
         changes = self.control != self.verdict and self.control not in NOTHING_SAID
         return changes and self.refuted
 
     @property
     def recorded(self) -> str | None:
-        """The verdict recorded for this version; None for a claim not recorded."""
+        """The verdict recorded for this version; None if there is no record."""
         found = recorded().get(self.claim.name)
         return None if found is None else str(found["verdict"])
 
     @property
     def moved(self) -> dict[str, tuple[float | None, float | None]]:
-        """Numbers that are not the recorded ones to 2 %: what was found, and what is recorded.
+        """Numbers that differ from the recorded ones by more than 2 %, as (found, recorded).
 
-        None where there is no such number.
+        None where one of the two is missing.
         """
         before = recorded().get(self.claim.name, {}).get("numbers", {})
         pairs = {
@@ -88,12 +88,12 @@ class Finding:
 
     @property
     def changed(self) -> bool:
-        """Whether the verdict or one of the numbers is not the recorded one."""
+        """Whether the verdict or one of the numbers differs from the record."""
         return str(self.verdict) != self.recorded or bool(self.moved)
 
     @property
     def summary(self) -> str:
-        """The verdict in one line, with the condition or what decided against the claim."""
+        """The verdict in one line, with the condition or the deciding observation."""
         words = str(self.verdict)
         if self.verdict is Verdict.holds_when:
             return f"{words} {self.noted.condition}"
@@ -101,11 +101,11 @@ class Finding:
 
     @property
     def brief(self) -> str:
-        """The same without the condition's numbers."""
+        """As `summary`, without the numbers of the condition."""
         return pages.brief(self.summary) if self.verdict is Verdict.holds_when else self.summary
 
     def to_dict(self) -> dict[str, Any]:
-        """All but the single observations, as JSON has it."""
+        """The finding without its single observations, as written to JSON."""
         return {
             "name": self.claim.name,
             "title": self.claim.title,
@@ -123,7 +123,7 @@ class Finding:
         }
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row per observation: route, series, x, number, holds, inside, error."""
+        """One row for each observation: route, series, x, number, holds, inside, error."""
         import pandas as pd
 
         table = pd.DataFrame(list(self.observations), columns=list(Observation._fields))
@@ -147,13 +147,13 @@ def _same(found: float | None, before: float | None) -> bool:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Report(Mapping[str, Finding]):
-    """The findings by the claims' numbers, in order; made by `run`.
+    """Mapping from the number of each claim to its `Finding`; made by `run`.
 
     Attributes
     ----------
     findings : tuple of Finding
     stopped : str or None
-        Why it is not complete, if it is not.
+        Why the run ended early; None if it is complete.
     """
 
     findings: tuple[Finding, ...]
@@ -174,16 +174,16 @@ class Report(Mapping[str, Finding]):
 
     @property
     def changed(self) -> tuple[Finding, ...]:
-        """Findings whose verdict, or one of whose numbers, is not the recorded one."""
+        """Findings whose verdict or numbers differ from the record."""
         return tuple(one for one in self.findings if one.changed)
 
     @property
     def unsound(self) -> tuple[Finding, ...]:
-        """Findings whose control does not refute the claim."""
+        """Findings whose control does not make the claim false."""
         return tuple(one for one in self.findings if not one.sound)
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row per claim: claim, title, verdict, condition, found, routes, control, seconds."""
+        """One row for each claim: title, verdict, condition, found, routes, control, seconds."""
         import pandas as pd
 
         return pd.DataFrame(
@@ -201,7 +201,7 @@ class Report(Mapping[str, Finding]):
         )
 
     def to_json(self) -> str:
-        """All findings, as the record has them."""
+        """All findings, in the format of the record."""
         efforts = {str(one.effort) for one in self.findings}
         content = {
             "effort": "/".join(sorted(efforts)),
@@ -211,27 +211,41 @@ class Report(Mapping[str, Finding]):
         return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
     def to_markdown(self) -> str:
-        """The whole report as a page: the table, then claim by claim."""
+        """The report as a Markdown page: a table, then one section for each claim."""
         return pages.page(self.to_dicts(), self.stopped)
 
     def to_html(self) -> str:
-        """The same as one HTML file with the figures inside."""
-        from dlnflow.studies.claims._html import document
-
-        return document(self)
+        """The report as one HTML file that contains its figures."""
+        sections = (
+            pages.HtmlSection(
+                one.to_dict(),
+                one.claim,
+                one.noted,
+                one.observations,
+                one.control,
+                one.brief,
+                one.summary,
+                one.recorded,
+                one.changed,
+                one.seconds,
+                one.plot,
+            )
+            for one in self.findings
+        )
+        return pages.html(sections, self.stopped)
 
     def save_figures(self, folder: str | Path) -> list[Path]:
-        """A figure of each claim, and beside it what is drawn as CSV.
+        """Save a figure of each claim, and its data as CSV.
 
         Parameters
         ----------
         folder : path
-            Made if it is not there.
+            Created if it does not exist.
 
         Returns
         -------
         list of Path
-            The figures.
+            Paths of the figures.
         """
         import matplotlib.pyplot as plt
 
@@ -260,12 +274,12 @@ class Report(Mapping[str, Finding]):
 
 @cache
 def recorded() -> Mapping[str, Mapping[str, Any]]:
-    """What a full run found when this version was made, by claim.
+    """The recorded results of a full run of this version, by claim.
 
     Returns
     -------
     mapping
-        From a claim's number to what `Finding.to_dict` said; empty where there is no record.
+        From the number of a claim to its `Finding.to_dict`; empty if there is no record.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Examine the claims."""
+"""Runs the claims: observes each one, applies the rule and the control."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from dlnflow._common._progress import Report as Progress
-from dlnflow._common._progress import Watch
+from dlnflow._common._progress import Progress, ProgressOption
 from dlnflow.studies.claims._claim import Claim, Effort, Noted, Observation
-from dlnflow.studies.claims._judge import Verdict, judge, refuted
 from dlnflow.studies.claims._report import Finding, Report
+from dlnflow.studies.claims._verdict import Verdict, refuted, verdict_of
 
 MODULES = (
     "c01_mode_equations",
@@ -45,9 +44,9 @@ def run(
     only: str | int | Iterable[str] | None = None,
     *,
     quick: bool = False,
-    progress: Progress = False,
+    progress: ProgressOption = False,
 ) -> Report:
-    """Recompute the evidence for the paper's claims, and judge them.
+    """Recompute the evidence for the claims and give each a verdict.
 
     Parameters
     ----------
@@ -55,25 +54,25 @@ def run(
         Numbers of claims, ``"3"`` or ``["3", "12a"]``, ``"12"`` for all of its parts; by default
         all of them.
     quick : bool
-        Fewer settings, all in under a minute; the verdicts have to be the same.
+        Fewer cases, all claims in about a minute; the verdicts have to be the same.
     progress : bool or callable
         True shows a bar on standard error; a callable is given the share done and a line of text.
 
     Returns
     -------
     Report
-        An interrupt ends it early with all claims examined so far. Any other exception on the way,
-        as of ``progress``, propagates with the report so far as its attribute ``report``.
+        An interrupt ends the run early with the claims finished so far. Any other exception, such
+        as one raised by ``progress``, propagates with that report as its attribute ``report``.
 
     Raises
     ------
     ValueError, TypeError
-        For a claim that does not exist.
+        If ``only`` names a claim that does not exist, or ``quick`` is not True or False.
 
     Notes
     -----
-    Each claim is observed by several routes that share no code, and once more with its premise
-    broken, as a control; one rule makes the verdict. ``docs/claims.md``.
+    Several routes that share no code observe each claim. A control repeats the claim with a changed
+    premise, with which it has to be false. One rule gives the verdict (`verdict_of`).
 
     Examples
     --------
@@ -89,30 +88,30 @@ def run(
         raise TypeError(f"quick must be True or False: got {quick!r}")
     effort = Effort.quick if quick else Effort.full
     findings: list[Finding] = []
-    with Watch(progress, None, every=0.0) as watch:
+    with Progress(progress, None, every=0.0) as tracker:
         for claim in chosen:
-            watch.goes_on(
+            tracker.update(
                 len(findings) / len(chosen), partial(str.format, "{}. {}", claim.name, claim.title)
             )
             findings.append(examine(claim, effort))
-    return watch.outcome("report", findings, lambda: Report(tuple(findings), watch.stopped))
+    return tracker.result("report", findings, lambda: Report(tuple(findings), tracker.stopped))
 
 
 def examine(claim: Claim, effort: Effort) -> Finding:
-    """Observe one claim, judge it, and judge it with its premise broken."""
+    """The verdict on one claim, and on its control."""
     began = time.perf_counter()
     seen = tuple(claim.observe(effort))
-    verdict, because = judge(seen)
+    verdict, because = verdict_of(seen)
     noted = claim.note(seen) if verdict in STANDS else NOTHING
     otherwise = broken(claim)
-    control = judge(otherwise).verdict
+    control = verdict_of(otherwise).verdict
     false = refuted(otherwise)
     seconds = time.perf_counter() - began
     return Finding(claim, effort, verdict, because, noted, seen, control, false, seconds)
 
 
 def broken(claim: Claim, **premise: Any) -> tuple[Observation, ...]:
-    """What is observed quickly with the premise broken.
+    """Observations of a claim with its premise changed, at quick effort.
 
     Parameters
     ----------
@@ -127,7 +126,7 @@ def broken(claim: Claim, **premise: Any) -> tuple[Observation, ...]:
     Examples
     --------
     >>> from dlnflow import claims
-    >>> claims.judge(claims.broken(claims.CLAIMS["1"], objective="mae")).verdict
+    >>> claims.verdict_of(claims.broken(claims.CLAIMS["1"], objective="mae")).verdict
     <Verdict.fails: 'does not hold'>
     """
     return tuple(claim.observe(Effort.quick, **(premise or claim.control.premise)))
@@ -147,5 +146,5 @@ def _chosen(only: Any) -> Sequence[Claim]:
 
 
 def _called(claim: str, name: str) -> bool:
-    """Whether a claim is meant; ``"12"`` stands for 12a, 12b and 12c."""
+    """Whether a name selects a claim; ``"12"`` selects 12a, 12b and 12c."""
     return name in (claim, claim.rstrip("abc"))

@@ -1,16 +1,15 @@
-"""Real photographs, two objectives: which patterns JEPA and MAE learn, and in what order.
+"""The modes of photographs, and the order in which a JEPA and an MAE learn them.
 
-The context is a patch of a photograph, the target the patch half a patch away, to the left, to the
-right, above and below alike. Those four together make ``Sigma_yx`` symmetric (one alone: asymmetry
-0.02). With patches of 8 pixels that only touch, ``lam`` and ``rho`` rank the modes nearly alike (a
-correlation of 0.92, against 0.62 for half a patch), and little could tell the objectives apart.
+The context is a patch of a photograph. The targets are the four patches half its width to the left,
+right, above and below; all four together make ``Sigma_yx`` symmetric (with one alone its asymmetry
+is 0.02). Patches overlap because otherwise ``lam`` and ``rho`` rank the modes almost equally (a
+correlation of 0.92 for patches of 8 pixels side by side, 0.62 at half a patch), and the objectives
+would hardly differ.
 """
 
 from __future__ import annotations
 
-import itertools
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dlnflow._common import _validate
-from dlnflow.data._spectrum import MOSTLY, Spectrum
-from dlnflow.theory._critical_time import critical_time
-from dlnflow.theory._modes import plateau
+from dlnflow.data import Spectrum
+from dlnflow.data._description import CAUTION
+from dlnflow.studies.demo._patches import patch_pairs, patch_width, photographs
+from dlnflow.theory import critical_time, plateau
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,16 +31,14 @@ Times = dict[tuple[str, int], Array]  # of all modes, by objective and depth
 
 DEPTHS = (1, 2, 4)
 OBJECTIVES = ("jepa", "mae")
-EPS = 1e-6  # JEPA's plateau is rho**L: at L = 4 a mode with rho below 0.03 starts above it
-STRIDE = 3  # pixels between patches; nearer ones tell little that is new
+EPS = 1e-6  # JEPA's plateau is rho**L: at L = 4 modes with rho below 0.03 start above theirs
 LEADING = 8  # modes in the printed table
 HEADINGS = {"objective": "", "published_error": "its_error"}
-LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601, as every grayscale conversion
 
 
 @dataclass(frozen=True, eq=False)
 class DemoResult:
-    """What the demo found.
+    """Results of the demo: an immutable record.
 
     Attributes
     ----------
@@ -57,11 +54,11 @@ class DemoResult:
         largest is learned first). ``conflicts``: pairs of them that ``lam`` and ``rho`` rank
         oppositely; ``by_rho``: share of those in which the larger ``rho`` is learned first.
     sentences : tuple of str
-        Three, computed from the numbers.
+        The findings, computed from the numbers.
     files : tuple of pathlib.Path
-        What was written.
+        The files written.
     seconds : float
-        How long it took.
+        Wall-clock time of the demo.
     """
 
     spectrum: Spectrum
@@ -73,14 +70,14 @@ class DemoResult:
 
 
 def run(out: Path, *, console: Console | None = None, patch: int = 8) -> DemoResult:
-    """Learn the patches of two photographs with JEPA and MAE, print and draw what happens.
+    """Compute the modes of patches of two photographs, and print and draw how they are learned.
 
     Parameters
     ----------
     out : pathlib.Path
-        Folder for figures and tables; made if it is not there.
+        Folder for figures and tables; created if needed.
     console : rich.console.Console, optional
-        Where to print; by default the standard output.
+        By default standard output.
     patch : int
         Width of the patches in pixels, even, from 4 to 16: ``patch**2`` modes.
 
@@ -91,15 +88,15 @@ def run(out: Path, *, console: Console | None = None, patch: int = 8) -> DemoRes
     Raises
     ------
     ImportError
-        Without scikit-learn and Pillow, which bring and read the photographs.
+        If scikit-learn, which contains the photographs, or Pillow, which reads them, is missing.
     ValueError, TypeError
-        For a ``patch`` out of range.
+        If ``patch`` is no even number from 4 to 16.
 
     Notes
     -----
-    The photographs are ``china.jpg`` and ``flower.jpg``, which ship inside scikit-learn; nothing is
-    downloaded. Grayscale in [0, 1]; ``lam`` is in those units squared. Times are on the paper's
-    clock. Critical times: the paper's theorem, measured, exact and as published.
+    The photographs are ``china.jpg`` and ``flower.jpg`` of scikit-learn; nothing is downloaded.
+    They are in grayscale from 0 to 1, and ``lam`` is in those units squared. Times are on the
+    paper's clock.
 
     Examples
     --------
@@ -111,109 +108,32 @@ def run(out: Path, *, console: Console | None = None, patch: int = 8) -> DemoRes
     (16, ['jepa', 'mae'])
     """
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from dlnflow._common._progress import bar
 
     started = time.perf_counter()
-    width = _patch_width(patch)
+    width = patch_width(patch)
     console = Console() if console is None else console
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("reading two photographs", total=4)
-
-        def done(then: str) -> None:
-            progress.update(task, advance=1, description=then)
-
+    with bar(4.0, console) as show:
+        show(0.0, "reading two photographs")
         x, y = patch_pairs(photographs(), width)
-        done(f"finding the modes of {len(x)} pairs of patches")
+        show(1.0, f"finding the modes of {len(x)} pairs of patches")
         spectrum = Spectrum.from_samples(x, y)
-        done("integrating the leading modes")
+        show(2.0, "integrating the leading modes")
         table = spectrum.leading(LEADING).critical_time_table(DEPTHS, eps=EPS, objective=OBJECTIVES)
         times = _critical_times(spectrum)
         orders = learning_orders(spectrum, times)
-        done("drawing")
+        show(3.0, "drawing")
         said = _sentences(spectrum, orders, times)
         files = _write(Path(out), spectrum, table, orders, times)
-        done("done")
+        show(4.0, "done")
     result = DemoResult(spectrum, table, orders, said, files, time.perf_counter() - started)
     _report(result, len(x), console)
     return result
 
 
-def photographs() -> list[Array]:
-    """The photographs of scikit-learn: two arrays of shape (427, 640), grayscale in [0, 1].
-
-    Raises
-    ------
-    ImportError
-        Without scikit-learn or Pillow; says how to get them.
-
-    Examples
-    --------
-    >>> [image.shape for image in photographs()]
-    [(427, 640), (427, 640)]
-    """
-    try:
-        import PIL  # noqa: F401  # scikit-learn reads pictures with it
-        from sklearn.datasets import load_sample_images
-    except ImportError as error:
-        raise ImportError(
-            "the demo needs scikit-learn's photographs and Pillow to read them: install both with "
-            "pip install 'dlnflow[photos]'"
-        ) from error
-    return [image / 255.0 @ np.array(LUMINANCE) for image in load_sample_images().images]
-
-
-def patch_pairs(images: list[Array], patch: int) -> tuple[Array, Array]:
-    """Every patch with the four that lie half a patch to its left, right, above and below.
-
-    Parameters
-    ----------
-    images : list of array, shape (height, width)
-    patch : int
-        Width of a patch, even.
-
-    Returns
-    -------
-    x, y : array, shape (n, patch**2)
-        Contexts and targets, row by row of pixels, one context for each of its targets.
-
-    Raises
-    ------
-    ValueError, TypeError
-        For a ``patch`` out of range.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> x, y = patch_pairs([np.arange(64.0).reshape(8, 8)], 4)
-    >>> x.shape, sorted({float(step) for step in (y - x)[:, 0]})
-    ((8, 16), [-16.0, -2.0, 2.0, 16.0])
-    """
-    width = _patch_width(patch)
-    pairs = list(itertools.chain.from_iterable(_shifted(image, width) for image in images))
-    return np.concatenate([x for x, _ in pairs]), np.concatenate([y for _, y in pairs])
-
-
-def _shifted(image: Array, patch: int) -> Iterator[tuple[Array, Array]]:
-    patches = np.lib.stride_tricks.sliding_window_view(image, (patch, patch))
-    half = patch // 2
-    for down, right in ((0, half), (0, -half), (half, 0), (-half, 0)):
-        rows = np.arange(max(0, -down), len(patches) - max(0, down), STRIDE)
-        columns = np.arange(max(0, -right), patches.shape[1] - max(0, right), STRIDE)
-        x = patches[np.ix_(rows, columns)]
-        y = patches[np.ix_(rows + down, columns + right)]
-        yield x.reshape(-1, patch**2), y.reshape(-1, patch**2)
-
-
-def _patch_width(patch: int) -> int:
-    width = _validate.depth("patch", patch)
-    if width.ndim or width % 2 or not 4 <= width <= 16:
-        raise ValueError(f"patch must be an even number from 4 to 16: got {patch!r}")
-    return int(width)
-
-
 def learning_orders(spectrum: Spectrum, times: Times) -> pd.DataFrame:
-    """How the order of learning goes with ``lam`` and with ``rho``.
+    """How the order of learning correlates with ``lam`` and with ``rho``.
 
     Parameters
     ----------
@@ -224,13 +144,13 @@ def learning_orders(spectrum: Spectrum, times: Times) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        See ``DemoResult.orders``. Correlations are missing (NaN) with fewer than three modes to
-        compare or where all agree, and ``by_rho`` without a conflict.
+        See ``DemoResult.orders``. Correlations are NaN with fewer than three modes or if all are
+        equal, and ``by_rho`` is NaN without a conflict.
 
     Notes
     -----
-    Modes that start above half their plateau have critical time 0, those with ``rho <= 0``
-    infinity; such ties say nothing of the order, and are counted instead of compared.
+    Modes that start above half their plateau have critical time 0, those with ``rho <= 0`` an
+    infinite one. Such modes have no place in the order; they are counted and not compared.
 
     Examples
     --------
@@ -269,12 +189,12 @@ def _compared(times: Times) -> NDArray[np.bool_]:
 
 
 def _conflicts(lam: Array, rho: Array, times: Array) -> tuple[int, float]:
-    """Pairs that ``lam`` and ``rho`` rank oppositely, and the share in which ``rho`` prevails."""
+    """Pairs ranked oppositely by ``lam`` and ``rho``; share in which larger ``rho`` is first."""
     i, j = np.triu_indices(lam.size, 1)
     oppose = (lam[i] - lam[j]) * (rho[i] - rho[j]) < 0.0
     i, j = i[oppose], j[oppose]
-    prevails = (rho[i] - rho[j]) * (times[i] - times[j]) < 0.0
-    return int(oppose.sum()), float(prevails.mean()) if prevails.size else float("nan")
+    rho_first = (rho[i] - rho[j]) * (times[i] - times[j]) < 0.0
+    return int(oppose.sum()), float(rho_first.mean()) if rho_first.size else float("nan")
 
 
 def _rank_correlation(one: Array, other: Array) -> float:
@@ -295,7 +215,7 @@ def _critical_times(spectrum: Spectrum) -> Times:
 
 
 def _sentences(spectrum: Spectrum, orders: pd.DataFrame, times: Times) -> tuple[str, str, str]:
-    """What was found: the order, the assumptions, the modes that are not learned."""
+    """Findings on the order, on the assumptions, and on modes that are not learned."""
     rows: dict[Any, Any] = {(row["objective"], row["L"]): row for row in orders.to_dict("records")}
     last = DEPTHS[-1]
     jepa, mae, shallow = rows["jepa", last], rows["mae", last], rows["jepa", DEPTHS[0]]
@@ -311,7 +231,7 @@ def _sentences(spectrum: Spectrum, orders: pd.DataFrame, times: Times) -> tuple[
 
 
 def _on_assumptions(spectrum: Spectrum, times: Times) -> str:
-    mixed = spectrum.coupling > MOSTLY
+    mixed = spectrum.coupling > CAUTION.majority
     trusted = _compared(times) & ~mixed
     time_of = times["jepa", DEPTHS[-1]][trusted]
     conflicts, by_rho = _conflicts(spectrum.lam[trusted], spectrum.rho[trusted], time_of)
@@ -320,7 +240,7 @@ def _on_assumptions(spectrum: Spectrum, times: Times) -> str:
         f"As a whole the covariances nearly fit the theory (commutator {spectrum.commutator:.1g}, "
         f"off-diagonal share {spectrum.off_diagonal:.1g}), but {mixed.sum()} of {mixed.size} modes "
         "share more of their correlation with the targets of other modes than with their own, and "
-        f"for these it is a rough guide; among the {trusted.sum()} compared modes that it fits, "
+        f"for these it is a rough approximation; among the other {trusted.sum()} compared modes, "
         f"JEPA learns the larger rho first {prevails}."
     )
 

@@ -1,4 +1,4 @@
-"""The figures of `dlnflow.demo`, on numbers that it has computed."""
+"""The figures of the demo."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from dlnflow import plot
-from dlnflow.data._spectrum import Spectrum
-from dlnflow.theory._critical_time import critical_time
+from dlnflow.data import Spectrum
+from dlnflow.theory import critical_time
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Times = dict[tuple[str, int], Array]
 
-# hollow over solid: both show where they coincide
+# large hollow squares over small discs, so that both are visible where they coincide
 LOOKS: dict[str, dict[str, Any]] = {
     "jepa": {"marker": "o", "markersize": 6},
     "mae": {"marker": "s", "markersize": 10, "markerfacecolor": "none"},
 }
 SHADES = "cividis_r"
-SHOWN = 8  # patterns at either end of the order
+SHOWN = 8  # patterns at each end of the order
 
 
 def learned(spectrum: Spectrum, L: int, eps: float) -> Figure:
-    """Learned fraction of the modes against time, both objectives."""
+    """Learned fraction of the modes over time under both objectives."""
     sim = spectrum.simulate(L, eps=eps, objective=("jepa", "mae"))
     figure = plot.simulation(sim, quantity="learned", time="log")[0].figure
     plt.close(figure)
@@ -41,7 +41,7 @@ def learned(spectrum: Spectrum, L: int, eps: float) -> Figure:
 
 
 def order_against_depth(orders: pd.DataFrame) -> Figure:
-    """Rank correlations, and which of lam and rho prevails where they disagree, against depth."""
+    """Rank correlations, and the share of conflicts in which larger rho is first, against depth."""
     figure = _new(9.6, 4.2)
     left, right = figure.subplots(1, 2)
     depths = sorted(int(L) for L in orders["L"].unique())
@@ -61,12 +61,12 @@ def order_against_depth(orders: pd.DataFrame) -> Figure:
         fontsize="medium",
     )
     right.set_ylabel(r"pairs in which the larger $\rho$ is learned first")
-    # Steps that are whole percents, so that no label is rounded.
+    # steps of whole percents, so that no label is rounded
     right.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     right.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     right.set_title(
         rf"{jepa['conflicts']} pairs ranked oppositely by $\lambda$ and $\rho$:"
-        f"\nlarger $\\rho$ prevails in {jepa['by_rho']:.0%} for JEPA, {mae['by_rho']:.0%} for MAE",
+        f"\nlarger $\\rho$ first in {jepa['by_rho']:.0%} for JEPA, {mae['by_rho']:.0%} for MAE",
         fontsize="medium",
     )
     left.legend(fontsize="small", handlelength=3.2, loc="center left", bbox_to_anchor=(0.0, 0.6))
@@ -78,7 +78,7 @@ def order_against_depth(orders: pd.DataFrame) -> Figure:
 
 
 def order_map(spectrum: Spectrum, times: Times, L: int, eps: float) -> Figure:
-    """The learnable modes in the plane of lam and rho, over lines of equal critical time."""
+    """The modes with positive rho over lam and rho, with lines of equal critical time."""
     figure = _new(11.0, 5.0)
     panels = figure.subplots(1, 2, sharex=True, sharey=True)
     learnable = spectrum.rho > 0.0
@@ -92,7 +92,7 @@ def order_map(spectrum: Spectrum, times: Times, L: int, eps: float) -> Figure:
         ratio = np.divide(*critical_time(1.0, rhos, L, eps=eps, objective=objective))
         note = f"grey: starts above half its plateau, as {left_out} modes do (crosses)"
         axes.set_title(
-            f"{objective.upper()}, $L = {L}$; lines: equal critical time, decade by decade\n"
+            f"{objective.upper()}, $L = {L}$; lines of equal critical time, a decade apart\n"
             rf"$\rho = {rhos[0]:.2g}$ takes {ratio:.2f} times as long as $\rho = {rhos[1]:.2g}$"
             f"\n{note if left_out else ''}",
             fontsize="medium",
@@ -107,7 +107,7 @@ def order_map(spectrum: Spectrum, times: Times, L: int, eps: float) -> Figure:
 def _scatter(
     axes: Axes, lam: Array, rho: Array, time_of: Array, objective: str, norm: Normalize
 ) -> int:
-    """The modes, coloured by their place in the order; returns how many have none."""
+    """Draw modes, coloured by their place in the order; returns the number of those without one."""
     has_place = time_of > 0.0
     place = 1 + np.argsort(np.argsort(time_of[has_place]))
     axes.scatter(
@@ -141,7 +141,7 @@ def _equal_times(axes: Axes, lam: Array, rho: Array, L: int, eps: float, objecti
 
 
 def patterns(spectrum: Spectrum, times: Times, L: int) -> Figure:
-    """Patterns learned first, learned last and never, for both objectives."""
+    """Patterns learned first, last and never under both objectives."""
     figure = _new(11.0, 3.4)
     orders = {name: _order(spectrum, times[name, L]) for name in LOOKS}
     ends = min(SHOWN, *(len(order) // 2 for order in orders.values()))
@@ -185,5 +185,5 @@ def _row(row: Any, spectrum: Spectrum, left: Any, right: Any, frame: str) -> Non
 
 
 def _new(width: float, height: float) -> Figure:
-    """A figure that belongs to no window, whatever the backend."""
+    """A figure without a window under any backend."""
     return Figure(figsize=(width, height), layout="constrained")

@@ -1,28 +1,39 @@
-"""The paper's three experiments, on whole networks: order, depth, initialisation.
+"""Three experiments with whole networks on the paper's claims: order, depth, initialisation.
 
 Each function trains networks and returns an `Experiment`: a table, the finding in one sentence, and
-``plot()``. An interrupt (Ctrl-C) ends it early with what was measured; any other exception on the
-way propagates with that as its attribute ``experiment``.
+``plot()``. An interrupt (Ctrl-C) ends it early with what was measured. Any other exception
+propagates; its attribute ``experiment`` is the partial experiment.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
-from dlnflow._common._progress import Report, Watch
-from dlnflow.network._compare import Comparison, compare, describe
+from dlnflow._common._progress import Progress, ProgressOption
+from dlnflow.network._compare import compare
 from dlnflow.network._descent import gradient_descent
 from dlnflow.network._flow import gradient_flow
 from dlnflow.network._initialise import balanced
-from dlnflow.network._learning import breakdown
-from dlnflow.network._run import finished
-from dlnflow.studies._worlds import World
+from dlnflow.network._learning import GREEDY, breakdown
+from dlnflow.network._network import Network
+from dlnflow.network._run import Run, finished
+from dlnflow.studies._pairs import GaussianPairs
+from dlnflow.studies.experiments._tables import (
+    Comparisons,
+    depth_finding,
+    depth_table,
+    greedy_finding,
+    order_finding,
+    order_table,
+    overlap_table,
+)
 from dlnflow.theory._critical_time import critical_time
 from dlnflow.theory._modes import plateau
 from dlnflow.theory._objective import Objective, as_objectives
@@ -34,35 +45,54 @@ Array = NDArray[np.float64]
 
 SAME_ORDER = ((1.4, 1.25, 1.1, 1.0), (0.95, 0.85, 0.72, 0.6))
 OPPOSITE_ORDER = ((1.0, 1.08, 1.16, 1.24), (0.95, 0.84, 0.72, 0.6))
-LATE = 0.97  # of its plateau: trained until the last mode is there
+LATE = 0.97  # of the plateau of the last mode: training ends there
 DECADES = tuple(float(f"{start:.2g}") for start in np.geomspace(1e-7, 1e-1, 25))
 POINTS = 400
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Experiment:
-    """What an experiment found: an immutable record.
+    """The result of an experiment: an immutable record.
 
     Attributes
     ----------
     name : {"order", "depth", "initialisation"}
     finding : str
-        In one sentence.
+        The result in one sentence.
     table : pandas.DataFrame
     comparisons : dict
-        The runs beside their predictions, by their setting (see each experiment).
+        The runs with their predictions; see each experiment for the keys.
     stopped : str or None
-        Why it is not complete, if it is not.
+        Why the experiment is not complete, if it is not.
     """
 
     name: str
     finding: str
     table: pd.DataFrame
-    comparisons: dict[tuple[Any, ...], Comparison]
+    comparisons: Comparisons
     stopped: str | None = None
 
+    @property
+    def most_overlap(self) -> float:
+        """Overlap of learning windows up to which modes are learned one at a time."""
+        return GREEDY
+
+    @property
+    def greedy_below(self) -> dict[str, float]:
+        """By objective, the ``eps`` at which the measured overlap reaches `most_overlap`.
+
+        0 if it is larger from the first, infinite if it stays smaller; empty for the experiments
+        that do not vary ``eps``.
+        """
+        if "measured_overlap" not in self.table:
+            return {}
+        return {
+            str(name): breakdown(part["eps"].to_numpy(), part["measured_overlap"].to_numpy())
+            for name, part in self.table.groupby("objective", sort=False)
+        }
+
     def plot(self, **options: Any) -> Any:
-        """The figure; see `dlnflow.plot.experiment`."""
+        """Draw the result; see `dlnflow.plot.experiment`."""
         from dlnflow import plot
 
         return plot.experiment(self, **options)
@@ -81,9 +111,9 @@ def order(
     lr: float = 0.04,
     batch_size: int = 256,
     rng: int = 0,
-    progress: Report = False,
+    progress: ProgressOption = False,
 ) -> Experiment:
-    """Which features come first: JEPA and MAE on Gaussian samples from two distributions.
+    """Order of learning of JEPA and MAE, on Gaussian samples from two distributions.
 
     Parameters
     ----------
@@ -93,9 +123,9 @@ def order(
     L, eps
         Depth and initial amplitude.
     lr, batch_size
-        Of gradient descent on fresh samples.
+        Settings of gradient descent on fresh samples.
     rng : int
-        Seed of bases, start and samples.
+        Seed of bases, initialisation and samples; 0 by default.
     progress : bool or callable
         As for `dlnflow.network.gradient_flow`; over the four runs.
 
@@ -103,7 +133,7 @@ def order(
     -------
     Experiment
         Table: ``distribution, objective, mode, lam, rho, predicted_time, measured_time``, on the
-        network clock, and the place of each mode in the order of learning. Comparisons by
+        network clock, and ``place``, the rank of each mode in the order of learning. Comparisons by
         (distribution, objective).
 
     Raises
@@ -113,47 +143,39 @@ def order(
 
     Examples
     --------
-    >>> from dlnflow.studies.experiments import _experiments as experiments
+    >>> from dlnflow.studies import experiments
     >>> quick = experiments.order(L=2, eps=0.1, batch_size=64)
     >>> quick.table.shape
     (16, 8)
     """
     random = _validate.generator("rng", rng)
     rate = float(_validate.single("lr", _validate.positive("lr", lr)))
-    worlds = {
-        "same": World.of(*_given_modes("same", same), random),
-        "opposite": World.of(*_given_modes("opposite", opposite), random),
+    distributions = {
+        "same": GaussianPairs.of(*_given_modes("same", same), random),
+        "opposite": GaussianPairs.of(*_given_modes("opposite", opposite), random),
     }
-    objectives = as_objectives(("jepa", "mae"))
-    comparisons: dict[tuple[Any, ...], Comparison] = {}
-    with Watch(progress, None) as watch:
-        for name, world in worlds.items():
-            for objective in objectives:
-                watch.goes_on(
-                    len(comparisons) / 4, partial(str.format, "{} order, {}", name, objective.name)
-                )
-                net = _start(world, L, eps, objective, random)
-                end = _latest(world, L, eps, objective)
-                run = gradient_descent(
-                    net,
-                    world.sigma_xx,
-                    world.sigma_yx,
-                    objective,
-                    lr=lr,
-                    steps=int(np.ceil(end / rate)),
-                    sampler=world.sample,
-                    batch_size=batch_size,
-                    record=POINTS,
-                    clock="network",
-                    rng=random,
-                )
-                comparisons[name, objective.name] = compare(finished(run))
 
-    def made() -> Experiment:
-        table = _order_table(comparisons)
-        return Experiment("order", _order_finding(comparisons), table, comparisons, watch.stopped)
+    def train(name: str, objective: Objective) -> Run:
+        data = distributions[name]
+        end = critical_time(
+            data.lam, data.rho, L, eps=eps, objective=objective, p=LATE, clock="network"
+        )
+        return gradient_descent(
+            _initial(data, L, eps, objective, random),
+            data.sigma_xx,
+            data.sigma_yx,
+            objective,
+            lr=lr,
+            steps=int(np.ceil(float(np.max(end)) / rate)),
+            sampler=data.sample,
+            batch_size=batch_size,
+            record=POINTS,
+            clock="network",
+            rng=random,
+        )
 
-    return watch.outcome("experiment", comparisons, made)
+    runs = _Runs("{} order, {}", distributions, ("jepa", "mae"), train)
+    return runs.experiment("order", order_table, order_finding, progress)
 
 
 def depth(
@@ -164,9 +186,9 @@ def depth(
     eps: float = 1e-3,
     objective: Any = ("jepa", "mae"),
     rng: int = 0,
-    progress: Report = False,
+    progress: ProgressOption = False,
 ) -> Experiment:
-    """How the temporal gap between features of high and low ``rho`` grows with depth.
+    """Delay of features of small ``rho`` behind those of large ``rho``, against depth.
 
     Parameters
     ----------
@@ -184,9 +206,9 @@ def depth(
     Returns
     -------
     Experiment
-        Table: ``L, objective, predicted_gap, measured_gap``: by how much the mode of smallest
-        ``rho`` is later than that of the largest, relative to that one. Comparisons by
-        (L, objective).
+        Table: ``L, objective, predicted_gap, measured_gap``: the delay of the mode of smallest
+        ``rho`` behind that of largest ``rho``, relative to the critical time of the latter.
+        Comparisons by (L, objective).
 
     Raises
     ------
@@ -195,7 +217,7 @@ def depth(
 
     Examples
     --------
-    >>> from dlnflow.studies.experiments import _experiments as experiments
+    >>> from dlnflow.studies import experiments
     >>> experiments.depth([1, 2], eps=1e-2).table.round(3)
        L objective  predicted_gap  measured_gap
     0  1      jepa          0.012         0.012
@@ -203,39 +225,17 @@ def depth(
     2  2      jepa          0.182         0.182
     3  2       mae         -0.033        -0.033
     """
-    import pandas as pd
-
-    layers = np.unique(_validate.depth("depths", depths))
+    layers = np.unique(_validate.depth("depths", depths)).tolist()
     random = _validate.generator("rng", rng)
-    world = World.of(
-        *_given_modes("rho", (_validate.single("lam", _validate.positive("lam", lam)), rho)), random
-    )
-    _rise("eps", world, layers, eps, objective)
-    first, last = int(world.rho.argmax()), int(world.rho.argmin())
-    comparisons: dict[tuple[Any, ...], Comparison] = {}
-    rows = []
-    objectives = as_objectives(objective)
-    with Watch(progress, None) as watch:
-        for L in map(int, layers):
-            for one in objectives:
-                share = len(comparisons) / (layers.size * len(objectives))
-                watch.goes_on(share, partial(str.format, "L = {}, {}", L, one.name))
-                compared = comparisons[L, one.name] = _flow(world, L, eps, one, random)
-                place = _places(compared, world)
-                rows.append(
-                    {
-                        "L": L,
-                        "objective": one.name,
-                        "predicted_gap": _gap(compared.predicted_time[place], first, last),
-                        "measured_gap": _gap(compared.measured_time[place], first, last),
-                    }
-                )
+    covariance = _validate.single("lam", _validate.positive("lam", lam))
+    data = GaussianPairs.of(*_given_modes("rho", (covariance, rho)), random)
+    _refuse_large("eps", data, layers, eps, objective)
 
-    def made() -> Experiment:
-        table = pd.DataFrame(rows)
-        return Experiment("depth", _depth_finding(table), table, comparisons, watch.stopped)
+    def train(L: int, one: Objective) -> Run:
+        return _flow(data, L, eps, one, random)
 
-    return watch.outcome("experiment", rows, made)
+    runs = _Runs("L = {}, {}", layers, objective, train)
+    return runs.experiment("depth", partial(depth_table, data), depth_finding, progress)
 
 
 def initialisation(
@@ -246,9 +246,9 @@ def initialisation(
     L: int = 2,
     objective: Any = ("jepa", "mae"),
     rng: int = 0,
-    progress: Report = False,
+    progress: ProgressOption = False,
 ) -> Experiment:
-    """Where greedy, one-at-a-time learning breaks down as the initialisation grows.
+    """Overlap of learning windows against the scale of the initialisation.
 
     Parameters
     ----------
@@ -264,8 +264,8 @@ def initialisation(
     Returns
     -------
     Experiment
-        Table: ``eps, objective, predicted_overlap, measured_overlap``: how much of their learning
-        neighbouring modes share, from 0 (one at a time) to 1 (all together); see
+        Table: ``eps, objective, predicted_overlap, measured_overlap``: the overlap of the learning
+        windows of neighbouring modes, from 0 (one at a time) to 1 (all together); see
         `dlnflow.network.Comparison.overlap`. Comparisons by (eps, objective).
 
     Raises
@@ -275,42 +275,55 @@ def initialisation(
 
     Examples
     --------
-    >>> from dlnflow.studies.experiments import _experiments as experiments
+    >>> from dlnflow.studies import experiments
     >>> experiments.initialisation([0.001, 0.01], objective="mae").table.round(3)
          eps objective  predicted_overlap  measured_overlap
     0  0.001       mae              0.214             0.214
     1  0.010       mae              0.830             0.830
     """
-    import pandas as pd
-
-    starts = np.unique(_validate.positive("eps", eps))
+    amplitudes = np.unique(_validate.positive("eps", eps)).tolist()
     random = _validate.generator("rng", rng)
-    world = World.of(*_given_modes("lam and rho", (lam, rho)), random)
-    objectives = as_objectives(objective)
-    comparisons: dict[tuple[Any, ...], Comparison] = {}
-    rows = []
-    with Watch(progress, None) as watch:
-        for start in map(float, starts):
-            for one in objectives:
-                share = len(comparisons) / (starts.size * len(objectives))
-                watch.goes_on(share, partial(str.format, "eps = {:.1g}, {}", start, one.name))
-                compared = comparisons[start, one.name] = _flow(world, L, start, one, random)
-                predicted, measured = compared.overlap
-                rows.append(
-                    {
-                        "eps": start,
-                        "objective": one.name,
-                        "predicted_overlap": predicted,
-                        "measured_overlap": measured,
-                    }
-                )
+    data = GaussianPairs.of(*_given_modes("lam and rho", (lam, rho)), random)
 
-    def made() -> Experiment:
-        table = pd.DataFrame(rows)
-        finding = _greedy_finding(table, L)
-        return Experiment("initialisation", finding, table, comparisons, watch.stopped)
+    def train(start: float, one: Objective) -> Run:
+        return _flow(data, L, start, one, random)
 
-    return watch.outcome("experiment", rows, made)
+    runs = _Runs("eps = {:.1g}, {}", amplitudes, objective, train)
+    finding = partial(greedy_finding, L)
+    return runs.experiment("initialisation", overlap_table, finding, progress)
+
+
+class _Runs(NamedTuple):
+    """The runs of an experiment: one for each value and objective."""
+
+    text: str  # of progress
+    values: Iterable[Any]
+    objective: Any
+    train: Callable[[Any, Objective], Run]
+
+    def experiment(
+        self,
+        name: str,
+        tabulate: Callable[[Comparisons], pd.DataFrame],
+        find: Callable[[pd.DataFrame, Comparisons], str],
+        progress: ProgressOption,
+    ) -> Experiment:
+        """Train all networks and put the experiment together."""
+        objectives = as_objectives(self.objective)
+        jobs = [(value, one) for value in self.values for one in objectives]
+        comparisons: Comparisons = {}
+        with Progress(progress, None) as tracker:
+            for value, one in jobs:
+                share = len(comparisons) / len(jobs)
+                tracker.update(share, partial(self.text.format, value, one.name))
+                comparisons[value, one.name] = compare(finished(self.train(value, one)))
+
+        def made() -> Experiment:
+            table = tabulate(comparisons)
+            finding = find(table, comparisons)
+            return Experiment(name, finding, table, comparisons, tracker.stopped)
+
+        return tracker.result("experiment", comparisons, made)
 
 
 def _given_modes(name: str, modes: tuple[ArrayLike, ArrayLike]) -> tuple[Array, Array]:
@@ -326,97 +339,29 @@ def _given_modes(name: str, modes: tuple[ArrayLike, ArrayLike]) -> tuple[Array, 
     return lam, rho
 
 
-def _rise(name: str, world: World, layers: Any, eps: float, objective: Any) -> None:
-    """Refuse starts above half of some plateau, where there is no time to learn it."""
-    for L in map(int, layers):
+def _refuse_large(
+    name: str, data: GaussianPairs, depths: Iterable[int], eps: float, objective: Any
+) -> None:
+    """Refuse amplitudes above half of a plateau, for which there is no critical time."""
+    for L in depths:
         for one in as_objectives(objective):
-            times = critical_time(world.lam, world.rho, L, eps=eps, objective=one)
+            times = critical_time(data.lam, data.rho, L, eps=eps, objective=one)
             if not np.all(times > 0.0):
-                least = float(np.min(plateau(world.rho, L, objective=one)))
+                least = float(np.min(plateau(data.rho, L, objective=one)))
                 raise ValueError(
                     f"{name} must lie below half of every plateau, here below {0.5 * least:.2g} "
                     f"({one.name}, L = {L}): got {eps:g}"
                 )
 
 
-def _start(
-    world: World, L: int, eps: float, objective: Objective, random: np.random.Generator
-) -> Any:
-    return balanced(world.sigma_xx, world.sigma_yx, L, eps=eps, objective=objective, rng=random)
-
-
-def _latest(world: World, L: int, eps: float, objective: Objective) -> float:
-    times = critical_time(
-        world.lam, world.rho, L, eps=eps, objective=objective, p=LATE, clock="network"
-    )
-    return float(np.max(times))
+def _initial(
+    data: GaussianPairs, L: int, eps: float, objective: Objective, random: np.random.Generator
+) -> Network:
+    return balanced(data.sigma_xx, data.sigma_yx, L, eps=eps, objective=objective, rng=random)
 
 
 def _flow(
-    world: World, L: int, eps: float, objective: Objective, random: np.random.Generator
-) -> Comparison:
-    net = _start(world, L, eps, objective, random)
-    return compare(finished(gradient_flow(net, world.sigma_xx, world.sigma_yx, objective)))
-
-
-def _places(comparison: Comparison, world: World) -> NDArray[np.intp]:
-    """For each mode of the world, its place in the comparison's spectrum."""
-    meets = np.abs(comparison.spectrum.basis.T @ world.basis)
-    return np.asarray(meets.argmax(axis=0))
-
-
-def _gap(times: Array, first: int, last: int) -> float:
-    return float(times[last] / times[first] - 1.0)
-
-
-def _order_table(comparisons: dict[tuple[Any, ...], Comparison]) -> pd.DataFrame:
-    import pandas as pd
-
-    parts = []
-    for (name, objective), one in comparisons.items():
-        part = one.to_dataframe()[["mode", "lam", "rho", "predicted_time", "measured_time"]]
-        part.insert(0, "objective", objective)
-        part.insert(0, "distribution", name)
-        part["place"] = one.measured_time.argsort(kind="stable").argsort(kind="stable")
-        parts.append(part)
-    return pd.concat(parts, ignore_index=True)
-
-
-def _order_finding(comparisons: dict[tuple[Any, ...], Comparison]) -> str:
-    said = []
-    for (name, objective), one in comparisons.items():
-        rho = one.spectrum.rho[int(one.measured_time.argmin())]
-        said.append(f"{name} order: {objective.upper()} starts with rho = {rho:.2f}")
-    taus = [describe(one.order) for one in comparisons.values()]
-    return "; ".join(said) + f" (against prediction: {', '.join(taus)})"
-
-
-def _depth_finding(table: pd.DataFrame) -> str:
-    deepest = table[table["L"] == table["L"].max()]
-    gaps = [
-        f"{row.objective.upper()} {row.measured_gap:+.3g} (predicted {row.predicted_gap:+.3g})"
-        for row in deepest.itertuples()
-    ]
-    return f"at L = {table['L'].max()} the smallest rho is later by {', '.join(gaps)}"
-
-
-def _greedy_finding(table: pd.DataFrame, L: int) -> str:
-    said = []
-    for name, part in table.groupby("objective", sort=False):
-        eps = part["eps"].to_numpy()
-        seen, due = (
-            breakdown(eps, part[f"{kind}_overlap"].to_numpy()) for kind in ("measured", "predicted")
-        )
-        known = 0.0 < due < np.inf
-        said.append(
-            f"{str(name).upper()} {_where(seen)} (predicted {due:.2g})"
-            if known
-            else f"{str(name).upper()} {_where(seen)}"
-        )
-    return f"at L = {L} greedy learning ends for {', '.join(said)}"
-
-
-def _where(eps: float) -> str:
-    if eps == 0.0:
-        return "below every eps here"
-    return "at no eps here" if np.isinf(eps) else f"at eps = {eps:.2g}"
+    data: GaussianPairs, L: int, eps: float, objective: Objective, random: np.random.Generator
+) -> Run:
+    net = _initial(data, L, eps, objective, random)
+    return gradient_flow(net, data.sigma_xx, data.sigma_yx, objective)

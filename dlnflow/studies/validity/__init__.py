@@ -1,4 +1,4 @@
-"""Maps of validity: what breaking each assumption of the theory costs."""
+"""Maps of validity: how the error of the prediction grows as an assumption is violated."""
 
 from dlnflow.studies.validity._mapping import ValidityMap
 from dlnflow.studies.validity._validity import (

@@ -1,9 +1,11 @@
-"""Maps of validity: how far prediction and network part as one assumption is broken by degrees.
+"""Maps of validity: how the error of the prediction grows as one assumption is violated more.
 
-Each function breaks one assumption, all others being met, and returns a `ValidityMap`: a table, the
-exponent with which the error grows where it has one, and ``plot()``. An interrupt (Ctrl-C) ends it
-early with what was measured; any other exception on the way propagates with that as its attribute
-``map``.
+Each public function violates one assumption, while all others hold, and returns a `ValidityMap`: a
+table, the exponent with which the error grows (if it has one), and ``plot()``. All take
+``objective`` (one or several), ``rng`` (a non-negative integer, 0 by default: the seed of bases and
+networks) and ``progress`` (as `dlnflow.network.gradient_flow`). An interrupt (Ctrl-C) ends a map
+early with what was measured. Any other exception propagates; its attribute ``map`` is the partial
+map.
 """
 
 from __future__ import annotations
@@ -11,39 +13,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from dlnflow._common import _validate
-from dlnflow._common._progress import Report
-from dlnflow.data._spectrum import Spectrum
-from dlnflow.network._compare import compare
-from dlnflow.network._data import covariances
-from dlnflow.network._flow import gradient_flow
-from dlnflow.network._initialise import balanced, gaussian, misaligned, rotation, unbalanced
-from dlnflow.network._run import finished
-from dlnflow.network._stability import largest_stable_rate
-from dlnflow.studies._worlds import World
-from dlnflow.studies.validity._mapping import (
-    BOTH,
-    DEPTH,
-    EPS,
-    LAM,
-    LEAST_PLATEAU,
-    PATIENCE,
-    RHO,
-    ValidityMap,
-    aligned_start,
-    descent,
-    errors_of,
-    flow,
-    map_of,
-    published_error,
-    seed,
-    typical,
-)
-from dlnflow.theory._critical_time import critical_time
-from dlnflow.theory._objective import Objective, as_objectives
+from dlnflow._common._progress import ProgressOption
+from dlnflow.studies.validity._mapping import LAM, ValidityMap
+from dlnflow.studies.validity._measures import LARGEST_EPS, SWEEPS
+from dlnflow.theory._objective import as_objectives
+
+BOTH = ("jepa", "mae")
 
 
 def commuting(
@@ -51,19 +29,16 @@ def commuting(
     *,
     objective: Any = BOTH,
     rng: int = 0,
-    progress: Report = False,
+    progress: ProgressOption = False,
 ) -> ValidityMap:
-    """Commuting covariances: the modes of ``Sigma_yx`` turned away from those of ``Sigma_xx``.
+    """Violate commutation: turn the modes of ``Sigma_yx`` away from those of ``Sigma_xx``.
 
     Parameters
     ----------
     angles : array
-        By how much, in radians; positive.
-    objective : str, Objective or several
-    rng : int
-        Seed of bases and rotations.
-    progress : bool or callable
-        As for `dlnflow.network.gradient_flow`.
+        In radians; positive.
+    objective, rng, progress
+        As for all maps: the objectives, the seed, progress on screen.
 
     Returns
     -------
@@ -78,31 +53,11 @@ def commuting(
 
     Examples
     --------
-    >>> from dlnflow.studies.validity import _validity as validity
+    >>> from dlnflow.studies import validity
     >>> validity.commuting([0.01, 0.03, 0.1], objective="mae").exponents["mae"] > 0.8
     True
     """
-    random = np.random.default_rng(seed(rng))
-    world = World.of(LAM, RHO, random)
-    axis = int(random.integers(2**31))
-
-    def measure(angle: float, one: Objective) -> dict[str, float]:
-        turn = rotation(world.lam.size, angle, np.random.default_rng(axis))
-        sigma_yx = turn @ world.sigma_yx @ turn.T
-        made = flow(world.sigma_xx, sigma_yx, one)
-        spectrum = made.spectrum
-        beside = spectrum.off_diagonal**0.5
-        return {"x": spectrum.commutator, "angle": angle, "beside": beside, **errors_of(made)}
-
-    values = _validate.positive("angles", angles).ravel()
-    return map_of(
-        "commuting covariances",
-        "commutator of the covariances",
-        values,
-        objective,
-        measure,
-        progress,
-    )
+    return SWEEPS["commuting"].run(_validate.positive("angles", angles), objective, rng, progress)
 
 
 def balance(
@@ -110,9 +65,9 @@ def balance(
     *,
     objective: Any = BOTH,
     rng: int = 0,
-    progress: Report = False,
+    progress: ProgressOption = False,
 ) -> ValidityMap:
-    """The balance of the layers at the start, at the same ``wbar(0)``.
+    """Violate balance: scale the layers differently at the initialisation, at the same ``wbar(0)``.
 
     Parameters
     ----------
@@ -133,23 +88,12 @@ def balance(
 
     Examples
     --------
-    >>> from dlnflow.studies.validity import _validity as validity
+    >>> from dlnflow.studies import validity
     >>> round(validity.balance([0.003, 0.01, 0.03], objective="jepa").exponents["jepa"], 1)
     1.0
     """
-    random = np.random.default_rng(seed(rng))
-    world = World.of(LAM, RHO, random)
-
-    def measure(imbalance: float, one: Objective) -> dict[str, float]:
-        settings: dict[str, Any] = {"eps": EPS, "objective": one, "rng": rng}
-        net = unbalanced(world.sigma_xx, world.sigma_yx, DEPTH, imbalance=imbalance, **settings)
-        made = flow(world.sigma_xx, world.sigma_yx, one, net)
-        return {"x": net.imbalance, "parameter": imbalance, **errors_of(made)}
-
-    values = _validate.positive("imbalances", imbalances).ravel()
-    return map_of(
-        "balanced layers", "imbalance of the layers", values, objective, measure, progress
-    )
+    values = _validate.positive("imbalances", imbalances)
+    return SWEEPS["balance"].run(values, objective, rng, progress)
 
 
 def alignment(
@@ -157,9 +101,9 @@ def alignment(
     *,
     objective: Any = BOTH,
     rng: int = 0,
-    progress: Report = False,
+    progress: ProgressOption = False,
 ) -> ValidityMap:
-    """The alignment of the layers at the start, which stay balanced.
+    """Violate alignment: rotate the output of a network that stays balanced.
 
     Parameters
     ----------
@@ -180,20 +124,12 @@ def alignment(
 
     Examples
     --------
-    >>> from dlnflow.studies.validity import _validity as validity
+    >>> from dlnflow.studies import validity
     >>> made = validity.alignment([0.01, 0.03, 0.1], objective="mae")
     >>> round(made.exponents["mae"])
     2
     """
-    world = World.of(LAM, RHO, np.random.default_rng(seed(rng)))
-
-    def measure(angle: float, one: Objective) -> dict[str, float]:
-        settings: dict[str, Any] = {"eps": EPS, "objective": one, "rng": rng}
-        net = misaligned(world.sigma_xx, world.sigma_yx, DEPTH, angle=angle, **settings)
-        return {"x": angle, **errors_of(flow(world.sigma_xx, world.sigma_yx, one, net))}
-
-    values = _validate.positive("angles", angles).ravel()
-    return map_of("aligned layers", "misalignment (radians)", values, objective, measure, progress)
+    return SWEEPS["alignment"].run(_validate.positive("angles", angles), objective, rng, progress)
 
 
 def initialisation(
@@ -202,9 +138,9 @@ def initialisation(
     objective: Any = BOTH,
     seeds: int = 3,
     rng: int = 0,
-    progress: Report = False,
+    progress: ProgressOption = False,
 ) -> ValidityMap:
-    """The scale of a Gaussian initialisation, and beside it that of the published formulas.
+    """Use a Gaussian initialisation of any scale in place of a small balanced one.
 
     Parameters
     ----------
@@ -218,8 +154,8 @@ def initialisation(
     Returns
     -------
     ValidityMap
-        ``x`` is ``eps``. ``time_error`` is that of the closed form for a Gaussian start; the column
-        ``published_error`` that of the paper's formula for a balanced one.
+        ``x`` is ``eps``. ``time_error`` is that of the closed form for a Gaussian initialisation;
+        the column ``published_error`` that of the paper's formula for a balanced one.
 
     Raises
     ------
@@ -228,39 +164,14 @@ def initialisation(
 
     Examples
     --------
-    >>> from dlnflow.studies.validity import _validity as validity
+    >>> from dlnflow.studies import validity
     >>> made = validity.initialisation([1e-3, 1e-2], objective="mae", seeds=1)
     >>> made.table["published_error"].round(2).tolist()
     [0.04, 0.15]
     """
-    world = World.of(LAM, RHO, np.random.default_rng(seed(rng)))
-    count = int(_validate.single("seeds", _validate.depth("seeds", seeds)))
-
-    def measure(start: float, one: Objective) -> dict[str, float]:
-        errors = [
-            errors_of(
-                flow(
-                    world.sigma_xx,
-                    world.sigma_yx,
-                    one,
-                    gaussian(world.sigma_xx, world.sigma_yx, DEPTH, eps=start, rng=rng + repeat),
-                    eps=start,
-                    spare=PATIENCE,
-                )
-            )
-            for repeat in range(count)
-        ]
-        return {"x": start, **typical(errors), **published_error(world, one, start)}
-
-    values = _validate.positive("eps", eps).ravel()
-    return map_of(
-        "small balanced initialisation",
-        "scale eps of a Gaussian start",
-        values,
-        objective,
-        measure,
-        progress,
-    )
+    repeats = _whole("seeds", seeds)
+    values = _validate.positive("eps", eps)
+    return SWEEPS["initialisation"].run(values, objective, rng, progress, repeats=repeats)
 
 
 def learning_rate(
@@ -268,22 +179,23 @@ def learning_rate(
     *,
     objective: Any = BOTH,
     rng: int = 0,
-    progress: Report = False,
+    progress: ProgressOption = False,
 ) -> ValidityMap:
-    """The learning rate of full-batch gradient descent.
+    """Violate gradient flow: train by gradient descent with a large learning rate.
 
     Parameters
     ----------
     shares : array
-        Rates as shares of the largest stable one; in (0, 1).
+        Learning rates as shares of the largest stable one; in (0, 1).
     objective, rng, progress
         As for `commuting`.
 
     Returns
     -------
     ValidityMap
-        ``x`` is the share. The columns ``predicted_overlap`` and ``measured_overlap`` say how much
-        of their learning neighbouring modes share (`dlnflow.network.Comparison.overlap`).
+        ``x`` is the share. The columns ``predicted_overlap`` and ``measured_overlap`` are the
+        overlap of the learning windows of neighbouring modes
+        (`dlnflow.network.Comparison.overlap`).
 
     Raises
     ------
@@ -292,35 +204,13 @@ def learning_rate(
 
     Examples
     --------
-    >>> from dlnflow.studies.validity import _validity as validity
+    >>> from dlnflow.studies import validity
     >>> power = validity.learning_rate([0.003, 0.01, 0.03], objective="mae").exponents["mae"]
     >>> round(power, 1)
     1.0
     """
-    random = np.random.default_rng(seed(rng))
-    world = World.of(LAM, RHO, random)
-
-    def measure(share: float, one: Objective) -> dict[str, float]:
-        net = aligned_start(world, one, rng)
-        stable = largest_stable_rate(net, world.sigma_xx, world.sigma_yx, one)
-        made = descent(world, one, net, lr=share * stable)
-        predicted, measured = made.overlap
-        return {
-            "x": share,
-            "lr": share * stable,
-            **errors_of(made),
-            "predicted_overlap": predicted,
-            "measured_overlap": measured,
-        }
-
-    values = _validate.fraction("shares", shares).ravel()
-    return map_of(
-        "small learning rate",
-        "learning rate over the largest stable one",
-        values,
-        objective,
-        measure,
-        progress,
+    return SWEEPS["learning_rate"].run(
+        _validate.fraction("shares", shares), objective, rng, progress
     )
 
 
@@ -330,9 +220,9 @@ def samples(
     objective: Any = BOTH,
     seeds: int = 5,
     rng: int = 0,
-    progress: Report = False,
+    progress: ProgressOption = False,
 ) -> ValidityMap:
-    """The number of samples: networks trained on them, predicted from the population.
+    """Violate infinite data: train on samples, and predict from the population.
 
     Parameters
     ----------
@@ -355,30 +245,16 @@ def samples(
 
     Examples
     --------
-    >>> from dlnflow.studies.validity import _validity as validity
+    >>> from dlnflow.studies import validity
     >>> made = validity.samples([1000, 100_000], objective="mae", seeds=1)
     >>> bool(made.table["time_error"].iloc[0] > made.table["time_error"].iloc[1])
     True
     """
-    random = np.random.default_rng(seed(rng))
-    world = World.of(LAM, RHO, random)
-    population = Spectrum.from_covariances(world.sigma_xx, world.sigma_yx)
-    repeats = int(_validate.single("seeds", _validate.depth("seeds", seeds)))
-
-    def measure(count: float, one: Objective) -> dict[str, float]:
-        errors = []
-        for repeat in range(repeats):
-            draw = np.random.default_rng([rng, int(count), repeat])
-            data = covariances(*world.sample(int(count), draw))
-            errors.append(
-                errors_of(flow(*data, one, aligned_start(world, one, rng), spectrum=population))
-            )
-        return {"x": count / world.lam.size, "n": count, **typical(errors)}
-
-    values = _validate.depth("counts", counts).ravel().astype(np.float64)
+    repeats = _whole("seeds", seeds)
+    values = _validate.depth("counts", counts)
     if (values <= len(LAM)).any():
         raise ValueError(f"counts must exceed the dimension, {len(LAM)}: got {int(values.min())}")
-    return map_of("infinite data", "samples per dimension", values, objective, measure, progress)
+    return SWEEPS["samples"].run(values, objective, rng, progress, repeats=repeats)
 
 
 def ema(
@@ -387,9 +263,9 @@ def ema(
     objective: Any = "jepa",
     lr: float = 0.02,
     rng: int = 0,
-    progress: Report = False,
+    progress: ProgressOption = False,
 ) -> ValidityMap:
-    """The decay of an EMA target encoder.
+    """Let the target encoder lag: an exponential moving average (EMA) of the online encoder.
 
     Parameters
     ----------
@@ -398,14 +274,14 @@ def ema(
     objective : str, Objective or several
         With a target behind at least one layer.
     lr : float
-        Learning rate, small, so that the decay is all that differs from the flow.
+        Learning rate, small, so that only the decay differs from the flow.
     rng, progress
         As for `commuting`.
 
     Returns
     -------
     ValidityMap
-        ``x`` is the time over which the target lags, ``lr / (1 - decay)`` on the network clock, as
+        ``x`` is the time by which the target lags, ``lr / (1 - decay)`` on the network clock, as
         a share of the first mode's critical time.
 
     Raises
@@ -415,27 +291,18 @@ def ema(
 
     Examples
     --------
-    >>> from dlnflow.studies.validity import _validity as validity
+    >>> from dlnflow.studies import validity
     >>> made = validity.ema([0.9, 0.999], lr=0.05)
     >>> bool(made.table["time_error"].iloc[0] < made.table["time_error"].iloc[1])
     True
     """
-    random = np.random.default_rng(seed(rng))
-    world = World.of(LAM, RHO, random)
-
-    def measure(decay: float, one: Objective) -> dict[str, float]:
-        made = descent(world, one, aligned_start(world, one, rng), lr=lr, ema=decay)
-        lag = lr / (1.0 - decay) / float(made.predicted_time.min())
-        return {"x": lag, "decay": decay, **errors_of(made)}
-
-    values = _validate.not_negative("decays", decays).ravel()
+    values = _validate.not_negative("decays", decays)
     if (values >= 1.0).any():
         raise ValueError(f"decays must lie in [0, 1): got {values.max():g}")
     if any(one.target_layer == 0 for one in as_objectives(objective)):
         raise ValueError("objective must have its target behind a layer: got 'mae'")
     _validate.positive("lr", lr)
-    lagging = "lag of the EMA target over the first critical time"
-    return map_of("target encoder without lag", lagging, values, objective, measure, progress)
+    return SWEEPS["ema"].run(values, objective, rng, progress, lr=lr)
 
 
 def decoder_depth(
@@ -444,9 +311,9 @@ def decoder_depth(
     objective: Any = BOTH,
     eps: float = 0.05,
     rng: int = 0,
-    progress: Report = False,
+    progress: ProgressOption = False,
 ) -> ValidityMap:
-    """The decoder's depth, against the paper's theory, which has one layer, and the closed form.
+    """Use a deep decoder, for which the prediction for one decoder layer does not hold.
 
     Parameters
     ----------
@@ -460,8 +327,8 @@ def decoder_depth(
     Returns
     -------
     ValidityMap
-        ``x`` is ``P``. ``time_error`` is that of the prediction for one decoder layer; the column
-        ``own_error`` that of the closed form for ``P``.
+        ``x`` is ``P``. ``time_error`` is that of the prediction for one decoder layer, as in the
+        paper; the column ``own_error`` that of the closed form for ``P``.
 
     Raises
     ------
@@ -470,41 +337,17 @@ def decoder_depth(
 
     Examples
     --------
-    >>> from dlnflow.studies.validity import _validity as validity
+    >>> from dlnflow.studies import validity
     >>> made = validity.decoder_depth([1, 2], objective="mae")
     >>> made.table["time_error"].round(2).tolist(), bool(made.table["own_error"].max() < 1e-4)
     ([0.0, 1.86], True)
     """
-    world = World.of(LAM, RHO, np.random.default_rng(seed(rng)))
-
-    def measure(depth: float, one: Objective) -> dict[str, float]:
-        net = balanced(
-            world.sigma_xx,
-            world.sigma_yx,
-            DEPTH,
-            eps=eps,
-            objective=one,
-            decoder_depth=int(depth),
-            rng=rng,
-        )
-        made = compare(finished(gradient_flow(net, world.sigma_xx, world.sigma_yx, one)))
-        spectrum = made.spectrum
-        single = critical_time(spectrum.lam, spectrum.rho, DEPTH, eps=eps, objective=one)
-        own = errors_of(made)
-        error = float(np.abs(made.measured_time / single - 1.0).max())
-        return {
-            "x": depth,
-            "time_error": error,
-            "deviation": own["deviation"],
-            "own_error": own["time_error"],
-        }
-
-    values = _validate.depth("depths", depths).ravel().astype(np.float64)
-    if not 0.0 < eps < 0.5 * LEAST_PLATEAU:
+    values = _validate.depth("depths", depths)
+    if not 0.0 < eps < LARGEST_EPS:
         raise ValueError(
-            f"eps must lie in (0, {0.5 * LEAST_PLATEAU:.3g}), below half of each plateau: got {eps}"
+            f"eps must lie in (0, {LARGEST_EPS:.3g}), below half of each plateau: got {eps}"
         )
-    return map_of("one decoder layer", "decoder depth P", values, objective, measure, progress)
+    return SWEEPS["decoder_depth"].run(values, objective, rng, progress, eps=eps)
 
 
 MAPS: dict[str, Callable[..., ValidityMap]] = {
@@ -517,3 +360,7 @@ MAPS: dict[str, Callable[..., ValidityMap]] = {
     "ema": ema,
     "decoder_depth": decoder_depth,
 }
+
+
+def _whole(name: str, value: int) -> int:
+    return int(_validate.single(name, _validate.depth(name, value)))

@@ -95,6 +95,11 @@ class MasterCurve(ABC):
         """
 
 
+def log_growth(curve: MasterCurve, x: Array, log_r0: Array, start: Array) -> Array:
+    """`MasterCurve.log_growth`, as a function."""
+    return curve.log_growth(x, log_r0, start)
+
+
 def elapsed(curve: MasterCurve, log_r0: Array, log_r1: Array, log_ratio: Array) -> Array:
     """`MasterCurve.elapsed`, as a function."""
     return curve.elapsed(log_r0, log_r1, log_ratio)

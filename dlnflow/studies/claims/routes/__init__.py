@@ -1,6 +1,7 @@
-"""Independent ways to a number: which there are, and which of them share code.
+"""Routes: independent ways to compute a number, and which of them share code.
 
-The modules here share nothing with the rest of the library, nor with each other.
+The modules here share no code with the rest of the library, and none with each other except
+`target_layer`.
 """
 
 from __future__ import annotations
@@ -10,16 +11,16 @@ from typing import NamedTuple
 
 
 class Route(NamedTuple):
-    """A way to a number.
+    """A way to compute a number.
 
     Attributes
     ----------
     how : str
-        In words.
+        The method, in words.
     module : str
-        Its code.
+        The module that holds its code.
     family : str
-        Routes of one family share code for the quantities judged here; those of two do not.
+        Routes of one family share code for the numbers compared here; those of two do not.
     """
 
     how: str
@@ -35,21 +36,21 @@ ROUTES = {
         "algebra",
     ),
     "closed form": Route(
-        "the exact solution, by tables of the master curve", "dlnflow.modes", "closed form"
+        "the exact solution, by tables of the master curve", "dlnflow.theory", "closed form"
     ),
     "quadrature": Route(
         "the time as an integral, by mpmath with 40 digits",
-        "dlnflow.claims.routes.quadrature",
+        f"{__name__}._quadrature",
         "quadrature",
     ),
     "mode ODE": Route(
-        "the paper's equation of one mode by SciPy's solve_ivp",
-        "dlnflow.claims.routes.paper_ode",
+        "the equation of one mode, as the paper's critical times imply it, by SciPy's solve_ivp",
+        f"{__name__}._paper_ode",
         "mode ODE",
     ),
     "plain network": Route(
-        "matrices by forward and backward pass written out afresh, SciPy's LSODA or plain descent",
-        "dlnflow.claims.routes.plain_network",
+        "matrices with forward and backward pass written anew, by SciPy's LSODA or plain descent",
+        f"{__name__}._plain_network",
         "plain network",
     ),
     "matrix network": Route(
@@ -69,5 +70,12 @@ ROUTES = {
 
 
 def independent(routes: Iterable[str]) -> set[str]:
-    """The families among the routes."""
+    """The families of some routes."""
     return {ROUTES[name].family for name in routes}
+
+
+def target_layer(objective: str, L: int) -> int:
+    """The number of encoder layers before the target, from the objective's name."""
+    if objective in ("jepa", "mae"):
+        return L if objective == "jepa" else 0
+    return int(objective.removeprefix("layer-"))

@@ -1,7 +1,8 @@
-"""The paper's equation of one mode, as printed, integrated by ``scipy.integrate.solve_ivp``.
+"""The equation of one mode as the paper's critical times imply it, by SciPy's ``solve_ivp``.
 
-Shares no code with the rest of the library: the exponents are written out here once more, the
-plateau is found as a root, and the time as an event. Everything is on the paper's clock.
+Shares no code with the rest of the library: it has its own exponents, finds the plateau as a root
+and the critical time as an event. Everything is on the paper's clock. Whether the paper prints the
+equation with the factor ``L`` of the chain rule could not be checked.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
-from dlnflow.studies.claims.routes._names import target_layer
+from dlnflow.studies.claims.routes import target_layer
 
 Array = NDArray[np.float64]
 
 RTOL, ATOL = 1e-11, 1e-12
-LOWEST, HIGHEST = 1e-20, 1e6  # amplitudes between which a plateau is looked for
+LOWEST, HIGHEST = 1e-20, 1e6  # amplitudes between which the plateau lies
 
 
 def velocity(
@@ -27,7 +28,7 @@ def velocity(
 ) -> Callable[[float], float]:
     """``d wbar/dt`` as a function of ``wbar``.
 
-    JEPA and MAE with one decoder layer as the paper prints them; every other network from
+    JEPA and MAE with one decoder layer have the paper's equation; every other network follows from
     ``du/dt = lam u**(N-1+m) (1 - u**(N-m) / rho)`` with ``wbar = u**L``.
     """
     if decoder_depth == 1 and objective == "jepa":
@@ -44,7 +45,7 @@ def velocity(
 
 
 def plateau(objective: str, lam: float, rho: float, L: int, decoder_depth: int = 1) -> float:
-    """The amplitude at which the velocity changes its sign."""
+    """The amplitude at which the velocity changes sign."""
     speed = velocity(objective, lam, rho, L, decoder_depth)
 
     def sign(log_w: float) -> float:
@@ -64,7 +65,7 @@ def times(
     p: float = 0.5,
     decoder_depth: int = 1,
 ) -> Array:
-    """When each mode has the fraction ``p`` of its plateau; 0 for one that starts above it."""
+    """Time at which each mode reaches the fraction ``p`` of its plateau; 0 if it starts above."""
     modes = np.broadcast_arrays(np.atleast_1d(np.asarray(lam, float)), np.asarray(rho, float))
     return np.array(
         [
@@ -99,7 +100,7 @@ def trajectory(
     *,
     decoder_depth: int = 1,
 ) -> Array:
-    """``wbar`` at rising times."""
+    """``wbar`` at increasing times ``t``."""
     solved = _solve(objective, lam, rho, L, eps, decoder_depth, until=float(t[-1]), t_eval=t)
     return np.asarray(np.exp(solved.y[0]))
 
@@ -114,15 +115,15 @@ def _solve(
     until: float = np.inf,
     **options: Any,
 ) -> Any:
-    """The equation for ``log wbar``, which a small start leaves well scaled."""
+    """Solution for ``log wbar``, which is well scaled for small ``eps``."""
     speed = velocity(objective, lam, rho, L, decoder_depth)
 
     def motion(_: float, state: Array) -> Array:
         w = np.exp(min(state[0], 30.0))
         return np.array([speed(w) / w])
 
-    start = [np.log(eps)]
-    solved = solve_ivp(motion, (0.0, until), start, "LSODA", rtol=RTOL, atol=ATOL, **options)
+    initial = [np.log(eps)]
+    solved = solve_ivp(motion, (0.0, until), initial, "LSODA", rtol=RTOL, atol=ATOL, **options)
     if solved.status < 0:
-        raise RuntimeError(f"solve_ivp gave up: {solved.message}")
+        raise RuntimeError(f"solve_ivp failed: {solved.message}")
     return solved

@@ -1,8 +1,8 @@
-"""A deep linear network written out afresh: forward, backward, and SciPy's LSODA.
+"""A deep linear network with its own forward and backward pass, integrated by SciPy's LSODA.
 
-Shares no code with the rest of the library, and knows nothing of modes: it is given covariances and
-a start, and what it says of a mode is how strongly the encoder answers to a direction. A mode
-counts as learned at a share of the network's *own* final amplitude. Times are on the paper's clock.
+Shares no code with the rest of the library and uses no theory of modes. Its input is covariances
+and initial layers; the amplitude along a direction ``b`` is ``|Wbar b|``. A mode counts as learned
+at a fraction of the network's *own* final amplitude. Times are on the paper's clock.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 
-from dlnflow.studies.claims.routes._names import target_layer
+from dlnflow.studies.claims.routes import target_layer
 
 Array = NDArray[np.float64]
 
 RTOL, ATOL = 1e-9, 1e-13
-SETTLED = 1e-3  # relative change over the last tenth of a run
-PATIENCE = 8  # times that a run is made twice as long
+SETTLED = 1e-3  # relative change over the last tenth of a run of a mode at rest
+PATIENCE = 8  # how often the training time is doubled
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A network's course, read along given directions.
+    """A trained network: amplitudes along given directions over time.
 
     Attributes
     ----------
     t : array, shape (times,)
-        Of the solver's own steps, on the paper's clock.
+        The solver's own steps, on the paper's clock.
     w : array, shape (modes, times)
         ``|Wbar b|`` for each direction.
     encoder : array, shape (d, d)
-        ``Wbar`` at the end.
+        The final ``Wbar``.
     """
 
     t: Array
@@ -44,21 +44,20 @@ class Trained:
 
     @property
     def settled(self) -> NDArray[np.bool_]:
-        """Which modes have come to rest, shape (modes,)."""
+        """Which modes are at rest, shape (modes,)."""
         earlier = self.w[:, np.searchsorted(self.t, 0.9 * self.t[-1])]
         return np.abs(earlier / self.w[:, -1] - 1.0) < SETTLED
 
     def times(self, p: float = 0.5) -> Array:
-        """When each mode first has the share ``p`` of its own final amplitude, shape (modes,)."""
+        """Time at which each mode first reaches the fraction ``p`` of its final amplitude."""
         return np.array([_crossing(self.t, one, p * one[-1]) for one in self.w])
 
 
-def orthogonal_start(d: int, layers: int, scale: float, seed: int) -> list[Array]:
-    """Every layer ``scale`` times an orthogonal matrix; the product of them all is ``scale**N I``.
+def orthogonal_layers(d: int, layers: int, scale: float, seed: int) -> list[Array]:
+    """Layers that are ``scale`` times orthogonal matrices, with the product ``scale**N I``.
 
-    Each matrix is the transpose of the one on the other side, so that prediction and target of any
-    layer are told in one basis if the number of layers between them is even; an odd one is the
-    identity.
+    Each matrix is the transpose of its mirror image in the sequence. With an odd number of layers
+    the first is the identity.
     """
     random = np.random.default_rng(seed)
     weights: list[Array] = []
@@ -70,7 +69,7 @@ def orthogonal_start(d: int, layers: int, scale: float, seed: int) -> list[Array
     return [scale * one for one in weights]
 
 
-def aligned_start(
+def aligned_layers(
     d: int,
     L: int,
     eps: float,
@@ -78,10 +77,10 @@ def aligned_start(
     decoder_depth: int = 1,
     seed: int | None = 0,
 ) -> list[Array]:
-    """A balanced orthogonal start whose prediction meets the target: ``wbar(0) = eps``.
+    """Balanced orthogonal initialisation with prediction and target aligned: ``wbar(0) = eps``.
 
-    In random bases, or, without a seed, in the coordinates: then what is 0 stays 0 exactly, and no
-    rounding grows between modes.
+    The bases are random, or the coordinate axes if ``seed`` is None. In the latter case zeros stay
+    exactly 0, and no rounding error grows between modes.
     """
     scale = eps ** (1.0 / L)
     if seed is None:
@@ -89,22 +88,22 @@ def aligned_start(
     before = target_layer(objective, L)
     random = np.random.default_rng(seed)
     first = [scale * np.linalg.qr(random.normal(size=(d, d)))[0] for _ in range(before)]
-    return first + orthogonal_start(d, L + decoder_depth - before, scale, seed + 1)
+    return first + orthogonal_layers(d, L + decoder_depth - before, scale, seed + 1)
 
 
 def train(
     sigma_xx: ArrayLike,
     sigma_yx: ArrayLike,
-    start: Sequence[Array],
+    initial: Sequence[Array],
     L: int,
     objective: str,
     until: float,
     basis: Array | None = None,
 ) -> Trained:
-    """Gradient flow on the population loss, to the time ``until`` on the paper's clock."""
+    """Gradient flow on the population loss up to the time ``until`` (paper's clock)."""
     xx, yx = np.asarray(sigma_xx, float), np.asarray(sigma_yx, float)
-    shapes = [one.shape for one in start]
-    cuts = np.cumsum([one.size for one in start])[:-1]
+    shapes = [one.shape for one in initial]
+    cuts = np.cumsum([one.size for one in initial])[:-1]
     m = target_layer(objective, L)
 
     def unpacked(state: Array) -> list[Array]:
@@ -125,13 +124,13 @@ def train(
     solved = solve_ivp(
         descent,
         (0.0, until / L),
-        np.concatenate([one.ravel() for one in start]),
+        np.concatenate([one.ravel() for one in initial]),
         "LSODA",
         rtol=RTOL,
         atol=ATOL,
     )
     if solved.status < 0:
-        raise RuntimeError(f"solve_ivp gave up: {solved.message}")
+        raise RuntimeError(f"solve_ivp failed: {solved.message}")
     directions = np.eye(len(xx)) if basis is None else basis
     encoders = [np.linalg.multi_dot([np.eye(len(xx)), *unpacked(y)[:L][::-1]]) for y in solved.y.T]
     w = np.array([np.linalg.norm(one @ directions, axis=0) for one in encoders]).T
@@ -152,33 +151,33 @@ def times(
 ) -> Array:
     """Critical times of a balanced network trained on all modes at once, shape (modes,).
 
-    ``until`` is the time it is given at first; it is trained until all modes are at rest.
+    The training time ``until`` is doubled until all modes are at rest.
     """
     lam, rho = np.broadcast_arrays(np.atleast_1d(np.asarray(lam, float)), np.asarray(rho, float))
-    start = aligned_start(lam.size, L, eps, objective, decoder_depth, seed)
-    return settled(np.diag(lam / rho), np.diag(lam), start, L, objective, until).times(p)
+    initial = aligned_layers(lam.size, L, eps, objective, decoder_depth, seed)
+    return settled(np.diag(lam / rho), np.diag(lam), initial, L, objective, until).times(p)
 
 
 def settled(
     sigma_xx: ArrayLike,
     sigma_yx: ArrayLike,
-    start: Sequence[Array],
+    initial: Sequence[Array],
     L: int,
     objective: str,
     until: float,
     basis: Array | None = None,
 ) -> Trained:
-    """As `train`, for as much longer as it takes all modes to come to rest."""
+    """As `train`, with the training time doubled until all modes are at rest."""
     for _ in range(PATIENCE):
-        made = train(sigma_xx, sigma_yx, start, L, objective, until, basis)
+        made = train(sigma_xx, sigma_yx, initial, L, objective, until, basis)
         if made.settled.all():
             return made
         until *= 2.0
-    raise RuntimeError(f"the network does not come to rest: trained to {until / 2.0:g}")
+    raise RuntimeError(f"the network is not at rest after time {until / 2.0:g}")
 
 
 def _crossing(t: Array, w: Array, level: float) -> float:
-    """By a cubic through four steps of the solver, in ``log w``."""
+    """First crossing of a level, by a cubic in ``log w`` through four steps of the solver."""
     above = np.flatnonzero(w >= level)
     if not above.size:
         return float("inf")

@@ -1,6 +1,6 @@
 """The critical time as an integral, by mpmath: ``t = integral of dw / velocity(w)`` from ``eps``.
 
-Shares no code with the rest of the library: no expansion, no table, no special function.
+Shares no code with the rest of the library, and uses no expansion, table or special function.
 Everything is on the paper's clock.
 """
 
@@ -12,7 +12,7 @@ import mpmath as mp
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow.studies.claims.routes._names import target_layer
+from dlnflow.studies.claims.routes import target_layer
 
 Array = NDArray[np.float64]
 
@@ -29,7 +29,7 @@ def times(
     p: float = 0.5,
     decoder_depth: int = 1,
 ) -> Array:
-    """When each mode has the fraction ``p`` of its plateau; 0 for one that starts above it."""
+    """Time at which each mode reaches the fraction ``p`` of its plateau; 0 if it starts above."""
     modes = np.broadcast_arrays(np.atleast_1d(np.asarray(lam, float)), np.asarray(rho, float))
     return np.array(
         [
@@ -49,10 +49,10 @@ def time(
     p: float = 0.5,
     decoder_depth: int = 1,
 ) -> Any:
-    """The same for one mode, as a number with all digits.
+    """The critical time of one mode with all digits.
 
     With ``u = wbar**(1/L)``, on the paper's clock ``du/dt = (lam/L) u**(N-1+m) (1 - u**k/rho)``,
-    integrated over ``log u``, in which the integrand is smooth.
+    integrated over ``log u``, where the integrand is smooth.
     """
     with mp.workdps(DIGITS):
         N, m = L + decoder_depth, target_layer(objective, L)
@@ -72,15 +72,15 @@ def time(
 
 
 def published(objective: str, lam: float, rho: float, L: int, eps: float) -> Any:
-    """The paper's critical time as printed, without its Theta terms, with all digits."""
+    """The paper's critical time (Theorem 4.5) without its Theta terms, with all digits."""
     with mp.workdps(DIGITS):
-        covariance, coefficient, start = mp.mpf(lam), mp.mpf(rho), mp.mpf(eps)
+        covariance, coefficient, initial = mp.mpf(lam), mp.mpf(rho), mp.mpf(eps)
         if objective == "jepa":
             terms = (
-                L / (n * coefficient ** (2 * L - n - 1) * start ** (mp.mpf(n) / L))
+                L / (n * coefficient ** (2 * L - n - 1) * initial ** (mp.mpf(n) / L))
                 for n in range(1, 2 * L)
             )
             return sum(terms) / covariance
         if L == 1:
-            return mp.log(1 / start) / covariance
-        return L / ((L - 1) * covariance * start ** (mp.mpf(L - 1) / L))
+            return mp.log(1 / initial) / covariance
+        return L / ((L - 1) * covariance * initial ** (mp.mpf(L - 1) / L))

@@ -1,0 +1,163 @@
+"""Descriptions of a `Spectrum`: text, table for notebooks, and cautions."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import NamedTuple
+
+import numpy as np
+
+from dlnflow.data._record import SpectrumRecord
+
+
+class CautionThresholds(NamedTuple):
+    """Values above which a spectrum's description warns."""
+
+    off_diagonal: float = 0.01  # share of the squared norm: a tenth in size is no small correction
+    majority: float = 0.5  # share: other modes outweigh the mode itself
+    almost_commuting: float = 0.01  # squared commutator over off-diagonal share: equal variances
+    samples_per_mode: int = 20  # independent; with fewer, intervals covered too rarely in tests
+    cosine: float = 0.1  # a tenth of each mode's amplitude appears in another
+    mixing: float = 0.5  # radians: standard error of the angle between two modes
+
+
+CAUTION = CautionThresholds()
+FEATURES = 10  # listed by name
+ROWS = 12  # of the table for notebooks
+
+
+def text(spectrum: SpectrumRecord) -> str:
+    """Sizes, range of the modes, diagnostics, errors if there are any, and cautions."""
+    rho = spectrum.rho
+    noise = f", {spectrum.noisy} pure noise" if spectrum.noisy else ""
+    named = "" if spectrum.basis_name == "variance" else f", {spectrum.basis_name} basis"
+    lines = [
+        f"Spectrum: d = {spectrum.basis.shape[0]}, {_modes(spectrum.lam.size)}, "
+        f"{spectrum.suppressed} with negative rho{noise}{named}",
+        f"  lam {spectrum.lam.min():.3g} to {spectrum.lam.max():.3g}, "
+        f"rho {rho.min():.3g} to {rho.max():.3g}",
+        f"  commutator {_small(spectrum.commutator):.2g}, off-diagonal share "
+        f"{_percent(spectrum.off_diagonal)}, asymmetry {_small(spectrum.asymmetry):.2g}",
+    ]
+    if spectrum.basis_name == "joint":
+        lines.append(f"  off-diagonal share of sigma_xx {_percent(spectrum.off_variance)}")
+    if spectrum.basis_name == "generalised":
+        lines.append(f"  largest cosine between modes {_small(spectrum.overlap):.2g}")
+    if spectrum.shrinkage:
+        lines.append(f"  shrunk towards equal variance by {spectrum.shrinkage:.3g}")
+    if spectrum.errors is not None:
+        errors = spectrum.errors
+        blocks = f" in {errors.groups} blocks of {errors.block}" if errors.block > 1 else ""
+        lines.append(
+            f"  standard errors {errors.method}, of {errors.n} samples{blocks}; "
+            f"{_modes(int(spectrum.below_noise.sum()))} below the noise"
+        )
+    return "\n".join(lines + [f"  caution: {caution}" for caution in cautions(spectrum)])
+
+
+def html(spectrum: SpectrumRecord) -> str:
+    """The text and a table of the first modes, for notebooks."""
+    columns = {"lam": spectrum.lam, "variance": spectrum.variance, "rho": spectrum.rho}
+    head = "".join(f"<th>{name}</th>" for name in ("mode", *columns))
+    rows = []
+    for mode in range(min(ROWS, spectrum.lam.size)):
+        cells = [f"{mode}"]
+        for name, values in columns.items():
+            errors = getattr(spectrum.errors, name, None)
+            error = "" if errors is None else f" ± {errors[mode]:.2g}"
+            cells.append(f"{values[mode]:.4g}{error}")
+        rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+    more = spectrum.lam.size - len(rows)
+    rest = f"<p>and {more} more mode{'s' * (more != 1)}</p>" if more else ""
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    return f"<pre>{escape(text(spectrum))}</pre>{table}{rest}"
+
+
+def cautions(spectrum: SpectrumRecord) -> tuple[str, ...]:
+    """Where the theory does not apply to the data; see `Spectrum.cautions`."""
+    said = [*_off_diagonal(spectrum), *_of_basis(spectrum), *_of_modes(spectrum)]
+    if spectrum.constant:
+        said.append(f"constant features of x, dropped: {_counted(spectrum.constant)}")
+    if spectrum.constant_y:
+        said.append(f"constant features of y: {_counted(spectrum.constant_y)}")
+    others = spectrum.dropped - len(spectrum.constant)
+    if others > 0:
+        said.append(f"directions without variance, which have no modes, dropped: {others}")
+    return tuple(said)
+
+
+def _off_diagonal(spectrum: SpectrumRecord) -> list[str]:
+    if spectrum.off_diagonal <= CAUTION.off_diagonal:
+        return []
+    asymmetric = spectrum.asymmetry**2 > 0.5 * spectrum.off_diagonal
+    asymmetric = asymmetric or spectrum.basis_name == "generalised"
+    cause = "sigma_yx is not symmetric" if asymmetric else "the covariances do not commute"
+    if spectrum.commutator**2 < CAUTION.almost_commuting * spectrum.off_diagonal and not asymmetric:
+        cause = "variances are too similar to determine the modes; whiten x, or take more samples"
+    verdict = "do not apply" if spectrum.off_diagonal > CAUTION.majority else "are an approximation"
+    return [
+        f"{cause}: the mode equations {verdict} here; "
+        f"off-diagonal share {_percent(spectrum.off_diagonal)}"
+    ]
+
+
+def _of_basis(spectrum: SpectrumRecord) -> list[str]:
+    said = []
+    if spectrum.basis_name == "joint" and spectrum.off_variance > CAUTION.off_diagonal:
+        said.append(
+            "sigma_xx is not diagonal in the joint basis: the mode equations are an approximation "
+            f"here; off-diagonal share {_percent(spectrum.off_variance)}"
+        )
+    if spectrum.overlap > CAUTION.cosine:
+        said.append(
+            f"the modes are not orthogonal (largest cosine {spectrum.overlap:.2g}), but those of a "
+            "network's initialisation are: it learns mixtures of them at first"
+        )
+    return said
+
+
+def _of_modes(spectrum: SpectrumRecord) -> list[str]:
+    said = []
+    mixed = int(np.sum(spectrum.coupling > CAUTION.majority))
+    if mixed:
+        said.append(
+            f"{mixed} of {spectrum.lam.size} modes are coupled to other modes more than to their "
+            f"own target (coupling above {CAUTION.majority}): for these the mode equations are a "
+            "rough approximation"
+        )
+    if spectrum.errors is not None:
+        modes, independent = spectrum._whole.spaces.size, spectrum.errors.independent
+        if independent < CAUTION.samples_per_mode * modes:
+            said.append(
+                f"the errors come from {independent:.0f} independent samples for {_modes(modes)}: "
+                f"with fewer than {CAUTION.samples_per_mode} per mode, intervals may cover the "
+                "true value less often than stated"
+            )
+        unresolved = int(np.sum(spectrum.errors.mixing > CAUTION.mixing))
+        if unresolved:
+            said.append(
+                f"{unresolved} of {spectrum.lam.size} modes are not resolved by these samples: "
+                "each may be a mixture of modes, and its interval that of the mixture"
+            )
+    return said
+
+
+def _modes(count: int) -> str:
+    return f"{count} mode{'s' * (count != 1)}"
+
+
+def _counted(features: tuple[int | str, ...]) -> str:
+    """Number of features, and their names or indices."""
+    listed = ", ".join(map(str, features[:FEATURES])) + ", ..." * (len(features) > FEATURES)
+    what = "index " if isinstance(features[0], int) else ""
+    return f"{len(features)} ({what}{listed})"
+
+
+def _small(number: float) -> float:
+    """The number, or 0 if it is only rounding error."""
+    return number if number > 1e-12 else 0.0
+
+
+def _percent(share: float) -> str:
+    percent = 100.0 * _small(share)
+    return f"{percent:.0f} %" if percent >= 10.0 else f"{percent:.2g} %"

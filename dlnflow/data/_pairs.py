@@ -1,0 +1,256 @@
+"""Pairs of rows from files, batch by batch: `pairs_from`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from dlnflow._common import _validate
+from dlnflow.data import _files
+from dlnflow.data._files import FileError, Rows, Table, listed
+
+BATCH = 2**20  # numbers in a batch of x or of y: 8 MB in double precision
+
+PathName = str | PathLike[str]
+Batches = Iterator[tuple[Rows, Rows]]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Batches of pairs (x, y) from files; `pairs_from` makes one. It can be iterated repeatedly.
+
+    Attributes
+    ----------
+    d : int
+        Number of features.
+    n : int or None
+        Number of pairs, where known without reading the file.
+    names : tuple of str or None
+        Of the features of ``x``.
+    series : bool
+        Whether the pairs follow each other in time.
+    """
+
+    d: int
+    n: int | None
+    names: tuple[str, ...] | None
+    series: bool
+    batch: int
+    read: Callable[[int], Batches]
+
+    def __iter__(self) -> Batches:
+        return self.read(self.batch)
+
+
+def pairs_from(
+    path: PathName,
+    other: PathName | None = None,
+    *,
+    pairs: Sequence[str] = ("x", "y"),
+    lag: int | None = None,
+    batch: int | None = None,
+) -> Pairs:
+    """Batches of pairs (x, y) from one file or two, of any size.
+
+    Parameters
+    ----------
+    path : path
+        ``.npy``, ``.npz``, ``.csv``, or ``.parquet`` (which needs ``dlnflow[parquet]``).
+    other : path, optional
+        A second file: then ``path`` holds the contexts and ``other`` the targets, row by row, each
+        one array or table. A table's columns all count.
+    pairs : two str
+        Which parts of one file make the pairs, contexts first. Of an ``.npz``, the names of two
+        arrays. Of a table, prefixes of column names: ``"x"`` stands for the columns that are
+        called x and a whole number, ``x1`` or ``x_1``; columns of one number go together, in
+        rising order, both prefixes need the same numbers, and other columns are left alone.
+    lag : int, optional
+        The file holds a time series: ``x`` is each row and ``y`` the row ``lag`` later. An
+        ``.npz`` must then hold one array; a table's columns all count.
+    batch : int, optional
+        Rows per batch; by default a million numbers' worth.
+
+    Returns
+    -------
+    Pairs
+        To iterate over, more than once if you like; it opens the file each time.
+
+    Raises
+    ------
+    OSError
+        If a file cannot be opened.
+    ImportError
+        For Parquet without ``pyarrow``.
+    ValueError
+        For anything in a file that does not make pairs of numbers, NaN and infinity included, here
+        or where the iteration meets it; in one line that names the file, and the row (counted from
+        0), or in CSV the line and column.
+
+    Notes
+    -----
+    Arrays have shape (n, d). A flat one, shape (n,), has one feature; reshape images (n, 8, 8) to
+    (n, 64) first. ``.npy`` is memory-mapped, CSV and Parquet are read in blocks: for these, memory
+    does not grow with the file. The two arrays of an ``.npz`` are loaded whole. In CSV commas
+    separate the columns; a first line without any number is a header.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, numpy as np
+    >>> from dlnflow.data import accumulate, pairs_from
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     series = pathlib.Path(folder) / "series.npy"
+    ...     np.save(series, np.arange(10.0) ** 2)
+    ...     for x, y in pairs_from(series, lag=1, batch=4):
+    ...         print(x.ravel(), y.ravel())
+    [0. 1. 4.] [1. 4. 9.]
+    [ 9. 16. 25. 36.] [16. 25. 36. 49.]
+    [49. 64.] [64. 81.]
+    """
+    size = None if batch is None else _validate.positive_integer("batch", batch)
+    first = Path(path)
+    if other is not None:
+        if lag is not None:
+            raise ValueError(f"lag must be None with two files, which hold pairs: got {lag!r}")
+        return _row_by_row(_only_table(first), _only_table(Path(other)), size)
+    if lag is not None:
+        return _lagged(_only_table(first), _validate.positive_integer("lag", lag), size)
+    names = _two_names(pairs)
+    kind = _files.suffix(first)
+    if kind == ".npy":
+        raise FileError(f"{path}: holds one array: pairs need an .npz, a second file, or a lag")
+    if kind == ".npz":
+        return _row_by_row(_files.array(first, names[0]), _files.array(first, names[1]), size)
+    return _halves(_prefixed(first, names), size)
+
+
+def _row_by_row(x: Table, y: Table, batch: int | None) -> Pairs:
+    """Rows of one table with the rows of another."""
+    both = f"{x.label} and {y.label}"
+    if x.width != y.width:
+        raise FileError(
+            f"{both}: must have as many numbers per row, the dimension: got {x.width} and {y.width}"
+        )
+    rule = f"{both}: must hold as many rows, one pair each"
+    if x.n is not None and y.n is not None and x.n != y.n:
+        raise FileError(f"{rule}: got {x.n} and {y.n}")
+
+    def read(rows: int) -> Batches:
+        done = 0
+        contexts, targets = x.blocks(rows), y.blocks(rows)
+        while True:
+            one, other = next(contexts, None), next(targets, None)
+            sizes = [0 if block is None else len(block) for block in (one, other)]
+            if sizes[0] != sizes[1]:
+                shorter, longer = (x, y) if sizes[0] < sizes[1] else (y, x)
+                raise FileError(
+                    f"{rule}: got fewer where {shorter.label} ends after {done + min(sizes)}, "
+                    f"{longer.label} goes on"
+                )
+            if one is None or other is None:
+                return
+            yield one, other
+            done += len(one)
+
+    n = y.n if x.n is None else x.n
+    return Pairs(x.width, n, x.names, False, _batch(batch, x.width), read)
+
+
+def _halves(table: Table, batch: int | None) -> Pairs:
+    """The first half of a table's columns with the second half."""
+    d = table.width // 2
+
+    def read(rows: int) -> Batches:
+        for block in table.blocks(rows):
+            yield block[:, :d], block[:, d:]
+
+    names = None if table.names is None else table.names[:d]
+    return Pairs(d, table.n, names, False, _batch(batch, d), read)
+
+
+def _lagged(table: Table, lag: int, batch: int | None) -> Pairs:
+    """Rows of a time series with the rows ``lag`` later."""
+
+    def refuse_short(rows: int | None) -> None:
+        if rows is not None and rows <= lag:
+            raise FileError(f"{table.label}: must hold more than lag = {lag} rows: got {rows}")
+
+    def read(rows: int) -> Batches:
+        seen = 0
+        held: Rows | None = None
+        for block in table.blocks(rows):
+            seen += len(block)
+            joined = block if held is None else np.concatenate([held, block])
+            if len(joined) > lag:
+                yield joined[:-lag], joined[lag:]
+            held = joined[-lag:].copy()
+        refuse_short(seen)
+
+    refuse_short(table.n)
+    n = None if table.n is None else table.n - lag
+    return Pairs(table.width, n, table.names, True, _batch(batch, table.width), read)
+
+
+def _batch(batch: int | None, d: int) -> int:
+    return batch or max(1, BATCH // d)
+
+
+def _only_table(path: Path) -> Table:
+    """The only array or table of a file."""
+    kind = _files.suffix(path)
+    if kind == ".npz":
+        names = _files.array_names(path)
+        if len(names) != 1:
+            raise FileError(f"{path}: must hold one array here: got {listed(names)}")
+        return _files.array(path, names[0])
+    return _files.array(path) if kind == ".npy" else _files.table(path)
+
+
+def _prefixed(path: Path, prefixes: tuple[str, str]) -> Table:
+    """The columns of a table that two prefixes name, in the same order for both."""
+    header = _files.column_names(path)
+    if header is None:
+        raise FileError(
+            f"{path}: the first line must name the columns, {prefixes[0]}1, {prefixes[1]}1, ...: "
+            "got numbers"
+        )
+    found = [_numbered(path, header, prefix) for prefix in prefixes]
+    for one, other, prefix in ((0, 1, prefixes[1]), (1, 0, prefixes[0])):
+        missing = sorted(found[one].keys() - found[other].keys())
+        if missing:
+            name = found[one][missing[0]]
+            raise FileError(
+                f"{path}: column {name!r} has no partner: {prefix}{missing[0]} is missing"
+            )
+    return _files.table(path, [columns[i] for columns in found for i in sorted(columns)])
+
+
+def _numbered(path: Path, header: Sequence[str], prefix: str) -> dict[int, str]:
+    """Columns called by the prefix and a number, by number."""
+    columns: dict[int, str] = {}
+    for name in header:
+        match = re.fullmatch(re.escape(prefix) + r"[ _.\-]?([0-9]+)", name)
+        if match is None:
+            continue
+        number = int(match[1])
+        if number in columns:
+            twice = f"{columns[number]!r} and {name!r}"
+            raise FileError(f"{path}: columns {twice} both stand for {prefix}{number}")
+        columns[number] = name
+    if not columns:
+        raise FileError(
+            f"{path}: columns {prefix}1, {prefix}2, ... are missing (found: {listed(header)})"
+        )
+    return columns
+
+
+def _two_names(pairs: Sequence[str]) -> tuple[str, str]:
+    names = () if isinstance(pairs, str) else tuple(pairs)
+    texts = all(isinstance(name, str) and name for name in names)
+    if len(names) != 2 or not texts or names[0] == names[1]:
+        raise ValueError(f"pairs must be two different names, as ('x', 'y'): got {pairs!r}")
+    return names[0], names[1]
