@@ -344,7 +344,10 @@ def amplitude_is_monotone(rng):
     if w is None:
         return
     text = given.call_text("amplitude", mode)
-    rest, steps = rest_of(mode), np.diff(w)
+    rest = rest_of(mode)
+    if not np.isfinite(rest):  # both ends of a step may then be infinite
+        return
+    steps = np.diff(w)
     rises = mode["eps"] < rest
     wrong = (steps < -BACK * w[1:]) if rises else (steps > BACK * w[:-1])
     place = int(np.argmax(wrong))
@@ -497,7 +500,7 @@ def velocity_is_the_amplitudes_slope(rng):
     mode = one_mode(rng)
     t = float(pick(rng, span(rng, mode)))
     w = accepted(dlnflow.amplitude, t=t, **mode)
-    if w is None or not w > 1e-250:
+    if w is None or not 1e-250 < w < 1e250:
         return
     known = {n: v for n, v in mode.items() if n != "eps"}
     v = accepted(dlnflow.velocity, w=w, **known)

@@ -162,7 +162,8 @@ def gradient_descent(
         If the data are missing, not centred or smaller than a batch, or an argument is out of
         range.
     Exception
-        Whatever ``sampler`` or ``progress`` raises; its attribute ``run`` is the run up to there.
+        Whatever ``sampler`` or ``progress`` raises; once training has begun its attribute ``run``
+        is the run up to there.
 
     Notes
     -----
@@ -304,9 +305,10 @@ class _Oscillation:
 
     def lasts(self, scale: float) -> bool:
         """Whether it has lasted, is larger than rounding of weights of this norm, and undamped."""
-        lasting = len(self._sizes) == DIVERGENCE.count
+        if len(self._sizes) < DIVERGENCE.count:
+            return False
         least = max(DIVERGENCE.rounding * scale, DIVERGENCE.undamped * self._sizes[0])
-        return lasting and self._size > least
+        return self._size > least
 
 
 def _line(step: int, last: int) -> str:

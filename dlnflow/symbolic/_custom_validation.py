@@ -48,7 +48,10 @@ def validated_loss(
 def _declared_once(symbols: list[Any]) -> None:
     twice = sorted({str(one) for one in symbols if symbols.count(one) > 1})
     if twice:
-        raise ValueError(f"each symbol must be declared once: got {', '.join(twice)} again")
+        raise ValueError(
+            "encoder, decoder, frozen and parameters must declare each symbol once: "
+            f"got {', '.join(twice)} again"
+        )
 
 
 def _layers(name: str, given: Any) -> dict[Any, Any]:

@@ -11,9 +11,10 @@ from sympy.core.function import AppliedUndef
 from dlnflow.symbolic._evaluate import UndecidedError
 
 LARGEST = 10_000  # exponent, argument of a function, number of terms, order of a derivative
+MOST_BITS = 13_000  # of a number: some 4,000 digits, which Python still prints
 RULE = (
     "exponents, arguments of functions, numbers of terms and orders of derivatives may be at most "
-    f"{LARGEST}"
+    f"{LARGEST}, and numbers may have some 4000 digits"
 )
 # SymPy evaluates these with symbols in them by methods that may not end
 OPEN_ENDED = (sp.Integral, sp.Sum, sp.Product, sp.Limit, sp.Piecewise)
@@ -30,7 +31,7 @@ def refuse_oversized(statement: Any) -> None:
     """
     part = oversized(statement)
     if part is not None:
-        raise UndecidedError(f"{part} is too large to evaluate: {RULE}", statement=statement)
+        raise UndecidedError(f"{shown(part)} is too large to evaluate: {RULE}", statement=statement)
 
 
 def refuse_open_ended(statement: Any, derived: Any) -> None:
@@ -63,6 +64,8 @@ def oversized(statement: Any) -> Any:
     """The first part above `LARGEST` at small values of its symbols, or None."""
     # inner exponents first: an outer one is evaluated only once they are known to be small
     for node in sp.postorder_traversal(statement):
+        if isinstance(node, sp.Rational) and max(abs(node.p), node.q).bit_length() > MOST_BITS:
+            return node
         for part in _growing(node):
             size = _at_small_numbers(part)
             if size.is_number and LARGEST < abs(sp.N(size)) < sp.oo:

@@ -12,6 +12,7 @@ from dlnflow.theory._clock import Clock
 from dlnflow.theory._numerics import blockwise, rational_power
 from dlnflow.theory._objective import Objective, as_objective
 from dlnflow.theory._scaled_modes import (
+    FEWEST_DIGITS,
     ScaledModesAtStart,
     ScaledModesOnBranch,
     ValidatedModes,
@@ -20,7 +21,7 @@ from dlnflow.theory._scaled_modes import (
     on_branch,
     prepare,
 )
-from dlnflow.theory.curve._master_curve import Branch, elapsed, log_growth
+from dlnflow.theory.curve._master_curve import LARGEST_EXPONENT, Branch, elapsed, log_growth
 
 Array = NDArray[np.float64]
 
@@ -322,10 +323,14 @@ def scaled_time(t: Array, modes: ScaledModesAtStart) -> Array:
 
 def _amplitude_block(t: Array, modes: ScaledModesAtStart) -> Array:
     """`amplitude` for modes that are ready, a block of times and modes at once."""
-    w = _log_growth(t, modes)
-    w *= modes.L / modes.gap
-    np.exp(w, out=w)
-    w *= modes.eps
+    growth = _log_growth(t, modes)
+    growth *= modes.L / modes.gap
+    if growth.max(initial=0.0) < LARGEST_EXPONENT and growth.min(initial=0.0) > -LARGEST_EXPONENT:
+        w = np.exp(growth, out=growth)
+        w *= modes.eps
+    else:  # w / eps may be no float though w is one
+        far = np.abs(growth) >= LARGEST_EXPONENT
+        w = np.where(far, np.exp(growth + np.log(modes.eps)), np.exp(growth) * modes.eps)
     return _at_the_ends(t, _between(w, modes.eps, modes.rest), modes.eps, modes.rest)
 
 
@@ -377,24 +382,19 @@ def _hitting_block(w: Array, modes: ScaledModesOnBranch) -> Array:
     return np.where(w == modes.eps, 0.0, np.where(ahead, time, np.inf))
 
 
-def _velocity_block(
-    w: Array,
-    lam: Array,
-    variance: Array,
-    _eps: Array,
-    L: Array,
-    gap: Array,
-    growth_exponent: Array,
-    unit: Array,
-) -> Array:
-    damping = variance * rational_power(w, gap, L)
-    if not np.isfinite(damping).all():
-        by_logs = np.exp(np.log(variance) + gap / L * np.log(w))
-        damping = np.where(np.isfinite(damping), damping, by_logs)
-    push = lam - damping
-    speed = unit * L * w * rational_power(w, growth_exponent, L) * push
-    if np.isfinite(speed).all():
+def _velocity_block(w: Array, *columns: Array) -> Array:
+    lam, variance, _, L, gap, growth_exponent, unit = columns
+    power, size = rational_power(w, gap, L), w * rational_power(w, growth_exponent, L)
+    push = lam - variance * power
+    speed = unit * L * size * push
+    # a factor may be no float, or have lost digits, though the product is one
+    ordinary = (size >= FEWEST_DIGITS) & (size < np.inf) & (power < np.inf)
+    ordinary &= (power >= FEWEST_DIGITS) | (lam != 0.0)
+    if (ordinary | (w == 0.0)).all() and np.isfinite(speed).all():
         return speed
-    # a factor may be no float though the product is one
-    log_speed = np.log(unit * L) + (1.0 + growth_exponent / L) * np.log(w) + np.log(np.abs(push))
-    return np.where(np.isfinite(speed), speed, np.sign(push) * np.exp(log_speed))
+    log_w = np.log(w)
+    push = lam - np.exp(np.log(variance) + gap / L * log_w)
+    log_push = np.where(lam == 0.0, np.log(variance) + gap / L * log_w, np.log(np.abs(push)))
+    log_speed = np.log(unit * L) + (1.0 + growth_exponent / L) * log_w + log_push
+    by_logs = np.where(w == 0.0, 0.0, np.sign(push - (lam == 0.0)) * np.exp(log_speed))
+    return np.where(ordinary & np.isfinite(speed), speed, by_logs)

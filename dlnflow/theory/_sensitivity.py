@@ -112,16 +112,16 @@ def _partial_derivatives(w: Any, time: Array, modes: ValidatedModes) -> Sensitiv
     b, shape = here.gap / here.L, np.shape(w)
     log_w = np.log(eps) + (log_r - here.log_r0) / b
 
-    def partial(slope: Array, by: Array) -> Any:
+    def partial(slope: Array, by: Array, log_by: Array) -> Any:
         """``w slope / by``; of the logarithms, since the product may be a float and ``w`` none."""
-        size = np.exp(log_w + np.log(np.abs(slope)) - np.log(np.abs(by)))
+        size = np.exp(log_w + np.log(np.abs(slope)) - log_by)
         value = np.sign(slope) * np.sign(by) * size
         return np.broadcast_to(value, shape or (1,)).reshape(shape).copy()[()]
 
     return Sensitivities(
         w,
-        lam=partial(np.where(by_x == 0.0, 0.0, x * by_x) / b, lam),
-        rho=partial(by_fixed_point / b, rho),
-        eps=partial(by_start, eps),
-        t=partial(by_x / b, 1.0 / here.rate),
+        lam=partial(np.where(by_x == 0.0, 0.0, x * by_x) / b, lam, np.log(np.abs(lam))),
+        rho=partial(by_fixed_point / b, rho, np.log(np.abs(rho))),
+        eps=partial(by_start, eps, np.log(eps)),
+        t=partial(by_x / b, here.rate, -np.log(here.rate)),
     )

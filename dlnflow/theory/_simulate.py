@@ -193,8 +193,11 @@ class Trajectories:
 
     def learning_order(self, p: float = 0.5) -> NDArray[np.intp]:
         """Indices of the (flattened) modes, first learned first; never learned ones come last."""
-        times = log_critical_time_of(self._modes, _validate.fraction("p", p))
-        return np.argsort(np.ravel(times), kind="stable")
+        fraction = _validate.fraction("p", p)
+        times, logarithms = (
+            np.ravel(of(self._modes, fraction)) for of in (critical_time_of, log_critical_time_of)
+        )
+        return np.lexsort((logarithms, times))  # logarithms tell apart what overflows
 
     def to_dataframe(self) -> pd.DataFrame:
         """One row per mode and time: objective, mode, lam, rho, L, eps, t, w, learned."""

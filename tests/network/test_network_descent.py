@@ -584,3 +584,29 @@ def test_a_large_plateau_is_no_divergence():
     rate = largest_stable_rate(net, [[1e-6]], [[1e7]], "mae")
     run = gradient_descent(net, [[1e-6]], [[1e7]], "mae", lr=0.1 * rate, steps=1000)
     assert run.w[0, -1] == pytest.approx(1e13**0.5)
+
+
+@pytest.mark.parametrize("steps", [1, 10, 10**9])
+def test_a_run_that_is_stopped_at_once_is_its_initialisation(steps):
+    xx, yx = np.eye(2), 0.5 * np.eye(2)
+    net = balanced(xx, yx, L=1, eps=0.1)
+    run = gradient_descent(net, xx, yx, lr=0.01, steps=steps, max_seconds=1e-9)
+    assert run.steps.tolist() == [0]
+    assert "max_seconds" in run.stopped
+
+
+@pytest.mark.parametrize("call", [2, 3, 8])
+def test_a_sampler_that_fails_early_leaves_its_own_error_and_the_run(call):
+    xx, yx, calls = np.eye(2), 0.5 * np.eye(2), []
+
+    def sampler(n, rng):
+        calls.append(n)
+        if len(calls) == call:
+            raise ValueError("no more data")
+        x = rng.normal(size=(n, 2))
+        return x, 0.5 * x
+
+    net = balanced(xx, yx, L=1, eps=0.1)
+    with pytest.raises(ValueError, match="no more data") as caught:
+        gradient_descent(net, xx, yx, lr=0.01, steps=9, sampler=sampler, batch_size=8)
+    assert caught.value.run.steps[-1] == call - 2

@@ -147,7 +147,7 @@ GOOD = {"encoder": w, "decoder": v, "frozen": {tau: 1}}
         ("x", {"encoder": w}, TypeError, "loss must be a SymPy expression: got 'x'"),
         (ERROR + beta * w * v, GOOD, ValueError, "symbols that are not declared .*got beta"),
         (sp.Symbol("lam") * w**2, {"encoder": w}, ValueError, "lam is dlnflow.symbolic.lam"),
-        (ERROR, {**GOOD, "parameters": [w]}, ValueError, "declared once: got w again"),
+        (ERROR, {**GOOD, "parameters": [w]}, ValueError, "declare each symbol once: got w again"),
         (
             ERROR,
             {**GOOD, "encoder": {w: 0}},
@@ -237,7 +237,7 @@ def test_whole_numbers_of_any_library_count_layers(count):
             ({"frozen": {tau: one}}, ValueError, "^frozen's value of tau must be")
             for one in (deep, w ** (10**9), 10**5000, sp.Integral(w, w), sp.Piecewise((w, w > 1)))
         ),
-        ({"encoder": [w, w]}, ValueError, "declared once: got w again"),
+        ({"encoder": [w, w]}, ValueError, "declare each symbol once: got w again"),
         (
             {"encoder": {w: symbolic.L, symbolic.u: 1}},
             ValueError,

@@ -3,7 +3,7 @@
 import pytest
 import sympy as sp
 
-from dlnflow.symbolic import DerivationError, UndecidedError, _evaluate
+from dlnflow.symbolic import DerivationError, UndecidedError, _evaluate, derive
 from dlnflow.symbolic import _notation as no
 from dlnflow.symbolic._limits import limit_holds, to_zero
 
@@ -60,3 +60,11 @@ def test_a_limit_is_held_against_values_at_small_starts():
         limit_holds(sp.Eq(to_zero(2 * f(eps)), 4), found, at, {})
     with pytest.raises(DerivationError, match="has no limit in it"):
         limit_holds(sp.Eq(x, y), found, at, {})
+
+
+def test_a_number_of_a_million_digits_is_refused_at_once():
+    step = derive("jepa", L=2).steps[6]
+    relation = step.statement[0]
+    changed = sp.Eq(relation.lhs, relation.rhs + sp.Integer(10) ** (10**6), evaluate=False)
+    with pytest.raises(UndecidedError, match="too large to evaluate"):
+        step.with_statement(changed, *step.statement[1:]).check()

@@ -149,3 +149,21 @@ def test_a_mode_from_far_below_reaches_its_plateau(lam, rho, L, eps):
     mode = {"L": L, "P": 1, "target_layer": L, "eps": eps, "rho": rho, "lam": lam}
     with mp.workdps(DIGITS):
         assert all(promise_kept(float(one), when, mode) for one, when in zip(w, t, strict=True))
+
+
+def test_a_plateau_of_1e325_times_the_initial_amplitude_is_approached_as_it_should():
+    mode = {"lam": 4.385847317059408e-06, "rho": 1957361.2478071866, "L": 38}
+    eps, clock = 9.86361171339162e-86, dlnflow.Training(lr=3.1533303432286165e-05, loss="sum")
+    t = 2.8708782488090033e175 * np.array([0.5, 1.0, 1.0 + 1e-15, 2.0])
+    w = dlnflow.amplitude(t, **mode, eps=eps, clock=clock)
+    q = dlnflow.learned_fraction(t, **mode, eps=eps, clock=clock)
+    assert 0.5 < q[1] < 1.0 - 1e-6
+    assert np.log(w) == pytest.approx(38 * (np.log(q) + np.log(mode["rho"])), rel=1e-13)
+
+
+def test_a_scalar_is_its_entry_in_an_array_whatever_the_other_entries_are():
+    eps = np.array([4.3346726755265395e-77, 3.3837879874363215e-296, 9.0403627516570454e-259])
+    mode = {"lam": 4.578472979674463e-106, "rho": 3.04348981973693, "L": 3, "decoder_depth": 3}
+    together = dlnflow.amplitude(2e280, **mode, eps=eps)
+    alone = [dlnflow.amplitude(2e280, **mode, eps=one) for one in eps]
+    assert np.array_equal(together, alone)

@@ -196,3 +196,17 @@ def test_times_beyond_the_range_of_floats_do_no_harm():
     assert dlnflow.amplitude(1e300, 1.0, 0.5, 1, **settings) == pytest.approx(1e-30, rel=1e-13)
     assert dlnflow.critical_time(1.0, 0.5, 1, **settings) == np.inf
     assert dlnflow.amplitude(np.inf, 1.0, 0.5, 1, **settings) == pytest.approx(0.5 ** (1 / 21))
+
+
+@pytest.mark.parametrize(
+    ("mode", "truth"),
+    [
+        ({"w": 1e-300, "lam": -1e300, "rho": -1e300, "L": 1}, -1e-300),
+        ({"w": 1e-300, "lam": 1e200, "rho": 1e100, "L": 2, "objective": "mae"}, 1e-250),
+        ({"w": 1e-200, "lam": 1e150, "rho": 1e150, "L": 1}, 1e-250),
+        ({"w": 1e-200, "lam": 0.0, "rho": 0.0, "L": 2, "variance": 1e300}, -1e-300),
+        ({"w": 1e170, "lam": 1e-100, "rho": 1e180, "L": 1}, 1e240 * (1.0 - 1e-10)),
+    ],
+)
+def test_a_velocity_is_right_where_its_factors_are_no_floats(mode, truth):
+    assert dlnflow.velocity(**mode) == pytest.approx(truth, rel=1e-12, abs=0.0)

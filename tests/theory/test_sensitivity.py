@@ -134,3 +134,11 @@ def test_the_derivative_in_time_is_the_velocity(objective):
     velocity = dlnflow.velocity(found.w, 1.0, 0.5, 2, objective=objective)
     near = 1e-10 * np.abs(velocity).max()
     assert np.allclose(found.t, velocity, rtol=1e-11, atol=near)
+
+
+def test_derivatives_too_large_for_a_float_are_infinite_and_not_missing():
+    mode = {"eps": 3.20079469845621e-166, "objective": "layer-4", "decoder_depth": 2}
+    t, lam, rho = 7.353559524550377e307, 5.871726365807562e-11, 827693.2227726969
+    found = dlnflow.sensitivities(t, lam, rho, 5, **mode)
+    assert not np.isnan(found).any()
+    assert found.t == np.inf

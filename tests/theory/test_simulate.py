@@ -324,3 +324,9 @@ def test_modes_are_validated_once_in_a_simulation(monkeypatch):
     assert len(calls) == 1
     dlnflow.amplitude(1.0, 1.0, 0.5, 3)
     assert len(calls) == 2
+
+
+def test_times_that_differ_in_their_last_digits_are_told_apart():
+    sim = dlnflow.simulate([1.0, 1.0 + 4e-15], 0.5, 3, eps=1e-10, t=[0.0, 1.0])["jepa"]
+    assert np.diff(sim.critical_time()) < 0.0
+    assert sim.learning_order().tolist() == [1, 0]

@@ -294,16 +294,15 @@ class GrowthCurve(Tabulated):
     ) -> tuple[Array, Array, Array]:
         """``P``, ``p`` up to ``largest``, and ``g / a``."""
         scale = -self.a * log_r0
-        p = start + x
-        if scale.max(initial=0.0) < LARGEST_EXPONENT:
-            p *= np.exp(scale)
-            g = np.negative(p)
-            np.maximum(g, 1.0, out=g)
-            np.log(g, out=g)
-        else:  # T itself may be no float
+        m = start + x
+        p = m * np.exp(np.minimum(scale, LARGEST_EXPONENT))
+        g = np.negative(p)
+        np.maximum(g, 1.0, out=g)
+        np.log(g, out=g)
+        if scale.max(initial=0.0) > LARGEST_EXPONENT:  # T itself may be no float
             with np.errstate(divide="ignore"):  # minus infinity once T is positive
-                g = np.maximum(np.log(np.maximum(-p, 0.0)) + scale, 0.0)
-            p *= np.exp(np.minimum(scale, LARGEST_EXPONENT))
+                far = np.maximum(np.log(np.maximum(-m, 0.0)) + scale, 0.0)
+            g = np.where(scale > LARGEST_EXPONENT, far, g)
         np.clip(p, -1.0, largest, out=p)
         p += 1.0
         value = self.table((p if largest < np.inf else np.minimum(p, LARGEST_EXPONENT)) - g)
