@@ -862,7 +862,7 @@ def accumulator(rng):
     total = functools.reduce(lambda one, other: one.merge(other), parts)
     text = f"cuts {cuts} of {given.call_text('accumulate', {'x': x, 'y': y})}"
     for one, other in zip(whole.covariances(), total.covariances(), strict=True):
-        spread = np.sqrt(np.diag(whole.covariances()[0]) + y.var(axis=0))
+        spread = np.sqrt(np.diag(whole.covariances()[0]) + y.astype(np.float64).var(axis=0))
         close = np.abs(one - other) <= 1e-11 * np.outer(spread, spread) + 1e-300
         expect(close.all(), "batches matter", f"{one} {other} {text}")
     safely(lambda: (repr(total), total.constant, total.mean_x, total.d), text)

@@ -389,7 +389,7 @@ def _velocity_block(w: Array, *columns: Array) -> Array:
     speed = unit * L * size * push
     # a factor may be no float, or have lost digits, though the product is one
     ordinary = (size >= FEWEST_DIGITS) & (size < np.inf) & (power < np.inf)
-    ordinary &= (power >= FEWEST_DIGITS) | (lam != 0.0)
+    ordinary = ordinary & ((power >= FEWEST_DIGITS) | (lam != 0.0))
     if (ordinary | (w == 0.0)).all() and np.isfinite(speed).all():
         return speed
     log_w = np.log(w)

@@ -210,3 +210,13 @@ def test_times_beyond_the_range_of_floats_do_no_harm():
 )
 def test_a_velocity_is_right_where_its_factors_are_no_floats(mode, truth):
     assert dlnflow.velocity(**mode) == pytest.approx(truth, rel=1e-12, abs=0.0)
+
+
+@pytest.mark.parametrize("many", ["w", "lam", "rho", "L", "decoder_depth"])
+@pytest.mark.parametrize("w", [0.3, 1e-200])
+def test_a_velocity_broadcasts_over_every_argument(many, w):
+    one = {"w": w, "lam": 1.0, "rho": 0.5, "L": 2, "decoder_depth": 1}
+    together = dlnflow.velocity(**{**one, many: [one[many], 2 * one[many]]})
+    assert together.shape == (2,)
+    assert together[0] == dlnflow.velocity(**one)
+    assert together[1] == dlnflow.velocity(**{**one, many: 2 * one[many]})
