@@ -214,7 +214,7 @@ k = sp.Symbol("k", integer=True, positive=True)
 rho = symbolic.rho
 NOT_EVALUATED = [
     (nested(rho), "RecursionError: maximum recursion depth"),
-    (sp.Integer(10) ** 5000, "ValueError: Exceeds the limit"),
+    (sp.Integer(10) ** 5000, "too large to evaluate"),
     (rho ** (10**9), "1000000000 is too large to evaluate: exponents"),
     ((1 + rho) ** (-(10**9)), "-1000000000 is too large"),
     (rho ** (rho ** (rho ** (100 + rho))), "is too large"),
