@@ -1,4 +1,4 @@
-"""The door: what the public functions accept, and what they say to everything else.
+"""Validates the arguments of public functions.
 
 Each check names the argument, the value and what is allowed, and returns the array to work with.
 """

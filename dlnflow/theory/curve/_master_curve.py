@@ -80,13 +80,6 @@ class MasterCurve(ABC):
         """``log(q / q0)`` at the scaled time ``x >= 0``."""
 
     @abstractmethod
-    def position(self, x: Array, log_r0: Array, start: Array) -> Array:
-        """``log|q|`` and ``log|1 - q|`` at the scaled time ``x``, stacked.
-
-        Each keeps its accuracy where the other runs into a fixed point, 1 or 0.
-        """
-
-    @abstractmethod
     def elapsed(self, log_r0: Array, log_r1: Array, log_ratio: Array) -> Array:
         """Scaled time from ``log_r0`` to ``log_r1``, which must lie ahead on the branch.
 
@@ -173,6 +166,13 @@ class OnOneSide(MasterCurve):
     def start(self, log_r0: Array) -> Array:
         return self.mills(self.side.z(log_r0))
 
+    @abstractmethod
+    def position(self, x: Array, log_r0: Array, start: Array) -> Array:
+        """``log|q|`` and ``log|1 - q|`` at the scaled time ``x``, stacked.
+
+        Each keeps its accuracy where the other runs into a fixed point, 1 or 0.
+        """
+
     def elapsed(self, log_r0: Array, log_r1: Array, log_ratio: Array) -> Array:
         fall = log_ratio * -self.a
         time = self.start(log_r1) * np.exp(fall, out=fall)
@@ -216,9 +216,6 @@ class PowerLaw(MasterCurve):
 
     def log_growth(self, x: Array, log_r0: Array, start: Array) -> Array:
         return np.log1p(self.order * x) / -self.order
-
-    def position(self, x: Array, log_r0: Array, start: Array) -> Array:
-        raise NotImplementedError("pure noise has no fixed point to be measured from")
 
     def elapsed(self, log_r0: Array, log_r1: Array, log_ratio: Array) -> Array:
         return np.expm1(-self.order * log_ratio) / self.order
