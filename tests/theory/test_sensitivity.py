@@ -12,6 +12,8 @@ from reference import DIGITS, elapsed
 from test_accuracy import random_mode, random_target, rest_of
 
 import dlnflow
+from dlnflow.theory.curve import Branch, master_curve
+from dlnflow.theory.curve._response import plain_responses, responses
 
 RELATIVE = 1e-10
 STEP = mp.mpf("1e-40")  # relative, of differences with 200 digits
@@ -142,3 +144,14 @@ def test_derivatives_too_large_for_a_float_are_infinite_and_not_missing():
     found = dlnflow.sensitivities(t, lam, rho, 5, **mode)
     assert not np.isnan(found).any()
     assert found.t == np.inf
+
+
+@pytest.mark.parametrize("branch", [Branch.GROWTH, Branch.DECAY, Branch.SUPPRESSION])
+def test_what_fits_use_agrees_with_the_exact_derivatives(branch):
+    curve = master_curve(4.0, branch)
+    log_r0 = np.full(40, -1.0 if branch == Branch.GROWTH else 1.0)
+    x = np.geomspace(1e-2, 10.0, 40)
+    exact, plain = responses(curve, x, log_r0), plain_responses(curve, x, log_r0)
+    for one, other in zip(exact, plain, strict=True):
+        assert np.allclose(one, other, rtol=1e-9, atol=1e-12)
+    assert not np.allclose(exact.by_fixed_point, plain.by_start, rtol=1e-3)
