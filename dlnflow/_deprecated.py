@@ -2,7 +2,8 @@
 
 ``MOVED`` names whole modules that went elsewhere: importing one goes on working, and taking a
 public name from it warns. ``RENAMED`` ones are other names of a package and do not warn.
-``ELSEWHERE`` names what a package offers and another defines, without a warning either.
+``ELSEWHERE`` is the package that defines what a package offers and does not define itself, without
+a warning either.
 """
 
 from __future__ import annotations
@@ -33,18 +34,7 @@ RENAMED = {
     "network.experiments": "dlnflow.studies.experiments",
     "network.validity": "dlnflow.studies.validity",
 }
-ELSEWHERE = {
-    "dlnflow.plot": (
-        "dlnflow.studies.figures",
-        (
-            "collapse",
-            "critical_time_against_depth",
-            "first_learned_map",
-            "noisy_features",
-            "paper_panels",
-        ),
-    ),
-}
+ELSEWHERE = {"dlnflow.plot": "dlnflow.studies.figures"}
 
 
 class _Elsewhere(ModuleType):
@@ -80,9 +70,8 @@ def install() -> None:
 
 def former(package: str, name: str) -> Any:
     """A name that ``package`` no longer defines itself, or an `AttributeError`."""
-    now, names = ELSEWHERE.get(package, ("", ()))
-    if name in names:
-        return getattr(import_module(now), name)
+    if package in ELSEWHERE and name in sys.modules[package].__all__:
+        return getattr(import_module(ELSEWHERE[package]), name)
     found = sys.modules.get(f"{package}.{name}")
     if isinstance(found, _Elsewhere):
         return found

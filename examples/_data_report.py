@@ -92,7 +92,7 @@ def trained(
     """Train a network on the pairs, compare it with the prediction, and print the result."""
     sigma_xx, sigma_yx = network.covariances(pairs.x, pairs.y)
     net = network.balanced(sigma_xx, sigma_yx, L, eps=eps)
-    run = network.gradient_flow(net, sigma_xx, sigma_yx, objective, max_seconds=SECONDS)
+    run = network.gradient_flow(net, sigma_xx, sigma_yx, objective=objective, max_seconds=SECONDS)
     made = network.compare(run, spectrum=spectrum)
     checks = network.check_assumptions(x=pairs.x, y=pairs.y, network=net, objective=objective)
     print(f"  network's order: {in_order(made.measured_time)}\n{made}")

@@ -17,7 +17,7 @@ def main(into: Path) -> None:
     net = network.balanced(sigma_xx, sigma_yx, L=3, eps=1e-2)
     for objective in ("jepa", "mae"):
         checks = network.check_assumptions(x=x, y=y, network=net, objective=objective)
-        run = network.gradient_flow(net, sigma_xx, sigma_yx, objective, progress=True)
+        run = network.gradient_flow(net, sigma_xx, sigma_yx, objective=objective, progress=True)
         made = network.compare(run)
         print(f"{checks}\n\n{made}\n{made.to_dataframe().round(3).to_string(index=False)}\n")
         made.plot()

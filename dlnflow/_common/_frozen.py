@@ -22,7 +22,7 @@ def read_only_copy(array: Any) -> Any:
 def set_fields(record: Any, values: Mapping[str, Any], *, copy: bool = False) -> None:
     """Set fields of a frozen record. Arrays become read-only, or read-only copies.
 
-    Without ``copy`` it is the body of ``__setstate__``: pickle forgets that arrays are read-only.
+    Without ``copy`` it serves as ``__setstate__``: pickle forgets that arrays are read-only.
     """
     change = read_only_copy if copy else read_only
     for name, value in values.items():

@@ -62,8 +62,7 @@ class Progress(AbstractContextManager["Progress"]):
             raise TypeError(f"progress must be True, False or a function: got {progress!r}")
         self.limit = float("inf")
         if max_seconds is not None:
-            limit = _validate.single("max_seconds", _validate.positive("max_seconds", max_seconds))
-            self.limit = float(limit)
+            self.limit = _validate.number("max_seconds", max_seconds, _validate.positive)
         self.stopped: str | None = None
         self.error: Exception | None = None
         self.every = every

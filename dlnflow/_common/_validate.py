@@ -6,6 +6,8 @@ Each check names the argument, the value and what is allowed, and returns the ar
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from itertools import combinations
 from numbers import Number
 from typing import Any
 
@@ -15,9 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-AGREEMENT = (
-    1e-2  # between variance and lam / rho, so that rounded tables pass and wrong units do not
-)
+# between variance and lam / rho, so that rounded tables pass and wrong units do not
+AGREEMENT = 1e-2
 BLANK = " \t\r\n"  # what may stand around a number in a text
 NUMBER = re.compile(
     r"[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|inf(?:inity)?|nan)", re.ASCII | re.IGNORECASE
@@ -76,7 +77,12 @@ def numbers(name: str, value: ArrayLike) -> Array:
         raise TypeError(f"{name} must hold real numbers: got None")
     if _has_mask(value):
         raise ValueError(f"{name} must have no masked entries: got {described(value)}")
-    array = _array(name, value)
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ValueError(
+            f"{name} must be a rectangular array of numbers: got {described(value)}"
+        ) from None
     if array.dtype.kind not in "iufO":
         raise TypeError(f"{name} must hold real numbers: got {described(value)}")
     if array.dtype.kind != "O" and array.dtype.itemsize <= 8:
@@ -84,7 +90,11 @@ def numbers(name: str, value: ArrayLike) -> Array:
     try:
         # whoever asks next says that the result must be finite, and so does this
         with np.errstate(over="ignore", under="ignore"):
-            double = _doubles(array)
+            if array.dtype.kind != "O":
+                double = array.astype(np.float64)
+            else:
+                flat = [_double(one) for one in array.flat]
+                double = np.array(flat, dtype=np.float64).reshape(array.shape)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must hold real numbers: got {described(value)}") from None
     beyond = np.isinf(double) & np.asarray(array != double, dtype=bool)
@@ -95,26 +105,11 @@ def numbers(name: str, value: ArrayLike) -> Array:
     return double
 
 
-def _array(name: str, value: ArrayLike) -> NDArray[Any]:
-    try:
-        return np.asarray(value)
-    except ValueError:
-        raise ValueError(
-            f"{name} must be a rectangular array of numbers: got {described(value)}"
-        ) from None
-
-
 def _has_mask(value: Any) -> bool:
     """Whether an entry is masked, in lists too: there NumPy drops the mask, or warns of NaN."""
     if isinstance(value, list | tuple):
         return any(map(_has_mask, value))
     return isinstance(value, np.ma.MaskedArray) and bool(np.ma.is_masked(value))
-
-
-def _doubles(array: NDArray[Any]) -> Array:
-    if array.dtype.kind != "O":
-        return array.astype(np.float64)
-    return np.array([_double(one) for one in array.flat], dtype=np.float64).reshape(array.shape)
 
 
 def _double(one: Any) -> float:
@@ -195,7 +190,7 @@ def modes(
     """``lam`` and ``rho`` of one sign, and the variance where both are zero."""
     given = {"lam": lam, "rho": rho}
     lam, rho = numbers("lam", lam), numbers("rho", rho)
-    if _positive(lam) and _positive(rho):
+    if all(array.size and _within(array, 0.0, np.inf) for array in (lam, rho)):
         together(lam=lam, rho=rho)
         return lam, rho, None if variance is None else _variance(lam, rho, variance)
     for name, array in (("lam", lam), ("rho", rho)):
@@ -239,21 +234,15 @@ def _variance(lam: Array, rho: Array, variance: ArrayLike) -> Array:
 
 def together(**arrays: ArrayLike | None) -> tuple[int, ...]:
     """The common shape of arrays that broadcast; else an error that names two that do not."""
-    shape: tuple[int, ...] = ()
-    seen: list[tuple[str, tuple[int, ...]]] = []
-    for name, array in arrays.items():
-        if array is None:
-            continue
-        here = np.shape(array)
-        try:
-            shape = np.broadcast_shapes(shape, here)
-        except ValueError:
-            other = next(pair for pair in seen if not _fit(pair[1], here))
-            raise ValueError(
-                f"{other[0]} and {name} must have shapes that broadcast: got {other[1]} and {here}"
-            ) from None
-        seen.append((name, here))
-    return shape
+    shapes = {name: np.shape(array) for name, array in arrays.items() if array is not None}
+    try:
+        return np.broadcast_shapes(*shapes.values())
+    except ValueError:
+        pairs = combinations(shapes.items(), 2)
+        (one, its), (other, others) = next(pair for pair in pairs if _clash(pair[0][1], pair[1][1]))
+        raise ValueError(
+            f"{one} and {other} must have shapes that broadcast: got {its} and {others}"
+        ) from None
 
 
 def choice(name: str, value: Any, allowed: tuple[str, ...]) -> str:
@@ -265,7 +254,10 @@ def choice(name: str, value: Any, allowed: tuple[str, ...]) -> str:
     return str(value)
 
 
-def generator(name: str, value: Any) -> np.random.Generator:
+Seed = int | np.random.Generator | None
+
+
+def generator(name: str, value: Seed) -> np.random.Generator:
     """A source of random numbers from a seed, a generator, or None for a fresh one."""
     try:
         return np.random.default_rng(value)
@@ -289,13 +281,14 @@ def single(name: str, array: Any) -> Any:
     return array
 
 
+def number(name: str, value: ArrayLike, check: Callable[[str, ArrayLike], Array]) -> float:
+    """One number that passes a check of this module."""
+    return float(single(name, check(name, value)))
+
+
 def positive_integer(name: str, value: Any) -> int:
     """One positive integer."""
     return int(single(name, depth(name, value)))
-
-
-def _positive(array: Array) -> bool:
-    return array.size > 0 and _within(array, 0.0, np.inf)
 
 
 def _within(array: Array, low: float, high: float) -> bool:
@@ -303,12 +296,9 @@ def _within(array: Array, low: float, high: float) -> bool:
     return bool(array.size == 0 or (array.min() > low and array.max() < high))
 
 
-def _fit(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
-    try:
-        np.broadcast_shapes(one, other)
-    except ValueError:
-        return False
-    return True
+def _clash(one: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    """Whether two shapes do not broadcast."""
+    return any(a != b and 1 not in (a, b) for a, b in zip(one[::-1], other[::-1], strict=False))
 
 
 def _refuse(name: str, array: Array, good: NDArray[np.bool_], rule: str) -> None:

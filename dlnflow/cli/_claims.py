@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dlnflow.cli import _options as options
-from dlnflow.cli._reading import InputError
+from dlnflow.cli._reading import InputError, names
 from dlnflow.cli._refusals import FINDING, library_refusals, say
-from dlnflow.cli._tables import by_suffix, hand_over, writable, writing
+from dlnflow.cli._tables import as_text, by_suffix, hand_over, rich_table, writing
 
 if TYPE_CHECKING:
     from dlnflow.studies.claims import Report
@@ -29,53 +28,33 @@ class ReportFormat(StrEnum):
     html = "html"
 
 
-SUFFIXES = {
-    ".md": ReportFormat.markdown,
-    ".json": ReportFormat.json,
-    ".html": ReportFormat.html,
-    ".htm": ReportFormat.html,
-    ".txt": ReportFormat.table,
-}
+in_claims = options.panel("Claims")
 
 
 def claims(
     *,
     only: Annotated[
-        str | None,
-        options.option(
-            "--only",
-            metavar="LIST",
-            panel="Claims",
-            help="Numbers of claims, such as 3,12a; 12 selects its parts.",
+        options.Names,
+        in_claims(
+            "--only LIST", "Numbers of claims, such as 3,12a; 12 selects its parts.", read=names
         ),
     ] = None,
     quick: Annotated[
-        bool,
-        options.option(
-            "--quick", panel="Claims", help="Fewer cases: one minute instead of several."
-        ),
+        bool, in_claims("--quick", "Fewer cases: one minute instead of several.")
     ] = False,
     form: Annotated[
         ReportFormat | None,
-        options.option(
-            "--format",
-            panel="Output",
-            help="Default: by the suffix of --out (.md, .json, .html, .txt), else table.",
+        options.in_output(
+            "--format", "Default: by the suffix of --out (.md, .json, .html, .txt), else table."
         ),
     ] = None,
     figures: Annotated[
         Path | None,
-        options.option(
-            "--figures",
-            metavar="FOLDER",
-            panel="Output",
-            help="Folder for a figure of each claim and its data as CSV.",
+        options.in_output(
+            "--figures FOLDER", "Folder for a figure of each claim and its data as CSV."
         ),
     ] = None,
-    out: Annotated[
-        Path | None,
-        options.option("--out", "-o", metavar="FILE", panel="Output", help="File to write to."),
-    ] = None,
+    out: options.DocumentOut = None,
 ) -> None:
     """Recompute the claims of the paper, and claims beyond it, and give each a verdict.
 
@@ -86,13 +65,11 @@ def claims(
     """
     from dlnflow.studies import claims as theirs
 
-    writable(out)
     if figures is not None and figures.exists() and not figures.is_dir():
         raise InputError(f"{figures}: cannot be written: it is a file, not a folder")
-    chosen = by_suffix(form, out, SUFFIXES, ReportFormat.table)
-    wanted = None if only is None else [name.strip() for name in only.split(",")]
+    chosen = by_suffix(form, out, ReportFormat)
     with library_refusals():
-        report = theirs.run(wanted, quick=quick, progress=True)
+        report = theirs.run(only, quick=quick, progress=True)
     hand_over(_written(report, chosen), out)
     if figures is not None:
         with writing(figures):
@@ -129,33 +106,19 @@ def counted(claims: int) -> str:
 
 
 def _written(report: Report, form: ReportFormat) -> str:
-    return {
-        ReportFormat.table: _table,
-        ReportFormat.markdown: type(report).to_markdown,
-        ReportFormat.json: type(report).to_json,
-        ReportFormat.html: type(report).to_html,
-    }[form](report)
-
-
-def _table(report: Report) -> str:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=True)
-    for name in ("", "claim", "verdict", "found"):
-        table.add_column(name)
-    table.add_column("routes", justify="right")
-    table.add_column("control")
-    for one in report.findings:
-        table.add_row(
+    if form is not ReportFormat.table:
+        return getattr(report, f"to_{form}")()
+    headings = ("", "claim", "verdict", "found", "routes", "control")
+    columns = {name: {"justify": "right" if name == "routes" else "left"} for name in headings}
+    rows = [
+        (
             one.claim.name,
             one.claim.title,
             one.brief,
             one.noted.sentence,
-            str(len(one.routes)),
-            str(one.control),
+            len(one.routes),
+            one.control,
         )
-    text = StringIO()
-    Console(file=text, width=WIDTH, highlight=False, markup=False).print(table)
-    return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
+        for one in report.findings
+    ]
+    return as_text(rich_table(columns, rows, show_lines=True), WIDTH)

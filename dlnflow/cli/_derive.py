@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dlnflow.cli import _options as options
 from dlnflow.cli._reading import InputError, number
-from dlnflow.cli._refusals import FINDING, library_refusals, say
-from dlnflow.cli._tables import Format, by_suffix, hand_over, render, writable
+from dlnflow.cli._refusals import FINDING, library_refusals, say, working
+from dlnflow.cli._tables import Format, as_text, by_suffix, hand_over, render, rich_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,9 +31,6 @@ class Document(StrEnum):
     latex = "latex"
 
 
-SUFFIXES = {".md": Document.markdown, ".tex": Document.latex, ".txt": Document.text}
-
-
 def derive(
     *,
     objectives: Annotated[
@@ -44,47 +40,31 @@ def derive(
             help="jepa, mae, layer-2, or layer-m for any m; several in one document (not latex).",
         ),
     ] = None,
-    depth: Annotated[
-        str,
-        options.option("--depth", "-L", metavar="L|any", panel="Network", help="Encoder depth."),
-    ] = "any",
+    depth: Annotated[str, options.in_network("--depth -L L|any", "Encoder depth.")] = "any",
     decoder_depth: Annotated[
-        str,
-        options.option(
-            "--decoder-depth", "-P", metavar="P|any", panel="Network", help="Decoder depth."
-        ),
+        str, options.in_network("--decoder-depth -P P|any", "Decoder depth.")
     ] = "1",
     clock: Annotated[
-        str,
-        options.option(
-            "--clock", metavar="paper|network", panel="Clock", help="Clock of rates and times."
-        ),
+        str, options.in_clock("--clock paper|network", "Clock of rates and times.")
     ] = "paper",
     verify: Annotated[
         bool,
-        options.option(
+        options.panel("Checks")(
             "--verify",
-            panel="Checks",
-            help="Run every step's check and print the table; exit 1 if one fails. Without an "
+            "Run every step's check and print the table; exit 1 if one fails. Without an "
             "objective: JEPA, MAE and the target after layer 1, any L and L = 1 to 5.",
         ),
     ] = False,
     form: Annotated[
         Document | None,
-        options.option(
-            "--format",
-            panel="Output",
-            help="By default the suffix of --out decides (.md, .tex, .txt), else text.",
+        options.in_output(
+            "--format", "By default the suffix of --out decides (.md, .tex, .txt), else text."
         ),
     ] = None,
-    out: Annotated[
-        Path | None,
-        options.option("--out", "-o", metavar="FILE", panel="Output", help="File to write to."),
-    ] = None,
+    out: options.DocumentOut = None,
 ) -> None:
     """Print the derivation from the loss to the critical time, or check every step of it."""
-    writable(out)
-    chosen = by_suffix(form, out, SUFFIXES, Document.text)
+    chosen = by_suffix(form, out, Document)
     if not objectives and not verify:
         raise InputError("name an objective: jepa, mae, layer-2 or layer-m; or give --verify")
     derivations = list(_derivations(objectives, depth, decoder_depth, clock))
@@ -118,23 +98,19 @@ def _document(derivations: list[Derivation], form: Document) -> str:
 
     if form is Document.markdown:
         return side_by_side(derivations)
-    parts = [one.to_text() if form is Document.text else one.to_latex() for one in derivations]
-    if form is Document.latex and len(parts) > 1:
+    if form is Document.latex and len(derivations) > 1:
         raise InputError("latex holds one derivation: give one objective")
-    return "\n".join(parts)
+    return "\n".join(getattr(one, f"to_{form}")() for one in derivations)
 
 
 def _verified(derivations: list[Derivation]) -> pd.DataFrame:
     import pandas as pd
-    from rich.console import Console
 
     frames = []
-    with Console(stderr=True).status("verifying") as status:
-        for index, one in enumerate(derivations):
-            status.update(f"verifying {one.title} ({index + 1} of {len(derivations)})")
-            frame = one.verify()
-            frame.insert(0, "derivation", one.title)
-            frames.append(frame)
+    for count, one in enumerate(derivations, start=1):
+        with working(f"verifying {one.title} ({count} of {len(derivations)})"):
+            frames.append(one.verify())
+        frames[-1].insert(0, "derivation", one.title)
     return pd.concat(frames, ignore_index=True)
 
 
@@ -142,26 +118,17 @@ def _table(frame: pd.DataFrame, form: Document) -> str:
     shown = frame.assign(holds=frame["holds"].map({True: "yes", False: "no"}).fillna("undecided"))
     if form is not Document.text:
         return render(shown, Format(form.value))
+    columns: dict[str, dict[str, Any]] = {
+        "step": {"width": 34},
+        "holds": {},
+        "how": {"width": HOW_WIDTH},
+        "seconds": {"justify": "right"},
+    }
+    shown["how"] = shown["how"].str.replace("`", "")
+    shown["seconds"] = shown["seconds"].map("{:.2f}".format)
     return "\n".join(
-        _text_block(title, part) for title, part in shown.groupby("derivation", sort=False)
+        as_text(
+            rich_table(columns, part[[*columns]].to_numpy(), title=title, title_justify="left"), 140
+        )
+        for title, part in shown.groupby("derivation", sort=False)
     )
-
-
-def _text_block(title: Any, rows: pd.DataFrame) -> str:
-    from io import StringIO
-
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=str(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("step", width=34)
-    table.add_column("holds")
-    table.add_column("how", width=HOW_WIDTH)
-    table.add_column("seconds", justify="right")
-    for row in rows.to_dict("records"):
-        how = str(row["how"]).replace("`", "")
-        table.add_row(str(row["step"]), str(row["holds"]), how, f"{row['seconds']:.2f}")
-    text = StringIO()
-    Console(file=text, width=140, highlight=False, markup=False).print(table)
-    return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 
 import dlnflow
 from dlnflow.cli import _options as options
-from dlnflow.cli._reading import InputError, numbers
+from dlnflow.cli._reading import InputError
 from dlnflow.cli._refusals import library_refusals, say, working
 from dlnflow.cli._tables import writable, writing
 
@@ -38,34 +39,18 @@ def drawable(out: Path | None) -> Path | None:
     return writable(out)
 
 
+in_figure = options.panel("Figure")
 Picture = Annotated[
     Path,
-    options.option(
-        "--out",
-        "-o",
-        metavar="FILE",
-        panel="Output",
+    options.in_output(
+        "--out -o FILE",
+        "File to write to; its suffix chooses the format: .png, .pdf, .svg.",
         callback=drawable,
-        help="File to write to; its suffix chooses the format: .png, .pdf, .svg.",
     ),
 ]
-Quantity = Annotated[
-    str,
-    options.option(
-        "--quantity",
-        metavar="w|learned",
-        panel="Figure",
-        help="Amplitude or learned fraction.",
-    ),
-]
+Quantity = Annotated[str, in_figure("--quantity w|learned", "Amplitude or learned fraction.")]
 TimeAxis = Annotated[
-    str,
-    options.option(
-        "--time",
-        metavar="linear|log|log-log",
-        panel="Figure",
-        help="Scale of the time axis, or of both axes.",
-    ),
+    str, in_figure("--time linear|log|log-log", "Scale of the time axis, or of both axes.")
 ]
 
 figures = typer.Typer(
@@ -75,138 +60,90 @@ figures = typer.Typer(
 )
 
 
-@figures.command(
-    "trajectories",
-    epilog="Example: dlnflow figure trajectories --lam 1,1.3 --rho 0.9,0.4 -L 4",
-)
+def _figure(name: str, drawn_by: str, example: str) -> Callable[[Callable[..., None]], None]:
+    """A decorator that makes a figure of `dlnflow.plot` a command.
+
+    The decorated function has no body: its parameters are the options, all of which but ``out`` go
+    to ``drawn_by``, and its docstring is the help.
+    """
+
+    def register(declared: Callable[..., None]) -> None:
+        def draw(*, out: Path, modes: dict[str, Any] | None = None, **given: Any) -> None:
+            def drawn() -> Any:
+                from dlnflow import plot
+
+                return getattr(plot, drawn_by)(**modes or {}, **given)
+
+            save(drawn, out)
+
+        draw.__doc__ = declared.__doc__
+        draw.__signature__ = signature(declared, eval_str=True)  # type: ignore[attr-defined]
+        options.add(figures, name, example)(draw)
+
+    return register
+
+
+@options.add(figures, "trajectories", "--lam 1,1.3 --rho 0.9,0.4 -L 4")
 def _trajectories(
     *,
-    lam: options.Lam = None,
-    rho: options.Rho = None,
-    variance: options.Variance = None,
-    modes: options.ModesFile = None,
-    depth: options.Depth,
-    eps: options.Eps = 1e-3,
-    objective: options.Objectives = "jepa,mae",
-    decoder_depth: options.DecoderDepth = 1,
-    clock: options.ClockName = None,
-    lr: options.LearningRate = None,
-    loss: options.Loss = None,
-    outputs: options.Outputs = None,
+    given: options.Simulated,
     quantity: Quantity = "w",
     time: TimeAxis = "linear",
     out: Picture = Path("trajectories.png"),
 ) -> None:
     """Every mode over time, objectives side by side."""
     with library_refusals():
-        sim = dlnflow.simulate(
-            **options.modes(lam, rho, variance, modes),
-            L=depth,
-            eps=eps,
-            objective=options.names(objective),
-            decoder_depth=decoder_depth,
-            clock=options.clock(clock, lr, loss, outputs),
-        )
-    _draw("simulation", out, sim=sim, quantity=quantity, time=time)
+        sim = dlnflow.simulate(**given)
+    save(lambda: sim.plot(quantity=quantity, time=time), out)
 
 
-@figures.command(
-    "depth",
-    epilog="Example: dlnflow figure depth --lam 1,1 --rho 1,0.5 -L 1,2,3,4",
-)
+@_figure("depth", "critical_time_against_depth", "--lam 1,1 --rho 1,0.5 -L 1,2,3,4")
 def _depth(
     *,
-    lam: options.Lam = None,
-    rho: options.Rho = None,
-    modes: options.ModesFile = None,
-    depth: options.Depths,
+    modes: options.LamAndRho,
+    depths: options.Depths,
     eps: options.Eps = 1e-3,
     objective: options.Objectives = "jepa,mae",
     p: options.Fraction = 0.5,
     decoder_depth: options.DecoderDepth = 1,
-    clock: options.ClockName = None,
-    lr: options.LearningRate = None,
-    loss: options.Loss = None,
-    outputs: options.Outputs = None,
+    clock: options.Clock,
     out: Picture = Path("depth.png"),
 ) -> None:
     """Critical times against depth, exact and by the published formula."""
-    _draw(
-        "critical_time_against_depth",
-        out,
-        **_lam_and_rho(lam, rho, modes),
-        depths=numbers("L", depth),
-        eps=eps,
-        objective=options.names(objective),
-        p=p,
-        decoder_depth=decoder_depth,
-        clock=options.clock(clock, lr, loss, outputs),
-    )
 
 
-@figures.command("panels", epilog="Example: dlnflow figure panels -L 5 --out panels.png")
+@_figure("panels", "paper_panels", "-L 5 --out panels.png")
 def _panels(
     *,
-    depth: options.Depth = 5,
+    L: options.Depth = 5,
     eps: options.Eps = 1e-2,
     decoder_depth: options.DecoderDepth = 1,
-    clock: options.ClockName = None,
-    lr: options.LearningRate = None,
-    loss: options.Loss = None,
-    outputs: options.Outputs = None,
+    clock: options.Clock,
     quantity: Quantity = "w",
     time: TimeAxis = "linear",
     out: Picture = Path("panels.png"),
 ) -> None:
     """Six panels in the layout of the paper's Figure 2, with modes of our own."""
-    _draw(
-        "paper_panels",
-        out,
-        L=depth,
-        eps=eps,
-        decoder_depth=decoder_depth,
-        clock=options.clock(clock, lr, loss, outputs),
-        quantity=quantity,
-        time=time,
-    )
 
 
-@figures.command(
-    "collapse",
-    epilog="Example: dlnflow figure collapse --lam 1,3,0.2 --rho 1,0.7,0.5 -L 2",
-)
+@_figure("collapse", "collapse", "--lam 1,3,0.2 --rho 1,0.7,0.5 -L 2")
 def _collapse(
     *,
-    lam: options.Lam = None,
-    rho: options.Rho = None,
-    modes: options.ModesFile = None,
-    depth: options.Depth,
+    modes: options.LamAndRho,
+    L: options.Depth,
     eps: options.Eps = 1e-3,
     objective: options.OneObjective = "jepa",
     decoder_depth: options.DecoderDepth = 1,
-    clock: options.ClockName = None,
-    lr: options.LearningRate = None,
-    loss: options.Loss = None,
-    outputs: options.Outputs = None,
+    clock: options.Clock,
     out: Picture = Path("collapse.png"),
 ) -> None:
     """All modes of one objective on one curve, with time in units of their rate."""
-    _draw(
-        "collapse",
-        out,
-        **_lam_and_rho(lam, rho, modes),
-        L=depth,
-        eps=eps,
-        objective=objective,
-        decoder_depth=decoder_depth,
-        clock=options.clock(clock, lr, loss, outputs),
-    )
 
 
-@figures.command("map", epilog="Example: dlnflow figure map -L 3 --eps 1e-2 --out map.png")
+@_figure("map", "first_learned_map", "-L 3 --eps 1e-2 --out map.png")
 def _map(
     *,
-    depth: options.Depth,
+    L: options.Depth,
     eps: options.Eps = 1e-3,
     objective: options.Objectives = "jepa,mae",
     p: options.Fraction = 0.5,
@@ -214,31 +151,6 @@ def _map(
     out: Picture = Path("map.png"),
 ) -> None:
     """Which of two modes is learned first, over the ratios of their rho and lam."""
-    _draw(
-        "first_learned_map",
-        out,
-        L=depth,
-        eps=eps,
-        objective=options.names(objective),
-        p=p,
-        decoder_depth=decoder_depth,
-    )
-
-
-def _lam_and_rho(lam: str | None, rho: str | None, file: Path | None) -> dict[str, Any]:
-    given = options.modes(lam, rho, None, file)
-    return {name: given[name] for name in ("lam", "rho")}
-
-
-def _draw(figure: str, out: Path, **arguments: Any) -> None:
-    """Write one figure of `dlnflow.plot` to a file."""
-
-    def draw() -> Any:
-        from dlnflow import plot
-
-        return getattr(plot, figure)(**arguments)
-
-    save(draw, out)
 
 
 def save(draw: Callable[[], Any], out: Path) -> None:

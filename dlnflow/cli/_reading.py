@@ -7,13 +7,12 @@ import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from dlnflow._common._validate import number_in_text
 
 TIMES = ("t", "time", "step", "steps")
-Rows = list[tuple[int, list[str]]]  # of cells, each with its line number
 
 
 class InputError(Exception):
@@ -63,6 +62,25 @@ def whole(name: str, text: str) -> float:
     return int(value) if value.is_integer() else value
 
 
+def positive(name: str, text: str) -> int:
+    """A positive integer.
+
+    Raises
+    ------
+    InputError
+        For anything else.
+    """
+    value = whole(name, text)
+    if not isinstance(value, int) or value < 1:
+        raise InputError(f"{name} must be a positive integer: got {value:g}")
+    return value
+
+
+def names(_: str, text: str) -> tuple[str, ...]:
+    """The names in an inline list."""
+    return tuple(name.strip() for name in text.split(","))
+
+
 def is_number(text: str) -> bool:
     """Whether a cell can be read as a number."""
     try:
@@ -86,24 +104,66 @@ def _number(text: str, before: str, after: str = "") -> float:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Turn failures to open or decode a file into input errors that name it."""
+def reading(path: Path | None = None) -> Iterator[None]:
+    """Turn errors of the system into input errors that name the path, or else the error's file."""
     try:
         yield
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: cannot be read: not a text file in UTF-8") from None
-    except csv.Error as error:
-        raise InputError(f"{path}: cannot be read as CSV: {error}") from None
+        file = path or error.filename
+        if file is None:
+            raise
+        raise InputError(f"{file}: cannot be read: {error.strerror or error}") from None
 
 
-def _rows(path: Path) -> Rows:
-    """Rows of a CSV file that are not blank, with their line numbers."""
+@dataclass(frozen=True)
+class Sheet:
+    """A CSV file: its header in line ``top``, and the rows below with their line numbers."""
+
+    path: Path
+    top: int
+    header: list[str]
+    body: list[tuple[int, list[str]]]
+
+    def error(self, text: str) -> InputError:
+        """An error in the header."""
+        return InputError(f"{self.path}: line {self.top}: {text}")
+
+    def texts(self, name: str) -> list[str]:
+        """The cells of a column."""
+        place = self.header.index(name)
+        return [row[place].strip() for _, row in self.body]
+
+    def numbers(self, place: int, *, finite: bool = False) -> list[float]:
+        """The numbers of a column."""
+        values = []
+        for line, row in self.body:
+            where = f"{self.path}: line {line}, column {self.header[place]!r}: "
+            values.append(_number(row[place], where))
+            if finite and not math.isfinite(values[-1]):
+                raise InputError(f"{where}must be finite: got {row[place].strip()}")
+        return values
+
+
+def _read(path: Path, what: str, needed: str) -> Sheet:
+    """A CSV file without its blank lines; refused if it is no table or holds no rows."""
     # spreadsheets write a byte order mark at the beginning, which utf-8-sig drops
-    with _reading(path), path.open(encoding="utf-8-sig", newline="") as file:
+    with reading(path), path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file)
-        return [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+        try:
+            rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+        except UnicodeDecodeError:
+            raise InputError(f"{path}: cannot be read: not a text file in UTF-8") from None
+        except csv.Error as error:
+            raise InputError(f"{path}: cannot be read as CSV: {error}") from None
+    if not rows:
+        raise InputError(f"{path}: empty: {needed}")
+    (top, names), *body = rows
+    if not body:
+        raise InputError(f"{path}: no {what} below the header (line {top})")
+    for line, row in body:
+        if len(row) != len(names):
+            raise InputError(f"{path}: line {line}: {len(row)} cells under {len(names)} columns")
+    return Sheet(path, top, [name.strip() for name in names], body)
 
 
 def read_modes(path: Path) -> dict[str, list[float]]:
@@ -116,46 +176,15 @@ def read_modes(path: Path) -> dict[str, list[float]]:
     InputError
         If the file cannot be read as modes; the message has file, line and column.
     """
-    top, header, body = _table(path, "a header with lam and rho is needed")
+    sheet = _read(path, "modes", "a header with lam and rho is needed")
     for name in ("lam", "rho"):
-        if name not in header:
-            raise InputError(
-                f"{path}: line {top}: column {name!r} is missing (found: {', '.join(header)})"
-            )
-    wanted = [name for name in ("lam", "rho", "variance") if name in header]
+        if name not in sheet.header:
+            raise sheet.error(f"column {name!r} is missing (found: {', '.join(sheet.header)})")
+    wanted = [name for name in ("lam", "rho", "variance") if name in sheet.header]
     for name in wanted:
-        if header.count(name) > 1:
-            raise InputError(f"{path}: line {top}: column {name!r} is there more than once")
-    _check_body(path, top, header, body, "modes")
-    return {name: _column(path, name, header.index(name), body, finite=True) for name in wanted}
-
-
-def _table(path: Path, needed: str) -> tuple[int, list[str], Rows]:
-    """The line and names of a CSV file's header, and the rows below."""
-    rows = _rows(path)
-    if not rows:
-        raise InputError(f"{path}: empty: {needed}")
-    (top, names), body = rows[0], rows[1:]
-    return top, [name.strip() for name in names], body
-
-
-def _check_body(path: Path, top: int, header: list[str], body: Rows, what: str) -> None:
-    if not body:
-        raise InputError(f"{path}: no {what} below the header (line {top})")
-    for line, row in body:
-        if len(row) != len(header):
-            raise InputError(f"{path}: line {line}: {len(row)} cells under {len(header)} columns")
-
-
-def _column(path: Path, name: str, place: int, body: Rows, *, finite: bool = False) -> list[float]:
-    values = []
-    for line, row in body:
-        where = f"{path}: line {line}, column {name!r}: "
-        value = _number(row[place], where)
-        if finite and not math.isfinite(value):
-            raise InputError(f"{where}must be finite: got {row[place].strip()}")
-        values.append(value)
-    return values
+        if sheet.header.count(name) > 1:
+            raise sheet.error(f"column {name!r} is there more than once")
+    return {name: sheet.numbers(sheet.header.index(name), finite=True) for name in wanted}
 
 
 def read_trajectories(path: Path, run: str | None) -> tuple[list[float], list[list[float]]]:
@@ -170,70 +199,49 @@ def read_trajectories(path: Path, run: str | None) -> tuple[list[float], list[li
     InputError
         If the file cannot be read; the message has file, line and column.
     """
-    top, header, body = _table(path, "a header and a column of times are needed")
+    sheet = _read(path, "measurements", "a header and a column of times are needed")
+    header = sheet.header
     if all(is_number(name) for name in header):
-        raise InputError(
-            f"{path}: line {top}: a header is needed: a column named t, and one for each mode"
-        )
-    times = [name for name in header if name.lower() in TIMES]
+        raise sheet.error("a header is needed: a column named t, and one for each mode")
+    times = [place for place, name in enumerate(header) if name.lower() in TIMES]
     if len(times) != 1:
-        raise InputError(
-            f"{path}: line {top}: one column of times is needed, named "
-            f"{', '.join(TIMES)}: got {', '.join(times) or 'none'} among {', '.join(header)}"
+        raise sheet.error(
+            f"one column of times is needed, named {', '.join(TIMES)}: got "
+            f"{', '.join(header[place] for place in times) or 'none'} among {', '.join(header)}"
         )
-    _check_body(path, top, header, body, "measurements")
     if {"mode", "w"} <= set(header):
-        return _long(path, header, times[0], body, run)
+        return _long(_of_run(sheet, run), times[0])
     if run is not None:
         raise InputError(f"{path}: --run needs a column named objective")
-    return _wide(path, header, times[0], body)
+    if len(header) == 1:
+        raise InputError(f"{path}: no column beside {header[0]!r}: one is needed for each mode")
+    t = sheet.numbers(times[0])
+    return t, [sheet.numbers(place) for place in range(len(header)) if place != times[0]]
 
 
-def _wide(path: Path, header: list[str], time: str, body: Rows) -> tuple[Any, Any]:
-    modes = [(name, place) for place, name in enumerate(header) if name != time]
-    if not modes:
-        raise InputError(f"{path}: no column beside {time!r}: one is needed for each mode")
-    t = _column(path, time, header.index(time), body)
-    return t, [_column(path, name, place, body) for name, place in modes]
+def _of_run(sheet: Sheet, run: str | None) -> Sheet:
+    """The rows of one objective."""
+    if "objective" not in sheet.header:
+        return sheet
+    runs = sheet.texts("objective")
+    found = list(dict.fromkeys(runs))
+    if run is None and len(found) > 1:
+        raise InputError(f"{sheet.path}: holds runs of {', '.join(found)}: choose one with --run")
+    if run is not None and run not in found:
+        raise InputError(f"{sheet.path}: has no run {run!r} (found: {', '.join(found)})")
+    chosen = run or found[0]
+    body = [row for row, name in zip(sheet.body, runs, strict=True) if name == chosen]
+    return replace(sheet, body=body)
 
 
-def _long(path: Path, header: list[str], time: str, body: Rows, run: str | None) -> tuple[Any, Any]:
-    if "objective" in header:
-        place = header.index("objective")
-        runs = list(dict.fromkeys(row[place].strip() for _, row in body))
-        if run is None and len(runs) > 1:
-            raise InputError(f"{path}: holds runs of {', '.join(runs)}: choose one with --run")
-        if run is not None and run not in runs:
-            raise InputError(f"{path}: has no run {run!r} (found: {', '.join(runs)})")
-        chosen = runs[0] if run is None else run
-        body = [(line, row) for line, row in body if row[place].strip() == chosen]
+def _long(sheet: Sheet, time: int) -> tuple[list[float], list[list[float]]]:
     curves: dict[str, tuple[list[float], list[float]]] = {}
-    columns = {name: header.index(name) for name in ("mode", time, "w")}
-    for line, row in body:
-        t, w = curves.setdefault(row[columns["mode"]].strip(), ([], []))
-        for values, name in ((t, time), (w, "w")):
-            values.append(_number(row[columns[name]], f"{path}: line {line}, column {name!r}: "))
-    first, *others = curves.items()
+    columns = sheet.numbers(time), sheet.numbers(sheet.header.index("w"))
+    for name, *point in zip(sheet.texts("mode"), *columns, strict=True):
+        for values, value in zip(curves.setdefault(name, ([], [])), point, strict=True):
+            values.append(value)
+    (first, (times, _)), *others = curves.items()
     for name, (t, _) in others:
-        if t != first[1][0]:
-            raise InputError(f"{path}: mode {name} has other times than mode {first[0]}")
-    return first[1][0], [w for _, w in curves.values()]
-
-
-@contextmanager
-def reading_samples() -> Iterator[None]:
-    """Turn failures to read samples into input errors; the library's messages name the file."""
-    from dlnflow.data import FileError
-
-    try:
-        yield
-    except FileError as error:
-        raise InputError(str(error)) from None
-    except OSError as error:
-        if error.filename is None:
-            raise
-        raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from None
-    except ImportError as error:
-        if "pip install" not in str(error):
-            raise
-        raise InputError(str(error)) from None
+        if t != times:
+            raise InputError(f"{sheet.path}: mode {name} has other times than mode {first}")
+    return times, [w for _, w in curves.values()]

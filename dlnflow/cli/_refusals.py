@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from dlnflow.cli._characters import use_plain_characters
 from dlnflow.cli._reading import InputError
+from dlnflow.data import FileError
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 a finding: a verdict or a number changed, or a step does not hold "
@@ -92,13 +93,15 @@ def _one_line() -> Iterator[None]:
 
 @contextmanager
 def library_refusals() -> Iterator[None]:
-    """Turn the library's refusals of arguments into input errors; other errors pass."""
+    """Turn what the library says of arguments, files and missing packages into input errors."""
     try:
         yield
-    except (TypeError, ValueError) as error:
-        if not REFUSAL.match(str(error)):
+    except (TypeError, ValueError, ImportError) as error:
+        text = str(error)
+        missing = isinstance(error, ImportError) and "pip install" in text
+        if not (missing or isinstance(error, FileError) or REFUSAL.match(text)):
             raise
-        raise InputError(str(error)) from None
+        raise InputError(text) from None
 
 
 @contextmanager

@@ -6,12 +6,13 @@ import json
 import math
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dlnflow.cli._reading import InputError, is_number
 from dlnflow.cli._refusals import say
@@ -31,8 +32,10 @@ SYMBOLS = {  # headings of a LaTeX table
     "learned": "$q$",
 }
 MISSING = "—"
+WIDE = 10_000  # at the screen's width Rich would cut off digits; long lines only wrap
 
 F = TypeVar("F", bound=StrEnum)
+Columns = dict[str, list[str]]  # cells as text
 
 
 class Format(StrEnum):
@@ -46,36 +49,34 @@ class Format(StrEnum):
 
 
 SUFFIXES = {
-    ".csv": Format.csv,
-    ".json": Format.json,
-    ".md": Format.markdown,
-    ".tex": Format.latex,
-    ".txt": Format.table,
+    ".csv": "csv",
+    ".json": "json",
+    ".md": "markdown",
+    ".tex": "latex",
+    ".html": "html",
+    ".htm": "html",
 }
 
 
-def chosen_format(form: Format | None, out: Path | None) -> Format:
-    """The format given, else the one of the file's suffix; without a file ``table``."""
-    return by_suffix(form, out, SUFFIXES, Format.table)
-
-
-def by_suffix(form: F | None, out: Path | None, suffixes: Mapping[str, F], screen: F) -> F:
-    """A document's format: the one given, else by the file's suffix; without a file ``screen``.
+def by_suffix(form: F | None, out: Path | None, kind: type[F]) -> F:
+    """The format given, else by the file's suffix; without a file, or for .txt, the first one.
 
     Raises
     ------
     InputError
         If the file's suffix names no format and none is given.
     """
+    screen, *others = kind
     if form is not None or out is None:
         return form or screen
-    chosen = suffixes.get(out.suffix.lower())
-    if chosen is None:
+    suffixes = {suffix: kind(name) for suffix, name in SUFFIXES.items() if name in others}
+    suffixes[".txt"] = screen
+    if out.suffix.lower() not in suffixes:
         raise InputError(
             f"{out}: the suffix of --out must be one of {', '.join(suffixes)}, unless --format is "
             f"given: got {out.suffix or 'none'}"
         )
-    return chosen
+    return suffixes[out.suffix.lower()]
 
 
 def writable(out: Path | None) -> Path | None:
@@ -102,27 +103,7 @@ def writing(out: Path) -> Iterator[None]:
         raise InputError(f"{out}: cannot be written: {error.strerror or error}") from None
 
 
-def write(frame: pd.DataFrame, form: Format, out: Path | None) -> None:
-    """Write a table to a file, or to standard output.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be written.
-    """
-    if out is None:
-        if form is Format.table:
-            _print(frame)
-        else:
-            sys.stdout.write(render(frame, form))
-        # a closed pipe could not be handled at the interpreter's exit
-        sys.stdout.flush()
-        return
-    with writing(out), out.open("w", encoding="utf-8", newline="") as file:
-        file.write(render(frame, form))
-
-
-def hand_over(text: str, out: Path | None) -> None:
+def hand_over(text: str, out: Path | None, note: str = "") -> None:
     """Write a document to a file, with a message, or to standard output.
 
     Raises
@@ -132,11 +113,41 @@ def hand_over(text: str, out: Path | None) -> None:
     """
     if out is None:
         sys.stdout.write(text)
+        # a closed pipe could not be handled at the interpreter's exit
         sys.stdout.flush()
         return
     with writing(out):
-        out.write_text(text, encoding="utf-8")
-    say(f"wrote {out}")
+        out.write_text(text, encoding="utf-8", newline="")
+    say(f"wrote {out}{note}")
+
+
+@dataclass(frozen=True)
+class Output:
+    """Where a table is written, and its format."""
+
+    form: Format
+    out: Path | None
+
+    @property
+    def on_screen(self) -> bool:
+        """Whether it is for reading, so that it should be short."""
+        return self.out is None and self.form is Format.table
+
+    def write(self, frame: pd.DataFrame) -> None:
+        """Write a table.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be written.
+        """
+        if self.on_screen:
+            from rich.console import Console
+
+            Console(width=WIDE, highlight=False, markup=False).print(_rich(_cells(frame)))
+            sys.stdout.flush()
+        else:
+            hand_over(render(frame, self.form), self.out, f": {len(frame)} rows")
 
 
 def render(frame: pd.DataFrame, form: Format) -> str:
@@ -156,12 +167,12 @@ def render(frame: pd.DataFrame, form: Format) -> str:
     """
     if form is Format.csv:
         return frame.to_csv(index=False, lineterminator="\n")
-    return {
-        Format.json: _json,
-        Format.markdown: _markdown,
-        Format.latex: _latex,
-        Format.table: _plain,
-    }[form](frame)
+    if form is Format.json:
+        return _json(frame)
+    columns = _cells(frame)
+    if form is Format.table:
+        return as_text(_rich(columns), WIDE)
+    return _markdown(columns) if form is Format.markdown else _latex(columns)
 
 
 def thinned(frame: pd.DataFrame, series: int, limit: int) -> pd.DataFrame:
@@ -193,14 +204,12 @@ def _json(frame: pd.DataFrame) -> str:
 
 def _strict(value: Any) -> Any:
     """A value that JSON can hold: null for NaN, a string for infinity."""
-    if isinstance(value, float) and math.isnan(value):
-        return None
-    if isinstance(value, float) and math.isinf(value):
-        return "Infinity" if value > 0 else "-Infinity"
-    return value
+    if not isinstance(value, float) or math.isfinite(value):
+        return value
+    return None if math.isnan(value) else str(value).replace("inf", "Infinity")
 
 
-def _cells(frame: pd.DataFrame) -> dict[str, list[str]]:
+def _cells(frame: pd.DataFrame) -> Columns:
     """The cells of each column as text."""
     return {
         str(name): [_readable(value, 3 if str(name).endswith("error") else 6) for value in column]
@@ -218,9 +227,9 @@ def _is_text(cells: list[str]) -> bool:
     return not all(is_number(cell) or cell == MISSING for cell in cells)
 
 
-def _markdown(frame: pd.DataFrame) -> str:
+def _markdown(columns: Columns) -> str:
     lines = []
-    for name, cells in _cells(frame).items():
+    for name, cells in columns.items():
         cells = [cell.replace("|", "\\|") for cell in cells]
         width = max(4, len(name), *map(len, cells))
         if _is_text(cells):
@@ -230,15 +239,12 @@ def _markdown(frame: pd.DataFrame) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in zip(*lines, strict=True))
 
 
-def _latex(frame: pd.DataFrame) -> str:
+def _latex(columns: Columns) -> str:
     """A ``tabular`` that compiles without any package."""
-    columns = _cells(frame)
     spec = "".join("l" if _is_text(cells) else "r" for cells in columns.values())
     head = " & ".join(SYMBOLS.get(name) or _escaped(name.replace("_", " ")) for name in columns)
-    rows = [
-        " & ".join(_latex_cell(cell) for cell in row) for row in zip(*columns.values(), strict=True)
-    ]
-    body = "".join(f"{row} \\\\\n" for row in rows)
+    rows = zip(*columns.values(), strict=True)
+    body = "".join(f"{' & '.join(map(_latex_cell, row))} \\\\\n" for row in rows)
     return (
         f"\\begin{{tabular}}{{{spec}}}\n\\hline\n{head} \\\\\n\\hline\n{body}\\hline\n"
         "\\end{tabular}\n"
@@ -259,27 +265,33 @@ def _escaped(text: str) -> str:
     return re.sub(r"[\\~^#$%&_{}]", lambda found: names.get(found[0], "\\" + found[0]), text)
 
 
-def _rich(frame: pd.DataFrame) -> Table:
+def _rich(columns: Columns) -> Table:
+    looks = {
+        name: {"justify": "left" if _is_text(cells) else "right", "no_wrap": True}
+        for name, cells in columns.items()
+    }
+    return rich_table(looks, zip(*columns.values(), strict=True))
+
+
+def rich_table(
+    columns: Mapping[str, Mapping[str, Any]], rows: Iterable[Iterable[Any]], **look: Any
+) -> Table:
+    """A table from the looks of its columns and its cells."""
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    columns = _cells(frame)
-    for name, cells in columns.items():
-        table.add_column(name, justify="left" if _is_text(cells) else "right", no_wrap=True)
-    for row in zip(*columns.values(), strict=True):
-        table.add_row(*row)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, **look)
+    for name, options in columns.items():
+        table.add_column(name, **options)
+    for row in rows:
+        table.add_row(*map(str, row))
     return table
 
 
-def _print(frame: pd.DataFrame, file: TextIO | None = None) -> None:
+def as_text(table: Table, width: int) -> str:
+    """A table without colours and without blanks at the ends of its lines."""
     from rich.console import Console
 
-    # at the screen's width Rich would cut off digits; long lines only wrap, and can be piped
-    Console(file=file, width=10_000, highlight=False).print(_rich(frame))
-
-
-def _plain(frame: pd.DataFrame) -> str:
     text = StringIO()
-    _print(frame, text)
+    Console(file=text, width=width, highlight=False, markup=False).print(table)
     return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())

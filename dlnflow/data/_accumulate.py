@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
 from dlnflow._common._progress import bar
-from dlnflow.data import _covariance, _pair_moments
+from dlnflow.data import _covariance
+from dlnflow.data._pair_moments import PairMoments, joined, moments
 from dlnflow.data._spectrum import Spectrum
 
 Array = NDArray[np.float64]
@@ -61,7 +62,7 @@ class CovarianceAccumulator:
 
     def __init__(self, *, names: Sequence[str] | None = None) -> None:
         self.names = None if names is None else tuple(map(str, names))
-        self._total: _pair_moments.PairMoments | None = None
+        self._total: PairMoments | None = None
 
     @property
     def n(self) -> int:
@@ -71,27 +72,27 @@ class CovarianceAccumulator:
     @property
     def d(self) -> int | None:
         """Number of features; None before the first pair."""
-        return None if self._total is None else len(self._total.xx)
+        return None if self._total is None else self._total.origin.shape[1]
 
     @property
     def mean_x(self) -> Array:
         """Mean of the contexts, shape (d,)."""
-        return self._at_least(1).x.mean
+        return self._at_least(1).mean[0]
 
     @property
     def mean_y(self) -> Array:
         """Mean of the targets, shape (d,)."""
-        return self._at_least(1).y.mean
+        return self._at_least(1).mean[1]
 
     @property
     def constant(self) -> tuple[int, ...]:
         """Features of ``x`` that are constant so far; their variance is exactly 0."""
-        return () if self._total is None else _places(self._total.x.constant)
+        return self._constant(0)
 
     @property
     def constant_y(self) -> tuple[int, ...]:
         """Features of ``y`` that are constant so far."""
-        return () if self._total is None else _places(self._total.y.constant)
+        return self._constant(1)
 
     def update(self, x: ArrayLike, y: ArrayLike) -> None:
         """Add a batch of pairs.
@@ -111,10 +112,10 @@ class CovarianceAccumulator:
         if not len(context):
             return
         with np.errstate(invalid="ignore", over="ignore"):
-            batch = _pair_moments.moments(context, target)
-            total = batch if self._total is None else _pair_moments.joined(self._total, batch)
-            finite = np.isfinite(total.xx.sum()) and np.isfinite(total.yx.sum())
-        if not (finite and np.isfinite(total.y.mean).all()):
+            batch = moments(context, target)
+            total = batch if self._total is None else joined(self._total, batch)
+            finite = total.finite
+        if not finite:
             self._refuse_infinite(context, target)
         self._total = total
 
@@ -147,8 +148,8 @@ class CovarianceAccumulator:
         else:
             if self.d != other.d:
                 raise ValueError(f"other must have {self.d} features, as this one: got {other.d}")
-            total = _pair_moments.joined(self._total, other._total)
-            if not (np.isfinite(total.xx).all() and np.isfinite(total.yx).all()):
+            total = joined(self._total, other._total)
+            if not total.finite:
                 raise ValueError("other must have means whose squares do not overflow: got inf")
         self._total = total
         if self.names is None:
@@ -169,7 +170,8 @@ class CovarianceAccumulator:
             If there are fewer than two pairs.
         """
         total = self._at_least(2)
-        return (total.xx + total.xx.T) / (2 * total.n), total.yx / total.n
+        xx, yx = total.products
+        return (xx + xx.T) / (2 * total.n), yx / total.n
 
     def spectrum(self, **options: Any) -> Spectrum:
         """The modes of the pairs so far.
@@ -194,20 +196,23 @@ class CovarianceAccumulator:
         if len(self.constant) == self.d:
             raise ValueError("x must vary from sample to sample: got the same sample in every row")
         _covariance.refuse_underflow("x", float(sigma_xx.max()))
-        known: dict[str, Any] = {
-            "n": self.n,
-            "constant": self._called(self.constant),
-            "constant_y": self._called(self.constant_y),
-        }
-        return Spectrum.from_covariances(sigma_xx, sigma_yx, **known, **options)
-
-    def _called(self, places: tuple[int, ...]) -> tuple[int, ...] | tuple[str, ...]:
-        return places if self.names is None else tuple(self.names[place] for place in places)
+        constant, constant_y = (
+            [self.names[place] if self.names else place for place in places]
+            for places in (self.constant, self.constant_y)
+        )
+        return Spectrum.from_covariances(
+            sigma_xx, sigma_yx, n=self.n, constant=constant, constant_y=constant_y, **options
+        )
 
     def __repr__(self) -> str:
         return f"CovarianceAccumulator: n = {self.n}, d = {self.d}"
 
-    def _at_least(self, n: int) -> _pair_moments.PairMoments:
+    def _constant(self, member: int) -> tuple[int, ...]:
+        if self._total is None:
+            return ()
+        return tuple(np.flatnonzero(self._total.constant[member]).tolist())
+
+    def _at_least(self, n: int) -> PairMoments:
         if self._total is None or self._total.n < n:
             pairs = "2 pairs" if n > 1 else "1 pair"
             raise ValueError(f"the accumulator must hold at least {pairs} (rows): got {self.n}")
@@ -215,11 +220,7 @@ class CovarianceAccumulator:
 
     def _batch(self, x: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
         context, target = _rows("x", x), _rows("y", y)
-        if context.shape != target.shape:
-            raise ValueError(
-                "x and y must have the same shape, one pair per row and the same dimension: "
-                f"got {context.shape} and {target.shape}"
-            )
+        _covariance.refuse_other_shape(context, target)
         expected = len(self.names) if self.names is not None else self.d
         if expected not in (None, context.shape[1]):
             why = "one per name" if self.d is None else "as before"
@@ -233,16 +234,14 @@ class CovarianceAccumulator:
             bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
             if bad.size:
                 here, column = rows[bad[0]], int(np.argmin(np.isfinite(rows[bad[0]])))
+                called = f" ({self.names[column]})" if self.names else ""
                 raise ValueError(
-                    f"{name} must hold finite numbers: got {here[column]:g} in "
-                    f"{self._feature(column)}; {_counted(bad)} of this batch, "
-                    f"{_listed(bad + self.n)} of all so far (counted from 0) cannot be used; "
-                    "drop or fill them first"
+                    f"{name} must hold finite numbers: got {here[column]:g} in column {column}"
+                    f"{called}; {bad.size} row{'s' * (bad.size > 1)}, {_listed(bad)} of this "
+                    f"batch, {_listed(bad + self.n)} of all so far (counted from 0) cannot be "
+                    "used; drop or fill them first"
                 )
         raise _covariance.overflow(context, target)
-
-    def _feature(self, column: int) -> str:
-        return f"column {column}" + (f" ({self.names[column]})" if self.names else "")
 
 
 def accumulate(
@@ -305,11 +304,8 @@ def accumulate(
 def _rows(name: str, value: ArrayLike) -> NDArray[Any]:
     """Samples in rows; arrays of a plain real type are not copied."""
     plain = isinstance(value, np.ndarray) and not isinstance(value, np.ma.MaskedArray)
-    rows: NDArray[Any]
-    if plain and value.dtype.kind in "iuf" and value.dtype.itemsize <= 8:  # type: ignore[union-attr]
-        rows = np.asarray(value)
-    else:
-        rows = _covariance.numbers(name, value)
+    small = plain and value.dtype.kind in "iuf" and value.dtype.itemsize <= 8  # type: ignore[union-attr]
+    rows: NDArray[Any] = np.asarray(value) if small else _validate.numbers(name, value)
     if rows.ndim != 2 or not rows.shape[1]:
         raise ValueError(
             f"{name} must hold samples in rows, shape (n, d), d > 0: got shape {rows.shape}"
@@ -317,14 +313,5 @@ def _rows(name: str, value: ArrayLike) -> NDArray[Any]:
     return rows
 
 
-def _places(flags: NDArray[np.bool_]) -> tuple[int, ...]:
-    return tuple(map(int, np.flatnonzero(flags)))
-
-
-def _counted(rows: NDArray[np.intp]) -> str:
-    return f"{rows.size} row{'s' if rows.size > 1 else ''}, {_listed(rows)}"
-
-
 def _listed(rows: NDArray[np.intp]) -> str:
-    shown = ", ".join(map(str, rows[:NAMED]))
-    return shown + (", ..." if rows.size > NAMED else "")
+    return ", ".join(map(str, rows[:NAMED])) + ", ..." * (rows.size > NAMED)

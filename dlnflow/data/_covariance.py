@@ -18,11 +18,13 @@ NEGATIVE = 1e-6  # of the largest variance; rounding errors of single precision 
 LEAST = float(np.finfo(np.float64).tiny / np.finfo(np.float64).eps)  # smaller products lose digits
 
 
-def square(name: str, value: ArrayLike) -> Array:
-    """A finite square matrix."""
-    matrix = _validate.real(name, numbers(name, value))
+def square(name: str, value: ArrayLike, d: int | None = None) -> Array:
+    """A finite square matrix, of shape (d, d) if ``d`` is given."""
+    matrix = _validate.real(name, value)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
         raise ValueError(f"{name} must be a square matrix (d x d): got shape {matrix.shape}")
+    if d not in (None, len(matrix)):
+        raise ValueError(f"{name} must have shape {(d, d)}: got {matrix.shape}")
     return matrix
 
 
@@ -79,19 +81,24 @@ def generalised_modes(
 def paired_samples(x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
     """Context and target, one pair per row, at least two."""
     context, target = samples_in_rows("x", x), samples_in_rows("y", y)
-    if context.shape != target.shape:
-        raise ValueError(
-            "x and y must have the same shape, one pair per row and the same dimension: "
-            f"got {context.shape} and {target.shape}"
-        )
+    refuse_other_shape(context, target)
     if len(context) < 2:
         raise ValueError(f"x must hold at least 2 samples (rows): got {len(context)}")
     return context, target
 
 
+def refuse_other_shape(context: NDArray[Any], target: NDArray[Any]) -> None:
+    """Refuse contexts and targets that are not pairs."""
+    if context.shape != target.shape:
+        raise ValueError(
+            "x and y must have the same shape, one pair per row and the same dimension: "
+            f"got {context.shape} and {target.shape}"
+        )
+
+
 def samples_in_rows(name: str, value: ArrayLike) -> Array:
     """Finite samples, shape (n, d)."""
-    samples = numbers(name, value)
+    samples = _validate.numbers(name, value)
     if samples.ndim != 2 or not samples.size:
         raise ValueError(
             f"{name} must hold samples in rows, shape (n, d), none of them 0: "
@@ -146,15 +153,6 @@ def refuse_underflow(name: str, largest: float) -> None:
             f"{name} must vary by numbers whose {what} do not underflow: got {what} of at most "
             f"{largest:.2g}; divide by their size"
         )
-
-
-def numbers(name: str, value: ArrayLike) -> Array:
-    """Real numbers; the error for an array gives its type and shape, not its contents."""
-    try:
-        return _validate.numbers(name, value)
-    except (TypeError, ValueError) as error:
-        rule = str(error).partition(": got ")[0]
-        raise type(error)(f"{rule}: got {described(value)}") from None
 
 
 def in_pairs(batches: Any) -> Iterator[tuple[ArrayLike, ArrayLike]]:

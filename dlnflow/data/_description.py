@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from html import escape
 from typing import NamedTuple
 
 import numpy as np
 
-from dlnflow.data._record import SpectrumRecord
+from dlnflow.data._record import QUANTITIES, SpectrumRecord
 
 
 class CautionThresholds(NamedTuple):
@@ -57,70 +58,53 @@ def text(spectrum: SpectrumRecord) -> str:
 
 def html(spectrum: SpectrumRecord) -> str:
     """The text and a table of the first modes, for notebooks."""
-    columns = {"lam": spectrum.lam, "variance": spectrum.variance, "rho": spectrum.rho}
-    head = "".join(f"<th>{name}</th>" for name in ("mode", *columns))
-    rows = []
+    rows = ["".join(f"<th>{name}</th>" for name in ("mode", *QUANTITIES))]
     for mode in range(min(ROWS, spectrum.lam.size)):
-        cells = [f"{mode}"]
-        for name, values in columns.items():
+        row = f"<td>{mode}</td>"
+        for name in QUANTITIES:
             errors = getattr(spectrum.errors, name, None)
             error = "" if errors is None else f" ± {errors[mode]:.2g}"
-            cells.append(f"{values[mode]:.4g}{error}")
-        rows.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    more = spectrum.lam.size - len(rows)
+            row += f"<td>{getattr(spectrum, name)[mode]:.4g}{error}</td>"
+        rows.append(row)
+    head, *body = (f"<tr>{row}</tr>" for row in rows)
+    more = spectrum.lam.size - len(body)
     rest = f"<p>and {more} more mode{'s' * (more != 1)}</p>" if more else ""
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    table = f"<table><thead>{head}</thead><tbody>{''.join(body)}</tbody></table>"
     return f"<pre>{escape(text(spectrum))}</pre>{table}{rest}"
 
 
 def cautions(spectrum: SpectrumRecord) -> tuple[str, ...]:
     """Where the theory does not apply to the data; see `Spectrum.cautions`."""
-    said = [*_off_diagonal(spectrum), *_of_basis(spectrum), *_of_modes(spectrum)]
-    if spectrum.constant:
-        said.append(f"constant features of x, dropped: {_counted(spectrum.constant)}")
-    if spectrum.constant_y:
-        said.append(f"constant features of y: {_counted(spectrum.constant_y)}")
-    others = spectrum.dropped - len(spectrum.constant)
-    if others > 0:
-        said.append(f"directions without variance, which have no modes, dropped: {others}")
-    return tuple(said)
+    return tuple(_cautions(spectrum))
 
 
-def _off_diagonal(spectrum: SpectrumRecord) -> list[str]:
-    if spectrum.off_diagonal <= CAUTION.off_diagonal:
-        return []
-    asymmetric = spectrum.asymmetry**2 > 0.5 * spectrum.off_diagonal
-    asymmetric = asymmetric or spectrum.basis_name == "generalised"
-    cause = "sigma_yx is not symmetric" if asymmetric else "the covariances do not commute"
-    if spectrum.commutator**2 < CAUTION.almost_commuting * spectrum.off_diagonal and not asymmetric:
-        cause = "variances are too similar to determine the modes; whiten x, or take more samples"
-    verdict = "do not apply" if spectrum.off_diagonal > CAUTION.majority else "are an approximation"
-    return [
-        f"{cause}: the mode equations {verdict} here; "
-        f"off-diagonal share {_percent(spectrum.off_diagonal)}"
-    ]
-
-
-def _of_basis(spectrum: SpectrumRecord) -> list[str]:
-    said = []
+def _cautions(spectrum: SpectrumRecord) -> Iterator[str]:
+    share = spectrum.off_diagonal
+    if share > CAUTION.off_diagonal:
+        asymmetric = spectrum.asymmetry**2 > 0.5 * share or spectrum.basis_name == "generalised"
+        if asymmetric:
+            cause = "sigma_yx is not symmetric"
+        elif spectrum.commutator**2 < CAUTION.almost_commuting * share:
+            cause = (
+                "variances are too similar to determine the modes; whiten x, or take more samples"
+            )
+        else:
+            cause = "the covariances do not commute"
+        verdict = "do not apply" if share > CAUTION.majority else "are an approximation"
+        yield f"{cause}: the mode equations {verdict} here; off-diagonal share {_percent(share)}"
     if spectrum.basis_name == "joint" and spectrum.off_variance > CAUTION.off_diagonal:
-        said.append(
+        yield (
             "sigma_xx is not diagonal in the joint basis: the mode equations are an approximation "
             f"here; off-diagonal share {_percent(spectrum.off_variance)}"
         )
     if spectrum.overlap > CAUTION.cosine:
-        said.append(
+        yield (
             f"the modes are not orthogonal (largest cosine {spectrum.overlap:.2g}), but those of a "
             "network's initialisation are: it learns mixtures of them at first"
         )
-    return said
-
-
-def _of_modes(spectrum: SpectrumRecord) -> list[str]:
-    said = []
     mixed = int(np.sum(spectrum.coupling > CAUTION.majority))
     if mixed:
-        said.append(
+        yield (
             f"{mixed} of {spectrum.lam.size} modes are coupled to other modes more than to their "
             f"own target (coupling above {CAUTION.majority}): for these the mode equations are a "
             "rough approximation"
@@ -128,18 +112,24 @@ def _of_modes(spectrum: SpectrumRecord) -> list[str]:
     if spectrum.errors is not None:
         modes, independent = spectrum._whole.spaces.size, spectrum.errors.independent
         if independent < CAUTION.samples_per_mode * modes:
-            said.append(
+            yield (
                 f"the errors come from {independent:.0f} independent samples for {_modes(modes)}: "
                 f"with fewer than {CAUTION.samples_per_mode} per mode, intervals may cover the "
                 "true value less often than stated"
             )
         unresolved = int(np.sum(spectrum.errors.mixing > CAUTION.mixing))
         if unresolved:
-            said.append(
+            yield (
                 f"{unresolved} of {spectrum.lam.size} modes are not resolved by these samples: "
                 "each may be a mixture of modes, and its interval that of the mixture"
             )
-    return said
+    if spectrum.constant:
+        yield f"constant features of x, dropped: {_counted(spectrum.constant)}"
+    if spectrum.constant_y:
+        yield f"constant features of y: {_counted(spectrum.constant_y)}"
+    others = spectrum.dropped - len(spectrum.constant)
+    if others > 0:
+        yield f"directions without variance, which have no modes, dropped: {others}"
 
 
 def _modes(count: int) -> str:

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow.data._errors import Errors, standard_errors, with_rho
-from dlnflow.data._influence import Influence, refuse_few, summarise
-from dlnflow.data._joint_basis import InBasis
-from dlnflow.data._record import SpectrumRecord
+from dlnflow.data._estimation import InBasis
+from dlnflow.data._influence import Influence, influence_sums, refuse_few, refuse_other_data
+from dlnflow.data._record import Errors, SpectrumRecord
 from dlnflow.data._sampling import gaussian_bias, noise_floor
 
 Array = NDArray[np.float64]
@@ -40,24 +39,32 @@ def asymptotic(
         1.0 - spectrum.shrinkage,
         len(whole.basis) - len(spectrum.constant),
     )
-    found = summarise(influence, batches, block)
-    if spectrum.n is not None and found.n != spectrum.n:
+    sums, groups = influence_sums(influence, batches, block)
+    n, m = sums.count, whole.spaces.size
+    refuse_few(n, block, m)
+    own = slice(2 * m, 4 * m)  # u and v
+    shift = sums.total[own] / n
+    joint = sums.products[own, own] / n - np.outer(shift, shift)
+    refuse_other_data(influence, joint)
+    if spectrum.n is not None and n != spectrum.n:
         raise ValueError(
-            f"batches must be the {spectrum.n} samples that the spectrum was made of: got {found.n}"
+            f"batches must be the {spectrum.n} samples that the spectrum was made of: got {n}"
         )
-    independent = found.n / found.design
+    change = np.hstack([np.eye(2 * m), -influence.linear(shift)])
+    covariance = groups.covariance_of_mean(change)
+    alone = covariance if block == 1 else sums.covariance_of_mean(change)
+    independent = n / _design(np.diag(covariance)[:m], np.diag(alone)[:m])
+    bias = gaussian_bias(whole, joint, independent, generalised=influence.generalised)
     return _errors(
-        whole,
-        found.covariance,
-        found.joint,
         spectrum,
+        covariance,
+        joint,
         independent,
+        bias=(1.0 - spectrum.shrinkage) * bias,
         method="asymptotic",
-        n=found.n,
+        n=n,
         block=block,
-        groups=found.groups,
-        bias=(1.0 - spectrum.shrinkage)
-        * gaussian_bias(whole, found.joint, independent, generalised=influence.generalised),
+        groups=groups.count,
     )
 
 
@@ -72,27 +79,31 @@ def bootstrap(
 ) -> Errors:
     """Bootstrap errors from blocks of centred samples; ``modes_of`` is the whole estimator."""
     whole = spectrum._whole
+    n, m = len(x), whole.spaces.size
     _refuse_size(whole)
-    refuse_few(len(x), block, whole.spaces.size)
+    refuse_few(n, block, m)
     if resamples < FEWEST:
         raise ValueError(f"resamples must number at least {FEWEST}: got {resamples}")
-    draws = _resampled(x, y, block, resamples, rng, modes_of, whole.filters)
-    covariance = np.cov(draws.reshape(resamples, -1), rowvar=False)
+    groups = -(-n // block)
+    both = np.hstack([x, y])
+    draws = np.empty((resamples, 2, m))
+    for draw in draws:
+        counts = rng.multinomial(groups, np.full(groups, 1.0 / groups))
+        draw[:] = _resampled(x, both, np.repeat(counts, block)[:n], modes_of, whole.filters)
     u, v = x @ whole.filters, y @ whole.filters
-    joint = np.cov(np.hstack([u, v]), rowvar=False, bias=True)
-    groups = -(-len(x) // block)
+    about = u * v - np.mean(u * v, axis=0)
+    blocks = np.add.reduceat(about, np.arange(0, n, block))
     return _errors(
-        whole,
-        covariance,
-        joint,
         spectrum,
-        len(x) / _design(u * v, block),
+        np.cov(draws.reshape(resamples, -1), rowvar=False),
+        np.cov(np.hstack([u, v]), rowvar=False, bias=True),
+        n / _design(np.sum(blocks**2, axis=0), np.sum(about**2, axis=0)),
+        bias=draws.mean(axis=0) - [np.diag(whole.yx), np.diag(whole.xx)],
         method="bootstrap",
-        n=len(x),
+        n=n,
         block=block,
         groups=groups,
         draws=draws,
-        bias=draws.mean(axis=0) - [np.diag(whole.yx), np.diag(whole.xx)],
     )
 
 
@@ -107,44 +118,61 @@ def _refuse_size(whole: InBasis) -> None:
             )
 
 
-def _design(products: Array, block: int) -> float:
-    """Design effect: the number of dependent rows worth one independent row; at least 1."""
-    about = products - products.mean(axis=0)
-    sums = np.add.reduceat(about, np.arange(0, len(about), block))
-    alone = np.sum(about**2, axis=0)
-    ratio = np.divide(np.sum(sums**2, axis=0), alone, out=np.ones_like(alone), where=alone > 0.0)
+def _design(blocks: Array, rows: Array) -> float:
+    """Design effect: the number of dependent rows worth one independent row; at least 1.
+
+    The variances of a mean are given with blocks and with rows as independent.
+    """
+    ratio = np.divide(blocks, rows, out=np.ones_like(rows), where=rows > 0.0)
     return max(1.0, float(ratio.mean()))
 
 
 def _errors(
-    whole: InBasis,
+    spectrum: SpectrumRecord,
     covariance: Array,
     joint: Array,
-    spectrum: SpectrumRecord,
     independent: float,
     *,
     bias: Array,
     **rest: Any,
 ) -> Errors:
+    whole = spectrum._whole
     m = whole.spaces.size
     lam, variance = np.diag(whole.yx), np.diag(whole.xx)
-    of_lam, of_variance, of_rho = standard_errors(lam, variance, covariance)
+    of_lam, of_variance, together = _parts(covariance)
+    rho = lam / variance
+    of_rho = (of_lam - 2.0 * rho * together + rho**2 * of_variance) / variance**2
+    lam_err, variance_err, rho_err = np.sqrt([of_lam, of_variance, np.maximum(of_rho, 0.0)])
     xx, noise = joint[:m, :m], _unpredicted(joint, independent)
     kept = 1.0 - spectrum.shrinkage
-    scale = of_rho * variance if spectrum.basis_name == "generalised" else of_lam
-    floor = noise_floor(scale / kept, xx, noise, whole.spaces, independent)
+    scale = rho_err * variance if spectrum.basis_name == "generalised" else lam_err
     errors = Errors(
-        lam=of_lam,
-        variance=of_variance,
-        rho=of_rho,
+        lam=lam_err,
+        variance=variance_err,
+        rho=rho_err,
         bias=with_rho(bias, lam, variance, covariance),
         covariance=covariance,
         independent=independent,
-        noise_floor=kept * floor,
+        noise_floor=kept * noise_floor(scale / kept, xx, noise, whole.spaces, independent),
         mixing=_mixing(whole, noise, independent, spectrum.basis_name),
         **rest,
     )
     return errors.leading(spectrum.lam.size)
+
+
+def with_rho(bias: Array, lam: Array, variance: Array, covariance: Array) -> Array:
+    """Biases of lam, variance and rho, the last by the delta method to second order."""
+    _, of_variance, together = _parts(covariance)
+    rho = lam / variance
+    curvature = (rho * of_variance - together) / variance
+    return np.vstack([bias, (bias[0] - rho * bias[1] + curvature) / variance])
+
+
+def _parts(covariance: Array) -> tuple[Array, Array, Array]:
+    """Variances of lam and of variance, and the covariance of the two, mode by mode."""
+    m = len(covariance) // 2
+    diagonal = np.diag(covariance)
+    return diagonal[:m], diagonal[m:], np.diag(covariance[:m, m:])
 
 
 def _unpredicted(joint: Array, independent: float) -> Array:
@@ -187,52 +215,27 @@ def _gaps(values: Array) -> Array:
 
 def _resampled(
     x: Array,
-    y: Array,
-    block: int,
-    resamples: int,
-    rng: np.random.Generator,
-    modes_of: Callable[[Array, Array], dict[str, Array]],
+    both: Array,
+    counts: NDArray[np.int64],
+    modes_of: Callable[[Array, Array], dict[str, Any]],
     filters: Array,
 ) -> Array:
-    """``lam`` and ``variance`` of every resample, shape (resamples, 2, modes).
+    """``lam`` and ``variance`` of rows that count several times, shape (2, modes).
 
-    Blocks of consecutive rows are drawn with replacement, as multinomial weights.
+    ``both`` are ``x`` and ``y`` side by side.
     """
-    n, modes = len(x), filters.shape[1]
-    groups = -(-n // block)
-    both = np.hstack([x, y])
-    least = NOTHING * float(np.sum(x**2)) / n
-    drawn = np.empty((resamples, 2, modes))
-    for index in range(resamples):
-        counts = rng.multinomial(groups, np.full(groups, 1.0 / groups))
-        xx, yx = _covariances(x, both, np.repeat(counts, block)[:n])
-        if np.trace(xx) <= least:
-            raise _too_few(0, modes)
-        drawn[index] = _matched(modes_of(xx, yx), filters)
-    return drawn
-
-
-def _covariances(x: Array, both: Array, counts: NDArray[np.int64]) -> tuple[Array, Array]:
-    total, d = counts.sum(), x.shape[1]
-    mean = counts @ both / total
-    products = (x * counts[:, None]).T @ both / total - np.outer(mean[:d], mean)
-    xx, xy = products[:, :d], products[:, d:]
-    return 0.5 * (xx + xx.T), xy.T
-
-
-def _matched(found: dict[str, Array], filters: Array) -> Array:
     from scipy.optimize import linear_sum_assignment
 
-    modes = filters.shape[1]
+    (n, d), modes, total = x.shape, filters.shape[1], counts.sum()
+    mean = counts @ both / total
+    products = (x * counts[:, None]).T @ both / total - np.outer(mean[:d], mean)
+    xx, yx = 0.5 * (products[:, :d] + products[:, :d].T), products[:, d:].T
+    constant = np.trace(xx) <= NOTHING * float(np.vdot(x, x)) / n
+    found = {"lam": np.empty(0)} if constant else modes_of(xx, yx)
     if found["lam"].size < modes:
-        raise _too_few(found["lam"].size, modes)
-    overlap = np.abs(filters.T @ found["basis"])
-    _, theirs = linear_sum_assignment(-overlap)
+        raise ValueError(
+            "errors='bootstrap' must find the variance of every mode in every resample: got one "
+            f"with {found['lam'].size} of {modes} modes; use more samples or errors='asymptotic'"
+        )
+    _, theirs = linear_sum_assignment(-np.abs(filters.T @ found["basis"]))
     return np.array([found["lam"][theirs], found["variance"][theirs]])
-
-
-def _too_few(found: int, modes: int) -> ValueError:
-    return ValueError(
-        "errors='bootstrap' must find the variance of every mode in every resample: got one with "
-        f"{found} of {modes} modes; use more samples or errors='asymptotic'"
-    )

@@ -1,4 +1,4 @@
-"""Estimation of modes from covariances and from samples; validates what it is given."""
+"""Estimation of modes from covariances and from samples, and the diagnostics of their basis."""
 
 from __future__ import annotations
 
@@ -12,21 +12,43 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
 from dlnflow._common._validate import described
-from dlnflow.data._covariance import centred, covariance, paired_samples, products, square
-from dlnflow.data._joint_basis import BASES, DEGENERATE, equality_tolerance, joint_modes
+from dlnflow.data._covariance import (
+    centred,
+    commutator,
+    covariance,
+    generalised_modes,
+    paired_samples,
+    products,
+    refuse_negative,
+    square,
+)
+from dlnflow.data._jacobi import jointly_diagonal
 
 Array = NDArray[np.float64]
+Spaces = NDArray[np.intp]
 Fields = dict[str, Any]  # of a SpectrumRecord
 
+BASES = ("variance", "generalised", "joint")
 
-@dataclass(frozen=True)
-class SampleEstimate:
-    """The fields of a spectrum, the centred samples, and the estimator for the bootstrap."""
+EPS = float(np.finfo(np.float64).eps)
+ZERO_VARIANCE = 1e-10  # of the largest variance; rounding errors are below 1e-14
+DEGENERATE = 1e-4  # relative difference of variances that count as equal
+SAMPLED, LARGEST_TOLERANCE = 4.0, 0.3  # sampled variances of white noise scatter over 4 sqrt(d / n)
 
-    fields: Fields
-    x: Array
-    y: Array
-    repeat: Callable[[Array, Array], Fields]
+
+@dataclass(frozen=True, eq=False)
+class InBasis:
+    """All modes of the data, sorted, with both covariances in their coordinates.
+
+    ``sigma_yx`` determines the directions of modes with the same number in ``spaces`` inside their
+    common space.
+    """
+
+    basis: Array
+    filters: Array
+    xx: Array
+    yx: Array
+    spaces: Spaces
 
 
 def from_covariances(
@@ -45,67 +67,155 @@ def from_covariances(
             f"dimension: got {xx.shape} and {yx.shape}"
         )
     d = len(xx)
-    coarse = max(_precision(sigma_xx), _precision(sigma_yx))
-    count = None if n is None else _samples(n)
-    if count is not None:
-        _warn_of_few(count, d)
+    if n is not None:
+        n = _validate.positive_integer("n", n)
+        if n < 2:
+            raise ValueError(f"n must be at least 2 samples: got {n}")
+        _warn_of_few(n, d)
     symmetric = covariance(xx)
     _validate.choice("basis", basis, BASES)
     known = _features("constant", constant, d, d - 1)
     known_y = _features("constant_y", constant_y, d, d)
-    found = _modes(symmetric, yx, basis, count, 0.0, len(known), 4.0 * d**0.5 * coarse)
-    return found | {"basis_name": basis, "n": count, "constant": known, "constant_y": known_y}
+    kinds = [np.asarray(given).dtype for given in (sigma_xx, sigma_yx)]
+    eps = max(float(np.finfo(kind).eps) if kind.kind == "f" else EPS for kind in kinds)
+    found = joint_modes(symmetric, yx, basis, n, eps=eps)
+    return found | {"constant": known, "constant_y": known_y}
 
 
 def from_samples(
     x: ArrayLike, y: ArrayLike, basis: str, shrinkage: float | str | None
-) -> SampleEstimate:
-    """Estimate the modes of paired samples; see `Spectrum.from_samples`."""
+) -> tuple[Fields, Array, Array, Callable[[Array, Array], Fields]]:
+    """Estimate the modes of paired samples; see `Spectrum.from_samples`.
+
+    Also returns the centred samples, and the estimator for the bootstrap.
+    """
     context, target = paired_samples(x, y)
     _validate.choice("basis", basis, BASES)
     n, d = context.shape
     _warn_of_few(n, d)
-    if (context == context[0]).all():
-        raise ValueError("x must vary from sample to sample: got the same sample in every row")
     constant, constant_y = (
         tuple(np.flatnonzero((rows == rows[0]).all(axis=0)).tolist()) for rows in (context, target)
     )
+    if len(constant) == d:
+        raise ValueError("x must vary from sample to sample: got the same sample in every row")
     context, target = centred(context), centred(target)
-    rounding = 4.0 * d**0.5 * float(np.finfo(np.float64).eps)
     covariances = products(context, target)
     share = _shrinkage(shrinkage, np.delete(context, constant, axis=1))
+    varying = d - len(constant)
 
     def estimate(xx: Array, yx: Array) -> Fields:
-        return _modes(xx, yx, basis, n, share, len(constant), rounding)
+        return joint_modes(xx, yx, basis, n, shrinkage=share, varying=varying)
 
-    fields = estimate(*covariances) | {
-        "basis_name": basis,
-        "n": n,
-        "constant": constant,
-        "constant_y": constant_y,
-        "shrinkage": share,
-    }
-    return SampleEstimate(fields, context, target, estimate)
+    fields = estimate(*covariances) | {"constant": constant, "constant_y": constant_y}
+    return fields, context, target, estimate
 
 
-def _modes(
+def joint_modes(
     xx: Array,
     yx: Array,
     basis: str,
     n: int | None,
-    shrinkage: float,
-    constant: int,
-    rounding: float,
-) -> dict[str, Any]:
-    """The fields that the covariances determine, after shrinkage."""
+    *,
+    shrinkage: float = 0.0,
+    varying: int = 1,
+    eps: float = EPS,
+) -> Fields:
+    """The fields of a `Spectrum` that the covariances determine, after shrinkage.
+
+    Variances that ``n`` samples do not resolve count as equal; ``yx`` then determines the basis of
+    their space. ``floor``, the part of each variance that shrinkage added, is subtracted first.
+    Both matrices are scaled to unit size, so that no square overflows.
+    """
     d = len(xx)
-    tolerance = DEGENERATE if n is None else equality_tolerance(n, d)
-    floor = 0.0
-    if shrinkage:
-        varying = np.diag(xx) > 0.0
-        floor = shrinkage * float(np.trace(xx)) / (d - constant)
-        xx, yx = (1.0 - shrinkage) * xx + np.diag(floor * varying), (1.0 - shrinkage) * yx
-    return joint_modes(xx, yx, basis, rounding=rounding, tolerance=tolerance, floor=floor)
+    # the relative width over which samples scatter equal variances (Marchenko-Pastur)
+    scatter = 0.0 if n is None else min(LARGEST_TOLERANCE, SAMPLED * (d / n) ** 0.5)
+    tolerance, rounding = max(DEGENERATE, scatter), 4.0 * d**0.5 * eps
+    floor = shrinkage * float(np.trace(xx)) / varying
+    xx = (1.0 - shrinkage) * xx + np.diag(floor * (np.diag(xx) > 0.0))
+    yx = (1.0 - shrinkage) * yx
+    size_xx, size_yx = np.abs(xx).max(), np.abs(yx).max() or 1.0
+    xx, yx, floor = xx / size_xx, yx / size_yx, floor / size_xx
+    rising, vectors = np.linalg.eigh(xx)
+    refuse_negative("sigma_xx", rising, size_xx)
+    variance, eigenvectors = rising[::-1], vectors[:, ::-1]
+    own = variance - floor
+    kept = int(np.sum(own > max(ZERO_VARIANCE, rounding) * own[0]))
+    space, null = eigenvectors[:, :kept], eigenvectors[:, kept:]
+    symmetric = 0.5 * (yx + yx.T)
+    if basis == "generalised":
+        _, columns, filters = generalised_modes(space, variance[:kept], yx)
+        spaces = np.zeros(kept, dtype=np.intp)
+    else:
+        columns, spaces = _resolved(own[:kept], space, symmetric, tolerance)
+        if basis == "joint":
+            both = [space.T @ matrix @ space for matrix in (xx, symmetric)]
+            sized = np.array([matrix / (np.linalg.norm(matrix) or 1.0) for matrix in both])
+            columns = space @ jointly_diagonal(sized, space.T @ columns)
+            spaces = np.zeros(kept, dtype=np.intp)
+        filters = columns
+    signs = np.sign(columns[np.abs(columns).argmax(axis=0), np.arange(kept)])
+    columns, filters = columns * signs, filters * signs
+    whole = np.hstack([filters, null])
+    in_basis = whole.T @ yx @ whole
+    lengths = np.linalg.norm(whole, axis=0)
+    small = np.abs(in_basis) <= rounding * np.linalg.norm(yx) * np.outer(lengths, lengths)
+    known = np.where(small, 0.0, in_basis)
+    order = np.argsort(-np.diag(known)[:kept], kind="stable")
+    columns, filters = columns[:, order], filters[:, order]
+    xx_inside, yx_inside = filters.T @ xx @ filters, known[np.ix_(order, order)]
+    return {
+        "lam": np.diag(yx_inside) * size_yx,
+        "variance": np.diag(xx_inside) * size_xx,
+        "basis": columns,
+        "filters": filters,
+        "coupling": _coupling(yx_inside, np.diag(xx_inside)),
+        "dropped": d - kept,
+        "commutator": commutator(xx, yx),
+        "off_diagonal": _off_share(in_basis),
+        "asymmetry": float(np.linalg.norm(yx - yx.T) / (2.0 * np.linalg.norm(yx) or 1.0)),
+        "off_variance": _off_share(xx_inside),
+        "overlap": float(np.abs(columns.T @ columns - np.eye(kept)).max()),
+        "basis_name": basis,
+        "n": n,
+        "shrinkage": shrinkage,
+        "_whole": InBasis(
+            columns, filters, xx_inside * size_xx, yx_inside * size_yx, spaces[order]
+        ),
+    }
+
+
+def _resolved(
+    variance: Array, basis: Array, symmetric: Array, tolerance: float
+) -> tuple[Array, Spaces]:
+    """The basis, rotated in every degenerate eigenspace so that ``sigma_yx`` is diagonal there.
+
+    A space is a run of descending variances within a relative ``tolerance`` of the run's first.
+    """
+    turned, spaces = basis.copy(), np.empty(variance.size, dtype=np.intp)
+    start = 0
+    while start < variance.size:
+        stop = start + int(np.sum(variance[start:] >= (1.0 - tolerance) * variance[start]))
+        spaces[start:stop] = start
+        if stop - start > 1:
+            inside = basis[:, start:stop]
+            turned[:, start:stop] = inside @ np.linalg.eigh(inside.T @ symmetric @ inside)[1]
+        start = stop
+    return turned, spaces
+
+
+def _coupling(yx: Array, variance: Array) -> Array:
+    squares = yx**2 / np.outer(variance, variance)
+    together = squares.sum(axis=0) + squares.sum(axis=1)
+    own = 2.0 * np.diag(squares)
+    return np.divide(
+        np.maximum(together - own, 0.0), together, out=np.zeros_like(own), where=together > 0.0
+    )
+
+
+def _off_share(matrix: Array) -> float:
+    """Share of the squared Frobenius norm that is off the diagonal; 0 if the matrix is 0."""
+    outside = matrix - np.diag(np.diag(matrix))
+    return float(np.linalg.norm(outside) / (np.linalg.norm(matrix) or 1.0)) ** 2
 
 
 def _shrinkage(shrinkage: Any, context: Array) -> float:
@@ -139,18 +249,6 @@ def _shrinkage(shrinkage: Any, context: Array) -> float:
     return number
 
 
-def _precision(value: ArrayLike) -> float:
-    kind = np.asarray(value).dtype
-    return float(np.finfo(kind if kind.kind == "f" else np.float64).eps)
-
-
-def _samples(n: Any) -> int:
-    count = _validate.positive_integer("n", n)
-    if count < 2:
-        raise ValueError(f"n must be at least 2 samples: got {count}")
-    return count
-
-
 def _features(name: str, features: Sequence[int | str], d: int, most: int) -> tuple[int | str, ...]:
     rule = (
         f"{name} must hold at most {most} of the {d} features, by name or index from 0, none twice"
@@ -159,7 +257,8 @@ def _features(name: str, features: Sequence[int | str], d: int, most: int) -> tu
         given = None if isinstance(features, str | bytes) else tuple(features)
     except TypeError:
         given = None
-    if given is None or not all(map(_is_feature, given)):
+    kinds = int | np.integer | str
+    if given is None or any(isinstance(one, bool) or not isinstance(one, kinds) for one in given):
         raise TypeError(f"{rule}: got {described(features if given is None else given)}")
     plain = tuple(one if isinstance(one, str) else int(one) for one in given)
     places = [one for one in plain if not isinstance(one, str)]
@@ -167,10 +266,6 @@ def _features(name: str, features: Sequence[int | str], d: int, most: int) -> tu
     if len(plain) > most or not inside or len(set(places)) < len(places):
         raise ValueError(f"{rule}: got {described(plain)}")
     return plain
-
-
-def _is_feature(one: Any) -> bool:
-    return isinstance(one, int | np.integer | str) and not isinstance(one, bool)
 
 
 def _warn_of_few(n: int, d: int) -> None:

@@ -7,9 +7,10 @@ import errno
 import math
 import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 from dlnflow._common._validate import BLANK, number_in_text
 
 Rows = NDArray[Any]
+Names = tuple[str, ...] | None
+Choice = Callable[[Names], list[int]]  # of columns, by the names of all
 
 SUFFIXES = (".npy", ".npz", ".csv", ".parquet")
 LISTED = 5  # row numbers in a message
@@ -41,38 +44,24 @@ class Table:
     label: str
     width: int
     n: int | None
-    names: tuple[str, ...] | None
+    names: Names
     read: Callable[[int], Iterator[Rows]]
 
     def blocks(self, rows: int) -> Iterator[Rows]:
         """Blocks of finite numbers, all of ``rows`` rows except the last."""
         start = 0
-        rest: Rows | None = None
         for block in self.read(rows):
-            self._refuse_infinite(block, start)
+            finite = np.isfinite(block)
+            if not finite.all():
+                bad = np.flatnonzero(~finite.all(axis=1))
+                places = ", ".join(map(str, start + bad[:LISTED])) + ", ..." * (bad.size > LISTED)
+                count = "row" if bad.size == 1 else f"{bad.size} of these rows,"
+                raise FileError(
+                    f"{self.label}: must hold finite numbers: got {block[~finite][0]:g} at {count} "
+                    f"{places} (counted from 0); drop or fill them first"
+                )
+            yield block
             start += len(block)
-            joined = block if rest is None else np.concatenate([rest, block])
-            whole = len(joined) - len(joined) % rows
-            for first in range(0, whole, rows):
-                yield joined[first : first + rows]
-            rest = joined[whole:] if whole < len(joined) else None
-        if rest is not None:
-            yield rest
-
-    def _refuse_infinite(self, block: Rows, start: int) -> None:
-        with np.errstate(invalid="ignore", over="ignore"):
-            if block.dtype.kind != "f" or np.isfinite(block.sum(dtype=np.float64)):
-                return
-        bad = np.flatnonzero(~np.isfinite(block).all(axis=1))
-        if not bad.size:  # the sum of finite numbers can overflow
-            return
-        row = block[bad[0]]
-        places = ", ".join(map(str, start + bad[:LISTED])) + ", ..." * (bad.size > LISTED)
-        rows = "row" if bad.size == 1 else f"{bad.size} of these rows,"
-        raise FileError(
-            f"{self.label}: must hold finite numbers: got {row[~np.isfinite(row)][0]:g} at {rows} "
-            f"{places} (counted from 0); drop or fill them first"
-        )
 
 
 def suffix(path: Path) -> str:
@@ -88,128 +77,106 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(name if name.isprintable() else repr(name) for name in names) or "none"
 
 
-def column_names(path: Path) -> tuple[str, ...] | None:
-    """Names of a table's columns; None for a CSV file without a header."""
-    if suffix(path) == ".csv":
-        return _csv(path, None).names
-    with _parquet_file(path) as file:
-        return tuple(file.schema_arrow.names)
+def open_table(path: Path, choose: Choice | None = None) -> Table:
+    """The only array of a file, or the columns of a CSV or Parquet file: all, or those chosen."""
+    kind = suffix(path)
+    if kind == ".csv":
+        return _csv(path, choose)
+    return _parquet(path, choose) if kind == ".parquet" else open_array(path)
 
 
-def table(path: Path, columns: Sequence[str] | None = None) -> Table:
-    """All columns of a CSV or Parquet file, or those that are named."""
-    return (_csv if suffix(path) == ".csv" else _parquet)(path, columns)
+def open_array(path: Path, name: str | None = None) -> Table:
+    """The array of a ``.npy`` file, memory-mapped, or one of an ``.npz`` file, loaded.
 
-
-def array(path: Path, name: str | None = None) -> Table:
-    """The array of a ``.npy`` file, memory-mapped, or one of an ``.npz`` file, loaded."""
+    Without a name the ``.npz`` file must hold only one.
+    """
     label = str(path) if name is None else f"{path}: array {name!r}"
-    with _loading(path, label) as loaded:
-        if name is not None:
-            if name not in loaded.files:
-                raise FileError(
-                    f"{path}: array {name!r} is missing (found: {listed(loaded.files)})"
-                )
-            values = loaded[name]
-        else:
-            values = loaded
-            more = path.stat().st_size - values.offset - values.nbytes
-            if more:
-                raise FileError(
-                    f"{path}: cannot be read: its array of shape {values.shape} ends {more} bytes "
-                    "before the file does: damaged, or several arrays in one file"
-                )
-    width = _width(label, values)
-
-    def read(rows: int) -> Iterator[Rows]:
-        for start in range(0, len(values), rows):
-            block = np.asarray(values[start : start + rows])
-            yield block.reshape(len(block), width)
-
-    return Table(label, width, len(values), None, read)
-
-
-def array_names(path: Path) -> list[str]:
-    """Names of the arrays in an ``.npz`` file."""
-    with _loading(path, str(path)) as loaded:
-        return list(loaded.files)
-
-
-@contextmanager
-def _loading(path: Path, label: str) -> Iterator[Any]:
-    """What `numpy.load` finds in a file. Errors of reading it become a `FileError`."""
-    packed = suffix(path) == ".npz"
     try:
         with path.open("rb") as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Python's parser warns about a damaged header
             zipped = file.read(2) == b"PK"
             file.seek(0)
-            if zipped and not packed:
-                raise FileError(f"{path}: holds several arrays: call it .npz")
-            loaded: Any = np.load(
-                file if packed else path, mmap_mode=None if packed else "r", allow_pickle=False
-            )
-            if packed and not zipped:
-                raise FileError(f"{path}: holds one array: call it .npy")
-            yield loaded
-    except FileError:
-        raise
-    except MemoryError:
-        raise FileError(
-            f"{label}: cannot be read: damaged, or too large for memory; save a large array as "
-            ".npy, which is read in blocks"
-        ) from None
-    except OSError as error:
-        # bz2 raises one without a number for damaged data, mmap EINVAL for a damaged offset
-        if error.errno not in (None, errno.EINVAL):
+            if zipped != (suffix(path) == ".npz"):
+                held = "several arrays: call it .npz" if zipped else "one array: call it .npy"
+                raise FileError(f"{path}: holds {held}")
+            if zipped:
+                arrays: Any = np.load(file, allow_pickle=False)
+                found = arrays.files
+                if name is None and len(found) != 1:
+                    raise FileError(f"{path}: must hold one array here: got {listed(found)}")
+                name = found[0] if name is None else name
+                if name not in found:
+                    raise FileError(f"{path}: array {name!r} is missing (found: {listed(found)})")
+                label = f"{path}: array {name!r}"
+                values = arrays[name]
+            else:
+                values = np.load(path, mmap_mode="r", allow_pickle=False)
+                more = path.stat().st_size - values.offset - values.nbytes
+                if more:
+                    raise FileError(
+                        f"{path}: cannot be read: its array of shape {values.shape} ends {more} "
+                        "bytes before the file does: damaged, or several arrays in one file"
+                    )
+    except Exception as error:  # NumPy, zipfile and Python's parser raise almost any on damage
+        # bz2 raises OSError without a number for damaged data, mmap EINVAL for a damaged offset
+        system = isinstance(error, OSError) and error.errno not in (None, errno.EINVAL)
+        if system or isinstance(error, FileError):
             raise
-        raise FileError(_damaged(label)) from None
-    except Exception:  # NumPy, zipfile and Python's parser raise almost any on damaged bytes
-        raise FileError(_damaged(label)) from None
-
-
-def _damaged(label: str) -> str:
-    return f"{label}: cannot be read: not a NumPy file of numbers, damaged or cut short"
-
-
-def _width(label: str, values: Rows) -> int:
-    """Numbers per row of an array of one or two axes."""
+        why = "not a NumPy file of numbers, damaged or cut short"
+        if isinstance(error, MemoryError):
+            why = "damaged, or too large for memory; a large .npy array is read in blocks"
+        raise FileError(f"{label}: cannot be read: {why}") from None
     if values.dtype.kind not in "iuf":
         raise FileError(f"{label}: must hold real numbers: got type {values.dtype}")
-    if not values.ndim:
-        raise FileError(f"{label}: must hold samples in rows, shape (n, d): got a single number")
-    if values.ndim > 2:
+    if values.ndim not in (1, 2):
+        shape = f"shape {values.shape}; flatten each sample first, array.reshape(n, -1)"
         raise FileError(
-            f"{label}: must hold samples in rows, shape (n, d): got shape {values.shape}; flatten "
-            "each sample first, array.reshape(n, -1)"
+            f"{label}: must hold samples in rows, shape (n, d): "
+            f"got {shape if values.ndim else 'a single number'}"
         )
     if not values.size:
         raise FileError(f"{label}: no samples: got shape {values.shape}")
-    return values.shape[1] if values.ndim == 2 else 1
+    n, width = values.shape if values.ndim == 2 else (len(values), 1)
+
+    def read(rows: int) -> Iterator[Rows]:
+        for start in range(0, n, rows):
+            yield np.asarray(values[start : start + rows]).reshape(-1, width)
+
+    return Table(label, width, n, None, read)
 
 
-def _csv(path: Path, columns: Sequence[str] | None) -> Table:
+def _csv(path: Path, choose: Choice | None) -> Table:
     """Columns of a CSV file. A first line without any number is a header."""
-    line, first = next(_csv_rows(path), (0, [""]))
-    if not line:
+    _, first = next(_csv_rows(path), (0, None))
+    if first is None:
         raise FileError(f"{path}: no samples")
     other = OTHER_SEPARATOR.search(first[0]) if len(first) == 1 else None
     if other:
         raise FileError(f"{path}: commas must separate the columns: got {other[0]!r}")
     header = None if any(map(_is_number, first)) else tuple(cell.strip() for cell in first)
-    names = header if columns is None else tuple(columns)
-    places = list(range(len(first)))
-    if columns is not None:
-        places = [(header or ()).index(name) for name in columns]
-    above = line if header else 0
+    places = choose(header) if choose else list(range(len(first)))
+    names = header and tuple(header[place] for place in places)
+
+    def fault(why: str) -> FileError:
+        """The error that names the first faulty cell, for which the file is read again."""
+        for line, row in islice(_csv_rows(path), bool(header), None):
+            if len(row) != len(first):
+                return FileError(
+                    f"{path}: line {line}: {len(row)} cells where {len(first)} are expected"
+                )
+            for place in places:
+                wrong = _cell_fault(row[place])
+                if wrong:
+                    column = repr(header[place]) if header else place + 1
+                    return FileError(f"{path}: line {line}, column {column}: {wrong}")
+        return FileError(f"{path}: cannot be read as CSV: {' '.join(why.split())}")
 
     def read(rows: int) -> Iterator[Rows]:
         import pandas as pd
 
         options: dict[str, Any] = {
             "chunksize": rows,
-            "header": None,
-            "skiprows": above,
+            "header": 0 if header else None,
             "names": range(len(first)),
             "index_col": False,
             "dtype": dict.fromkeys(places, np.float64),
@@ -218,63 +185,37 @@ def _csv(path: Path, columns: Sequence[str] | None) -> Table:
         if tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1):
             options["float_precision"] = "round_trip"  # later versions read exactly by default
 
-        def following(chunks: Iterator[Any]) -> Rows | None:
+        def chunks() -> Iterator[Any]:
+            with pd.read_csv(path, **options) as reader:
+                yield from reader
+
+        ahead = chunks()
+        while True:
             try:
                 with warnings.catch_warnings():  # too many cells in the first row only warn
                     warnings.simplefilter("error", pd.errors.ParserWarning)
-                    values: Rows = next(chunks)[places].to_numpy()
-            except (StopIteration, pd.errors.EmptyDataError):
-                return None
+                    values = next(ahead)[places].to_numpy()
+            except StopIteration:
+                return
             except (ValueError, pd.errors.ParserWarning) as error:
-                raise _csv_error(path, above, len(first), places, names, str(error)) from None
-            if np.isfinite(values).all():
-                return values
-            why = "not every cell is a finite number"
-            raise _csv_error(path, above, len(first), places, names, why)
-
-        seen = 0
-        with _utf8(path):  # pandas reads ahead
-            chunks = pd.read_csv(path, **options)
-        with chunks:
-            while (values := following(chunks)) is not None:
-                seen += len(values)
-                yield values
-        if not seen:
-            raise FileError(f"{path}: no samples")
+                raise fault(str(error)) from None
+            if not len(values):
+                raise FileError(f"{path}: no samples")
+            if not np.isfinite(values).all():
+                raise fault("not every cell is a finite number")
+            yield values
 
     return Table(str(path), len(places), None, names, read)
 
 
-def _csv_error(
-    path: Path, above: int, cells: int, places: list[int], names: Sequence[str] | None, why: str
-) -> FileError:
-    """The error that names the first faulty cell, for which the file is read again."""
-    for line, row in _csv_rows(path):
-        if line <= above:
-            continue
-        if len(row) != cells:
-            return FileError(f"{path}: line {line}: {len(row)} cells where {cells} are expected")
-        for place in places:
-            fault = _cell_fault(row[place])
-            if fault:
-                column = repr(names[places.index(place)]) if names else place + 1
-                return FileError(f"{path}: line {line}, column {column}: {fault}")
-    return FileError(f"{path}: cannot be read as CSV: {' '.join(why.split())}")
-
-
 def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Rows that are not blank, each with the number of its last line."""
-    with _utf8(path), path.open(encoding=ENCODING, newline="") as file:
-        reader = csv.reader(file)
-        for row in reader:
-            if len(row) > 1 or any(cell.strip() for cell in row):
-                yield reader.line_num, row
-
-
-@contextmanager
-def _utf8(path: Path) -> Iterator[None]:
     try:
-        yield
+        with path.open(encoding=ENCODING, newline="") as file:
+            reader = csv.reader(file)
+            for row in reader:
+                if len(row) > 1 or any(cell.strip() for cell in row):
+                    yield reader.line_num, row
     except UnicodeDecodeError:
         raise FileError(f"{path}: cannot be read: not a text file in UTF-8") from None
     except csv.Error as error:
@@ -302,15 +243,16 @@ def _cell_fault(cell: str) -> str:
     return "" if math.isfinite(value) else f"must be finite: got {cell.strip()}"
 
 
-def _parquet(path: Path, columns: Sequence[str] | None) -> Table:
+def _parquet(path: Path, choose: Choice | None) -> Table:
     """Columns of a Parquet file, which must hold numbers. A missing value counts as NaN."""
     with _parquet_file(path) as file:
         schema, n = file.schema_arrow, file.metadata.num_rows
-        names = tuple(schema.names if columns is None else columns)
     from pyarrow import types
 
-    for name in names:
-        kind = schema.field(name).type
+    places = choose(tuple(schema.names)) if choose else range(len(schema.names))
+    names = tuple(schema.names[place] for place in places)
+    for place, name in zip(places, names, strict=True):
+        kind = schema.field(place).type
         if not (types.is_integer(kind) or types.is_floating(kind)):
             raise FileError(f"{path}: column {name!r} must hold real numbers: got type {kind}")
     if not names or not n:
@@ -319,8 +261,7 @@ def _parquet(path: Path, columns: Sequence[str] | None) -> Table:
     def read(rows: int) -> Iterator[Rows]:
         with _parquet_file(path) as file:
             for batch in file.iter_batches(batch_size=rows, columns=list(names)):
-                filled = (batch.column(name).to_numpy(zero_copy_only=False) for name in names)
-                yield np.column_stack([column.astype(np.float64) for column in filled])
+                yield batch.select(names).to_pandas().to_numpy(np.float64)
 
     return Table(str(path), len(names), n, names, read)
 

@@ -1,4 +1,4 @@
-"""Influence functions of modes, and the covariance of their mean in one pass over samples.
+"""Influence functions of modes, and their sums in one pass over samples.
 
 Modes are smooth functions of the two covariances, which are means over samples. To first order an
 estimate is therefore a mean of one number per sample, the sample's influence, and its standard
@@ -9,7 +9,7 @@ whole estimator in the weights of the samples.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow.data._covariance import in_pairs, samples_in_rows
-from dlnflow.data._joint_basis import InBasis
+from dlnflow.data._estimation import InBasis
 
 Array = NDArray[np.float64]
 
@@ -67,7 +67,7 @@ class Influence:
 
         Between spaces ``sigma_xx`` determines the rotation, within one ``sigma_yx``.
         """
-        xx, yx = self.whole.xx, _symmetric(self.whole.yx)
+        xx, yx = self.whole.xx, 0.5 * (self.whole.yx + self.whole.yx.T)
         same_space = self.whole.spaces[:, None] == self.whole.spaces
         between = _over_gaps(2.0 * np.where(same_space, 0.0, yx), np.diag(xx))
         return between, _over_gaps(np.where(same_space, xx, 0.0), np.diag(yx))
@@ -79,12 +79,8 @@ class Influence:
         turned = q * along + z * across - 2.0 * rho * z * along
         of_rho = self.kept * (z * q - rho * z**2)
         of_variance = self.kept * (2.0 * z * (z @ gram) - np.diag(gram) * z**2 + turned)
-        if self.kept < 1.0:
-            shared = self._shared(u)
-            of_rho, of_variance = (
-                of_rho + shared * shared_rho,
-                of_variance + shared * shared_variance,
-            )
+        shared = self._shared(u)
+        of_rho, of_variance = of_rho + shared * shared_rho, of_variance + shared * shared_variance
         return np.hstack([rho * of_variance + scale**2 * of_rho, of_variance])
 
     @cached_property
@@ -100,127 +96,70 @@ class Influence:
     def _shared(self, u: Array) -> Array:
         """Influence of a sample on every variance through the mean variance of shrinkage."""
         if self.kept == 1.0:
-            return np.zeros((len(u), 1))
+            return np.zeros((1, 1))
         x = u @ self.whole.basis.T
         return (1.0 - self.kept) * np.sum(x**2, axis=1, keepdims=True) / self.features
 
 
-class InfluencePass:
-    """Sums of one pass over raw samples, about a provisional mean.
+class GroupSums:
+    """Sums over groups of rows: of their totals, and of the products of these.
 
-    The mean of all samples is known only at the end. A quadratic form about another mean differs by
-    a linear one, which is corrected exactly. Memory is about ``(4 modes)**2`` numbers.
+    Rows end in a 1, so that the last entry of a group's total is the group's size.
     """
 
-    def __init__(self, influence: Influence, block: int) -> None:
-        self.influence, self.block = influence, block
-        self.rows = GroupSums(4 * influence.whole.spaces.size)
-        self.groups = GroupSums(self.rows.width) if block > 1 else self.rows
-        self._means: tuple[Array, Array] | None = None
-        self._open: tuple[Array, int] = (np.zeros(self.rows.width), 0)
+    def __init__(self, width: int) -> None:
+        self.count, self.total = 0, np.zeros(width)
+        self.products = np.zeros((width, width))
 
-    def add(self, batches: Iterable[tuple[ArrayLike, ArrayLike]]) -> InfluencePass:
-        """Add all batches, in blocks of rows."""
-        for x, y in in_pairs(batches):
-            for rows in self._in_pieces(*self._checked(x, y)):
-                self.rows.add(rows, np.ones(len(rows)))
-                if self.block > 1:
-                    self._group(rows)
-        total, size = self._open
-        if size:
-            self.groups.add(total[None], np.array([float(size)]))
-        return self
+    def add(self, totals: Array) -> None:
+        self.count += len(totals)
+        self.total += totals.sum(axis=0)
+        self.products += totals.T @ totals
 
-    def _checked(self, x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
+    def covariance_of_mean(self, change: Array) -> Array:
+        """Covariance of the mean of ``change @ row``, groups being independent."""
+        size = self.total[-1]
+        about = np.hstack([change, -(change @ self.total[:-1] / size)[:, None]])
+        return about @ self.products @ about.T / size**2 * self.count / (self.count - 1.0)
+
+
+def influence_sums(
+    influence: Influence, batches: Iterable[tuple[ArrayLike, ArrayLike]], block: int
+) -> tuple[GroupSums, GroupSums]:
+    """Sums over rows, and over blocks of rows, in one pass over raw samples.
+
+    A row holds the influence of a sample, ``u``, ``v`` and 1, about a provisional mean: the mean of
+    all samples is known only at the end. A quadratic form about another mean differs by a linear
+    one, which is corrected exactly. Memory is about ``(4 modes)**2`` numbers.
+    """
+    filters = influence.whole.filters
+    d, width = len(filters), 4 * influence.whole.spaces.size + 1
+    step = max(1, ENTRIES // width)
+    sums = GroupSums(width)
+    groups = GroupSums(width) if block > 1 else sums
+    unfinished = np.empty((0, width))  # the sum of a block that may continue in the next piece
+    means: tuple[Array, Array] | None = None
+    for x, y in in_pairs(batches):
         context, target = samples_in_rows("x", x), samples_in_rows("y", y)
-        d = len(self.influence.whole.filters)
         if context.shape != target.shape or context.shape[1] != d:
             raise ValueError(
                 f"batches must be pairs (x, y) of one shape (n, {d}), the spectrum's features: "
                 f"got {context.shape} and {target.shape}"
             )
-        return context, target
-
-    def _in_pieces(self, x: Array, y: Array) -> Iterator[Array]:
-        filters = self.influence.whole.filters
-        means = self._means or (x.mean(axis=0), y.mean(axis=0))
-        self._means = means
-        step = max(1, ENTRIES // self.rows.width)
-        for start in range(0, len(x), step):
+        means = means or (context.mean(axis=0), target.mean(axis=0))
+        for start in range(0, len(context), step):
             piece = slice(start, start + step)
-            u, v = (x[piece] - means[0]) @ filters, (y[piece] - means[1]) @ filters
-            yield np.hstack([self.influence(u, v), u, v])
-
-    def _group(self, rows: Array) -> None:
-        """Sum over blocks of consecutive rows; the last block may continue in the next piece."""
-        total, size = self._open
-        first = min(len(rows), self.block - size)
-        total, size = total + rows[:first].sum(axis=0), size + first
-        rest = rows[first:]
-        if size == self.block:
-            self.groups.add(total[None], np.array([float(size)]))
-            full = len(rest) // self.block * self.block
-            whole = rest[:full].reshape(-1, self.block, self.rows.width).sum(axis=1)
-            self.groups.add(whole, np.full(len(whole), float(self.block)))
-            total, size = rest[full:].sum(axis=0), len(rest) - full
-        self._open = total, size
-
-
-class GroupSums:
-    """Sums over groups of rows: of totals, their products, sizes, and sizes times totals."""
-
-    def __init__(self, width: int) -> None:
-        self.width, self.count = width, 0
-        self.size = self.size_squared = 0.0
-        self.total, self.sized = np.zeros(width), np.zeros(width)
-        self.products = np.zeros((width, width))
-
-    def add(self, totals: Array, sizes: Array) -> None:
-        self.count += len(totals)
-        self.size += float(sizes.sum())
-        self.size_squared += float(sizes @ sizes)
-        self.total += totals.sum(axis=0)
-        self.sized += sizes @ totals
-        self.products += totals.T @ totals
-
-    def covariance_of_mean(self, change: Array) -> Array:
-        """Covariance of the mean of ``change @ row``, groups being independent."""
-        mean = change @ self.total / self.size
-        sized = np.outer(change @ self.sized, mean)
-        about = change @ self.products @ change.T - sized - sized.T
-        about += self.size_squared * np.outer(mean, mean)
-        return about / self.size**2 * self.count / (self.count - 1.0)
-
-
-@dataclass(frozen=True, eq=False)
-class InfluenceSummary:
-    """The covariance of (lam, variance), and the quantities for the noise floor."""
-
-    covariance: Array  # (2 modes, 2 modes)
-    joint: Array  # of (u, v), the coordinates of context and target
-    n: int
-    groups: int
-    design: float  # number of dependent rows worth one independent row
-
-
-def summarise(
-    influence: Influence, batches: Iterable[tuple[ArrayLike, ArrayLike]], block: int
-) -> InfluenceSummary:
-    """Make one pass over the batches, which must be the samples of the modes."""
-    sums = InfluencePass(influence, block).add(batches)
-    n, groups, m = sums.rows.count, sums.groups.count, influence.whole.spaces.size
-    refuse_few(n, block, m)
-    shift = sums.rows.total[2 * m :] / n
-    joint = sums.rows.products[2 * m :, 2 * m :] / n - np.outer(shift, shift)
-    _same_data(influence, joint)
-    change = np.hstack([np.eye(2 * m), -influence.linear(shift)])
-    covariance = sums.groups.covariance_of_mean(change)
-    design = 1.0
+            u, v = (context[piece] - means[0]) @ filters, (target[piece] - means[1]) @ filters
+            rows = np.hstack([influence(u, v), u, v, np.ones((len(u), 1))])
+            if block > 1:
+                starts = len(unfinished) + np.arange(-sums.count % block, len(rows), block)
+                blocks = np.add.reduceat(np.vstack([unfinished, rows]), np.union1d(0, starts))
+                groups.add(blocks[:-1])
+                unfinished = blocks[-1:]
+            sums.add(rows)
     if block > 1:
-        alone = np.diag(sums.rows.covariance_of_mean(change))[:m]
-        ratio = np.divide(np.diag(covariance)[:m], alone, out=np.ones(m), where=alone > 0.0)
-        design = max(1.0, float(ratio.mean()))
-    return InfluenceSummary(covariance, joint, n, groups, design)
+        groups.add(unfinished)
+    return sums, groups
 
 
 def refuse_few(n: int, block: int, modes: int) -> None:
@@ -238,26 +177,24 @@ def refuse_few(n: int, block: int, modes: int) -> None:
         )
 
 
-def _same_data(influence: Influence, joint: Array) -> None:
+def refuse_other_data(influence: Influence, joint: Array) -> None:
+    """Refuse samples whose covariance ``joint`` is not that of the spectrum."""
     m = len(joint) // 2
     pooled = np.sum((influence.whole.basis @ joint[:m, :m]) * influence.whole.basis)
     shared = (1.0 - influence.kept) * pooled / influence.features
     expected = np.diag(influence.whole.xx)
     gram = np.sum(influence.whole.filters**2, axis=0)
     got = influence.kept * np.diag(joint)[:m] + shared * gram
-    apart = np.abs(got / expected - 1.0)
+    apart = np.abs(got / expected - 1.0).max()
     lam = influence.kept * np.diag(joint[m:, :m])
     scale = np.sqrt(expected * np.diag(joint)[m:]) + np.abs(lam)
     apart_lam = np.abs(lam - np.diag(influence.whole.yx)) / np.where(scale > 0.0, scale, 1.0)
-    if max(apart.max(), apart_lam.max()) > SAME:
+    apart = max(apart, apart_lam.max())
+    if apart > SAME:
         raise ValueError(
             "batches must be the samples that the spectrum was made of, all of them once: "
-            f"got covariances that differ by a relative {max(apart.max(), apart_lam.max()):.2g}"
+            f"got covariances that differ by a relative {apart:.2g}"
         )
-
-
-def _symmetric(matrix: Array) -> Array:
-    return 0.5 * (matrix + matrix.T)
 
 
 def _over_gaps(matrix: Array, values: Array) -> Array:

@@ -34,54 +34,42 @@ LIMITS = Limits()
 
 
 @dataclass(frozen=True, eq=False)
-class MemberMean:
-    """Mean of the contexts or of the targets, and the features that are constant; shapes (d,).
+class PairMoments:
+    """Number of pairs, means, and sums of centred products.
 
-    The mean is ``origin + offset``. For a constant feature ``origin`` is its value and ``offset``
-    is 0, both exactly.
+    Arrays have one entry for the contexts and one for the targets: ``origin``, ``offset`` and
+    ``constant`` (which features are constant) have shape (2, d). The mean is ``origin + offset``.
+    For a constant feature ``origin`` is its value and ``offset`` is 0, both exactly. ``products``
+    has shape (2, d, d); its columns are contexts.
     """
 
+    n: int
     origin: Array
     offset: Array
     constant: Flags
+    products: Array
 
     @property
     def mean(self) -> Array:
-        """Mean of all rows."""
+        """Mean of all rows, shape (2, d)."""
         return self.origin + self.offset
 
-    def apart(self, other: MemberMean) -> Array:
-        """Difference of the two means, the other's less this one's."""
-        return (other.origin - self.origin) + (other.offset - self.offset)
-
-    def joined(self, other: MemberMean, share: float) -> MemberMean:
-        """Mean of both sets of rows; ``share`` of the rows are the other's."""
-        constant = self.constant & other.constant & (self.origin == other.origin)
-        return MemberMean(self.origin, self.offset + share * self.apart(other), constant)
-
-
-@dataclass(frozen=True, eq=False)
-class PairMoments:
-    """Number of pairs, means, and sums of centred products (rows of ``yx`` are targets)."""
-
-    n: int
-    x: MemberMean
-    y: MemberMean
-    xx: Array
-    yx: Array
+    @property
+    def finite(self) -> bool:
+        """Whether no product and no mean has overflowed."""
+        return bool(np.isfinite(self.products).all() and np.isfinite(self.mean).all())
 
 
 def joined(one: PairMoments, other: PairMoments) -> PairMoments:
     """Moments of the two sets of pairs together."""
     n = one.n + other.n
     share = other.n / n
-    apart_x, apart_y = one.x.apart(other.x), one.y.apart(other.y)
-    weighted = one.n * share * apart_x
-    xx, yx = np.outer(apart_x, weighted), np.outer(apart_y, weighted)
+    apart = (other.origin - one.origin) + (other.offset - one.offset)
+    products = apart[:, :, None] * (one.n * share * apart[0])
     for part in (one, other):
-        xx += part.xx
-        yx += part.yx
-    return PairMoments(n, one.x.joined(other.x, share), one.y.joined(other.y, share), xx, yx)
+        products += part.products
+    constant = one.constant & other.constant & (one.origin == other.origin)
+    return PairMoments(n, one.origin, one.offset + share * apart, constant, products)
 
 
 def moments(x: NDArray[Any], y: NDArray[Any]) -> PairMoments:
@@ -92,19 +80,14 @@ def moments(x: NDArray[Any], y: NDArray[Any]) -> PairMoments:
     rounding errors, are then at most ``growth`` times those about the true mean.
     """
     n, d = x.shape
-    rows = max(LIMITS.fewest_rows, LIMITS.in_cache // d, d)
-    scratch = Workspace(min(rows, n), d)
+    rows = min(n, max(LIMITS.fewest_rows, LIMITS.in_cache // d, d))
     if _need_no_centring(x) and _need_no_centring(y):
-        return scratch.moments(x, y)
-    total = None
-    start = 0
-    while start < n:
-        stop = min(n, start + max(rows, (LIMITS.growth - 1) * start))
-        near = _first_means(x[:rows], y[:rows]) if total is None else (total.x.mean, total.y.mean)
-        part = scratch.moments(x[start:stop], y[start:stop], near)
-        total = part if total is None else joined(total, part)
-        start = stop
-    assert total is not None
+        return _moments(x, y, rows)
+    near = np.array([member[:rows].mean(axis=0, dtype=np.float64) for member in (x, y)])
+    total = _moments(x[:rows], y[:rows], rows, near)
+    while total.n < n:
+        rest = slice(total.n, total.n + max(rows, (LIMITS.growth - 1) * total.n))
+        total = joined(total, _moments(x[rest], y[rest], rows, total.mean))
     return total
 
 
@@ -121,61 +104,32 @@ def _need_no_centring(samples: NDArray[Any]) -> bool:
     return bool(np.all(some.mean(axis=0) ** 2 <= LIMITS.small_mean * some.var(axis=0)))
 
 
-def _first_means(x: NDArray[Any], y: NDArray[Any]) -> tuple[Array, Array]:
-    return x.mean(axis=0, dtype=np.float64), y.mean(axis=0, dtype=np.float64)
-
-
-class Workspace:
-    """Preallocated arrays for a block of centred rows of contexts and targets."""
-
-    def __init__(self, rows: int, d: int) -> None:
-        self.rows = rows
-        self.centred = np.empty((2, rows, d))
-        self.shifts = np.empty((2, rows, d))
-        self.product = np.empty((d, d))
-        self.ones = np.ones(rows)
-
-    def moments(
-        self, x: NDArray[Any], y: NDArray[Any], near: tuple[Array, Array] | None = None
-    ) -> PairMoments:
-        """Moments of rows, centred by the means ``near`` or, without these, not centred."""
-        n, d = x.shape
-        near_x, near_y = near or np.zeros((2, d))
-        constant_x, constant_y = _constant(x, self.rows), _constant(y, self.rows)
-        origin_x = np.where(constant_x, x[0], near_x).astype(np.float64)
-        origin_y = np.where(constant_y, y[0], near_y).astype(np.float64)
-        # NumPy subtracts a full block faster than it broadcasts one row
-        self.shifts[0], self.shifts[1] = origin_x, origin_y
-        xx, yx = np.empty((2, d, d))
-        sums = np.zeros((2, d))
-        for start in range(0, n, self.rows):
-            in_x, in_y = x[start : start + self.rows], y[start : start + self.rows]
-            m = len(in_x)
+def _moments(x: NDArray[Any], y: NDArray[Any], rows: int, near: Array | None = None) -> PairMoments:
+    """Moments of pairs, in blocks of rows centred by the means ``near``, or not centred."""
+    n, d = x.shape
+    constant = np.array([_constant(member, rows) for member in (x, y)])
+    start_at = np.zeros((2, d)) if near is None else near
+    origin = np.where(constant, [x[0], y[0]], start_at).astype(np.float64)
+    # NumPy subtracts a full block faster than it broadcasts one row
+    shifts = np.repeat(origin[:, None], rows, axis=1)
+    centred, product, ones = np.empty_like(shifts), np.empty((d, d)), np.ones(rows)
+    products, sums = np.empty((2, d, d)), np.zeros((2, d))
+    for start in range(0, n, rows):
+        contexts = None
+        for member, samples in enumerate((x, y)):
+            block = samples[start : start + rows]
+            m = len(block)
             if near is not None:
-                in_x = np.subtract(in_x, self.shifts[0, :m], out=self.centred[0, :m])
-            sums[0] += self.ones[:m] @ in_x
-            self._add(xx, in_x, in_x, first=not start)
-            if near is not None:
-                in_y = np.subtract(in_y, self.shifts[1, :m], out=self.centred[1, :m])
-            sums[1] += self.ones[:m] @ in_y
-            self._add(yx, in_y, in_x, first=not start)
-        offset_x, offset_y = sums / n
-        xx -= np.outer(offset_x, sums[0])
-        yx -= np.outer(offset_y, sums[0])
-        return PairMoments(
-            n,
-            MemberMean(origin_x, offset_x, constant_x),
-            MemberMean(origin_y, offset_y, constant_y),
-            xx,
-            yx,
-        )
-
-    def _add(self, total: Array, rows: Array, columns: Array, *, first: bool) -> None:
-        """Add a product to the total; the first one replaces it."""
-        if first:
-            np.matmul(rows.T, columns, out=total)
-        else:
-            total += np.matmul(rows.T, columns, out=self.product)
+                block = np.subtract(block, shifts[member, :m], out=centred[member, :m])
+            contexts = block if contexts is None else contexts
+            sums[member] += ones[:m] @ block
+            if start:
+                products[member] += np.matmul(block.T, contexts, out=product)
+            else:
+                np.matmul(block.T, contexts, out=products[member])
+    offset = sums / n
+    products -= offset[:, :, None] * sums[0]
+    return PairMoments(n, origin, offset, constant, products)
 
 
 def _constant(samples: NDArray[Any], rows: int) -> Flags:

@@ -5,14 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import zip_longest
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
 from dlnflow._common import _validate
-from dlnflow.data import _files
-from dlnflow.data._files import FileError, Rows, Table, listed
+from dlnflow.data._files import (
+    FileError,
+    Names,
+    Rows,
+    Table,
+    listed,
+    open_array,
+    open_table,
+    suffix,
+)
 
 BATCH = 2**20  # numbers in a batch of x or of y: 8 MB in double precision
 
@@ -116,16 +126,19 @@ def pairs_from(
     if other is not None:
         if lag is not None:
             raise ValueError(f"lag must be None with two files, which hold pairs: got {lag!r}")
-        return _row_by_row(_only_table(first), _only_table(Path(other)), size)
+        return _row_by_row(open_table(first), open_table(Path(other)), size)
     if lag is not None:
-        return _lagged(_only_table(first), _validate.positive_integer("lag", lag), size)
-    names = _two_names(pairs)
-    kind = _files.suffix(first)
+        return _lagged(open_table(first), _validate.positive_integer("lag", lag), size)
+    names = () if isinstance(pairs, str) else tuple(pairs)
+    texts = all(isinstance(name, str) and name for name in names)
+    if len(names) != 2 or not texts or names[0] == names[1]:
+        raise ValueError(f"pairs must be two different names, as ('x', 'y'): got {pairs!r}")
+    kind = suffix(first)
     if kind == ".npy":
         raise FileError(f"{path}: holds one array: pairs need an .npz, a second file, or a lag")
     if kind == ".npz":
-        return _row_by_row(_files.array(first, names[0]), _files.array(first, names[1]), size)
-    return _halves(_prefixed(first, names), size)
+        return _row_by_row(open_array(first, names[0]), open_array(first, names[1]), size)
+    return _halves(open_table(first, partial(_numbered, first, names)), size)
 
 
 def _row_by_row(x: Table, y: Table, batch: int | None) -> Pairs:
@@ -141,20 +154,16 @@ def _row_by_row(x: Table, y: Table, batch: int | None) -> Pairs:
 
     def read(rows: int) -> Batches:
         done = 0
-        contexts, targets = x.blocks(rows), y.blocks(rows)
-        while True:
-            one, other = next(contexts, None), next(targets, None)
-            sizes = [0 if block is None else len(block) for block in (one, other)]
-            if sizes[0] != sizes[1]:
-                shorter, longer = (x, y) if sizes[0] < sizes[1] else (y, x)
+        for one, other in zip_longest(x.blocks(rows), y.blocks(rows), fillvalue=np.empty(0)):
+            common = min(len(one), len(other))
+            if len(one) != len(other):
+                shorter, longer = (x, y) if len(one) == common else (y, x)
                 raise FileError(
-                    f"{rule}: got fewer where {shorter.label} ends after {done + min(sizes)}, "
+                    f"{rule}: got fewer where {shorter.label} ends after {done + common}, "
                     f"{longer.label} goes on"
                 )
-            if one is None or other is None:
-                return
             yield one, other
-            done += len(one)
+            done += common
 
     n = y.n if x.n is None else x.n
     return Pairs(x.width, n, x.names, False, _batch(batch, x.width), read)
@@ -168,16 +177,16 @@ def _halves(table: Table, batch: int | None) -> Pairs:
         for block in table.blocks(rows):
             yield block[:, :d], block[:, d:]
 
-    names = None if table.names is None else table.names[:d]
-    return Pairs(d, table.n, names, False, _batch(batch, d), read)
+    return Pairs(d, table.n, table.names and table.names[:d], False, _batch(batch, d), read)
 
 
 def _lagged(table: Table, lag: int, batch: int | None) -> Pairs:
     """Rows of a time series with the rows ``lag`` later."""
 
-    def refuse_short(rows: int | None) -> None:
-        if rows is not None and rows <= lag:
+    def later(rows: int) -> int:
+        if rows <= lag:
             raise FileError(f"{table.label}: must hold more than lag = {lag} rows: got {rows}")
+        return rows - lag
 
     def read(rows: int) -> Batches:
         seen = 0
@@ -188,10 +197,9 @@ def _lagged(table: Table, lag: int, batch: int | None) -> Pairs:
             if len(joined) > lag:
                 yield joined[:-lag], joined[lag:]
             held = joined[-lag:].copy()
-        refuse_short(seen)
+        later(seen)
 
-    refuse_short(table.n)
-    n = None if table.n is None else table.n - lag
+    n = None if table.n is None else later(table.n)
     return Pairs(table.width, n, table.names, True, _batch(batch, table.width), read)
 
 
@@ -199,58 +207,31 @@ def _batch(batch: int | None, d: int) -> int:
     return batch or max(1, BATCH // d)
 
 
-def _only_table(path: Path) -> Table:
-    """The only array or table of a file."""
-    kind = _files.suffix(path)
-    if kind == ".npz":
-        names = _files.array_names(path)
-        if len(names) != 1:
-            raise FileError(f"{path}: must hold one array here: got {listed(names)}")
-        return _files.array(path, names[0])
-    return _files.array(path) if kind == ".npy" else _files.table(path)
-
-
-def _prefixed(path: Path, prefixes: tuple[str, str]) -> Table:
-    """The columns of a table that two prefixes name, in the same order for both."""
-    header = _files.column_names(path)
+def _numbered(path: Path, prefixes: Sequence[str], header: Names) -> list[int]:
+    """Places of the columns that two prefixes and a number name, in the same order for both."""
     if header is None:
         raise FileError(
             f"{path}: the first line must name the columns, {prefixes[0]}1, {prefixes[1]}1, ...: "
             "got numbers"
         )
-    found = [_numbered(path, header, prefix) for prefix in prefixes]
-    for one, other, prefix in ((0, 1, prefixes[1]), (1, 0, prefixes[0])):
-        missing = sorted(found[one].keys() - found[other].keys())
-        if missing:
-            name = found[one][missing[0]]
+    found: list[dict[int, int]] = []
+    for prefix in prefixes:
+        called = re.compile(re.escape(prefix) + r"[ _.\-]?([0-9]+)")
+        columns: dict[int, int] = {}
+        for place, name in enumerate(header):
+            match = called.fullmatch(name)
+            if match and columns.setdefault(int(match[1]), place) != place:
+                twice = f"{header[columns[int(match[1])]]!r} and {name!r}"
+                raise FileError(f"{path}: columns {twice} both stand for {prefix}{int(match[1])}")
+        if not columns:
             raise FileError(
-                f"{path}: column {name!r} has no partner: {prefix}{missing[0]} is missing"
+                f"{path}: columns {prefix}1, {prefix}2, ... are missing (found: {listed(header)})"
             )
-    return _files.table(path, [columns[i] for columns in found for i in sorted(columns)])
-
-
-def _numbered(path: Path, header: Sequence[str], prefix: str) -> dict[int, str]:
-    """Columns called by the prefix and a number, by number."""
-    columns: dict[int, str] = {}
-    for name in header:
-        match = re.fullmatch(re.escape(prefix) + r"[ _.\-]?([0-9]+)", name)
-        if match is None:
-            continue
-        number = int(match[1])
-        if number in columns:
-            twice = f"{columns[number]!r} and {name!r}"
-            raise FileError(f"{path}: columns {twice} both stand for {prefix}{number}")
-        columns[number] = name
-    if not columns:
-        raise FileError(
-            f"{path}: columns {prefix}1, {prefix}2, ... are missing (found: {listed(header)})"
-        )
-    return columns
-
-
-def _two_names(pairs: Sequence[str]) -> tuple[str, str]:
-    names = () if isinstance(pairs, str) else tuple(pairs)
-    texts = all(isinstance(name, str) and name for name in names)
-    if len(names) != 2 or not texts or names[0] == names[1]:
-        raise ValueError(f"pairs must be two different names, as ('x', 'y'): got {pairs!r}")
-    return names[0], names[1]
+        found.append(columns)
+    contexts, targets = found
+    alone = contexts.keys() ^ targets.keys()
+    if alone:
+        number = min(alone)
+        name, partner = header[(contexts | targets)[number]], prefixes[number in contexts]
+        raise FileError(f"{path}: column {name!r} has no partner: {partner}{number} is missing")
+    return [columns[number] for columns in found for number in sorted(columns)]

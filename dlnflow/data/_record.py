@@ -1,4 +1,4 @@
-"""The record of a spectrum: modes, basis, diagnostics and standard errors."""
+"""The record of a spectrum: modes, basis, diagnostics and their standard errors."""
 
 from __future__ import annotations
 
@@ -10,14 +10,82 @@ from numpy.typing import NDArray
 
 from dlnflow._common import _validate
 from dlnflow._common._frozen import read_only, set_fields
-from dlnflow.data import _errors
-from dlnflow.data._errors import Errors
-from dlnflow.data._joint_basis import InBasis
+from dlnflow.data._estimation import InBasis
+from dlnflow.theory._critical_time import log_critical_time
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Array = NDArray[np.float64]
+
+QUANTITIES = ("lam", "variance", "rho")
+DRAWS = 4000  # an order probability then has a standard error below 0.01
+LEAST_CENTRE = 0.5  # of a variance: the bias correction leaves at least this share
+
+
+@dataclass(frozen=True, eq=False)
+class Errors:
+    """Standard errors of the modes of a sample: an immutable record.
+
+    Attributes
+    ----------
+    lam, variance, rho : array, shape (modes,)
+        Standard errors.
+    covariance : array, shape (2 modes, 2 modes)
+        Of the estimates ``lam``, then ``variance``.
+    method : str
+        ``"asymptotic"`` (influence functions) or ``"bootstrap"``.
+    n, block, groups : int
+        Number of samples, of consecutive samples that depend on each other, and of such blocks.
+    independent : float
+        Effective number of independent samples; ``n`` where ``block`` is 1.
+    noise_floor : array, shape (modes,)
+        Size of ``lam`` that unrelated data reaches by chance (5 %, over all modes together).
+    mixing : array, shape (modes,)
+        Standard error, in radians, of the angle between the mode and the one it is hardest to
+        distinguish from. Above about 0.5 the samples do not resolve the two.
+    bias : array, shape (3, modes)
+        Expected ``lam``, ``variance`` and ``rho`` of samples less those of the data: second order
+        of perturbation theory for Gaussian samples, or the mean over bootstrap resamples.
+        Intervals are corrected for it, the estimates are not.
+    draws : array, shape (resamples, 2, modes), or None
+        Bootstrap only: ``lam`` and ``variance`` of every resample.
+
+    Notes
+    -----
+    ``docs/data.md``.
+    """
+
+    lam: Array
+    variance: Array
+    rho: Array
+    covariance: Array
+    method: str
+    n: int
+    block: int
+    groups: int
+    independent: float
+    noise_floor: Array
+    mixing: Array
+    bias: Array
+    draws: Array | None = None
+
+    def __post_init__(self) -> None:
+        set_fields(self, vars(self), copy=True)
+
+    def __repr__(self) -> str:
+        blocks = f" in {self.groups} blocks of {self.block}" if self.block > 1 else ""
+        modes = "mode" if self.lam.size == 1 else "modes"
+        return f"Errors: {self.method}, {self.lam.size} {modes}, {self.n} samples{blocks}"
+
+    def leading(self, count: int) -> Errors:
+        """Errors of the first ``count`` modes."""
+        m = self.lam.size
+        both = np.r_[:count, m : m + count]
+        names = (*QUANTITIES, "noise_floor", "mixing", "bias", "draws")
+        values = {name: getattr(self, name) for name in names}
+        kept = {name: value[..., :count] for name, value in values.items() if value is not None}
+        return replace(self, covariance=self.covariance[np.ix_(both, both)], **kept)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -105,16 +173,10 @@ class SpectrumRecord:
         count = _validate.depth("n", n)
         if count.ndim or count > self.lam.size:
             raise ValueError(f"n must lie in 1..{self.lam.size}, the number of modes: got {n}")
-        first = slice(int(count))
-        return replace(
-            self,
-            lam=self.lam[first],
-            variance=self.variance[first],
-            basis=self.basis[:, first],
-            filters=self.filters[:, first],
-            coupling=self.coupling[first],
-            errors=None if self.errors is None else self.errors.leading(int(count)),
-        )
+        names = ("lam", "variance", "basis", "filters", "coupling")
+        kept: dict[str, Any] = {name: getattr(self, name)[..., : int(count)] for name in names}
+        errors = None if self.errors is None else self.errors.leading(int(count))
+        return replace(self, errors=errors, **kept)
 
     def interval(self, name: str, level: float = 0.95) -> Array:
         """Confidence interval of every mode.
@@ -151,9 +213,20 @@ class SpectrumRecord:
         >>> s.interval("variance").round(2).tolist()
         [[0.87], [1.05]]
         """
-        _validate.choice("name", name, _errors.QUANTITIES)
+        from scipy.special import stdtrit
+
+        _validate.choice("name", name, QUANTITIES)
         share = float(_validate.single("level", _validate.fraction("level", level)))
-        return _errors.interval(self._known("interval"), name, getattr(self, name), share)
+        errors, estimate = self._known("interval"), getattr(self, name)
+        bias = errors.bias[QUANTITIES.index(name)]
+        width = stdtrit(errors.groups - 1.0, 0.5 + 0.5 * share) * np.hypot(
+            getattr(errors, name), bias
+        )
+        centre: Array = estimate - bias
+        if name == "variance":
+            centre = np.maximum(centre, LEAST_CENTRE * estimate)
+            return centre * np.exp(np.array([-width, width]) / centre)
+        return centre + np.array([-width, width])
 
     def to_dataframe(self) -> pd.DataFrame:
         """One row per mode: mode, lam, variance, rho.
@@ -163,10 +236,9 @@ class SpectrumRecord:
         import pandas as pd
 
         columns: dict[str, Any] = {"mode": np.arange(self.lam.size)}
-        columns |= {name: getattr(self, name) for name in _errors.QUANTITIES}
+        columns |= {name: getattr(self, name) for name in QUANTITIES}
         if self.errors is not None:
-            for name in _errors.QUANTITIES:
-                columns[f"{name}_err"] = getattr(self.errors, name)
+            columns |= {f"{name}_err": getattr(self.errors, name) for name in QUANTITIES}
             columns["below_noise"] = self.below_noise
         return pd.DataFrame(columns)
 
@@ -177,3 +249,32 @@ class SpectrumRecord:
                 "with_errors(batches)"
             )
         return self.errors
+
+
+def order_probability(errors: Errors, lam: Array, variance: Array, L: int, **options: Any) -> Array:
+    """Probability that mode i is learned before mode j; see `Spectrum.order_probability`."""
+    drawn_lam, drawn_variance = _draws(errors, lam, variance)
+    times = log_critical_time(
+        drawn_lam, drawn_lam / drawn_variance, L, variance=drawn_variance, **options
+    )
+    probability = np.full((lam.size, lam.size), 0.5)
+    for mode, column in enumerate(times.T):
+        first = column[:, None] < times
+        tied = column[:, None] == times
+        probability[mode] = first.mean(axis=0) + 0.5 * tied.mean(axis=0)
+    return probability
+
+
+def _draws(errors: Errors, lam: Array, variance: Array) -> tuple[Array, Array]:
+    """Values of ``lam`` and ``variance`` from the distribution of the estimates, (draws, modes)."""
+    m = lam.size
+    centre = np.concatenate([lam, np.log(variance)])
+    if errors.draws is not None:
+        drawn = np.hstack([errors.draws[:, 0], np.log(errors.draws[:, 1])])
+        drawn += centre - drawn.mean(axis=0)
+    else:
+        scale = np.concatenate([np.ones(m), 1.0 / variance])
+        values, vectors = np.linalg.eigh(errors.covariance * np.outer(scale, scale))
+        normal = np.random.default_rng(0).normal(size=(DRAWS, 2 * m))
+        drawn = centre + normal * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
+    return drawn[:, :m], np.exp(drawn[:, m:])

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dlnflow.data._joint_basis import InBasis
+from dlnflow.data._estimation import InBasis
 
 Array = NDArray[np.float64]
 
@@ -104,7 +104,7 @@ def noise_floor(
         Independent samples.
     """
     from scipy.linalg import eigh
-    from scipy.special import ndtri
+    from scipy.special import gammaincinv, ndtri
 
     m = lam_error.size
     floor: Array = -ndtri(0.5 * OPTIONS.level / m) * lam_error
@@ -113,17 +113,11 @@ def noise_floor(
         if inside.size > 1:
             block = np.ix_(inside, inside)
             share = np.maximum(eigh(noise[block], xx[block], eigvals_only=True), 0.0)
-            largest = _largest(share, n, OPTIONS.level * inside.size / m)
+            level = OPTIONS.level * inside.size / m
+            quantile = OPTIONS.scale * gammaincinv(OPTIONS.shape, 1.0 - 0.5 * level) - OPTIONS.shift
+            largest = edge(share, n) * (1.0 + quantile / (2.0 * inside.size ** (2.0 / 3.0)))
             floor[inside] = np.maximum(floor[inside], largest * np.diag(xx)[inside])
     return floor
-
-
-def _largest(noise: Array, n: float, level: float) -> float:
-    """Quantile of the largest eigenvalue of sampled sym(Syx), white ``x`` and unrelated ``y``."""
-    from scipy.special import gammaincinv
-
-    quantile = OPTIONS.scale * float(gammaincinv(OPTIONS.shape, 1.0 - 0.5 * level)) - OPTIONS.shift
-    return edge(noise, n) * (1.0 + quantile / (2.0 * noise.size ** (2.0 / 3.0)))
 
 
 def edge(noise: Array, n: float) -> float:
@@ -148,28 +142,23 @@ def edge(noise: Array, n: float) -> float:
 def _solvable(share: Array, z: float) -> bool:
     """Whether the equations have a solution, which Newton's iteration from 0 approaches from below.
 
-    The unknowns are the means of ``x`` and of ``share * x``, in units in which noise is at most 1.
+    The unknowns, ``means``, are those of ``x`` and of ``share * x``, in units in which noise is at
+    most 1.
     """
-    mean, weighted = 0.0, 0.0
+    powers, means = np.array([np.ones_like(share), share]), np.zeros(2)
     for _ in range(OPTIONS.newton_steps):
-        left = z - 0.25 * (mean * share + weighted)
+        left = z - 0.25 * (means[0] * share + means[1])
         if left.min() <= 0.0:
             return False
-        x = 1.0 / left
-        by_share = share * x
-        corner = 0.25 * float(np.mean(x * x))
-        middle = 1.0 - 0.25 * float(np.mean(by_share * x))
-        other = 0.25 * float(np.mean(by_share * by_share))
-        determinant = middle * middle - corner * other
+        x = powers / left
+        squares = 0.25 / share.size * (x @ x.T)
+        middle = 1.0 - squares[0, 1]
+        determinant = middle**2 - squares[0, 0] * squares[1, 1]
         if middle <= 0.0 or determinant <= 0.0:
             return False
-        off, off_weighted = float(x.mean()) - mean, float(by_share.mean()) - weighted
-        step = (middle * off + corner * off_weighted) / determinant
-        step_weighted = (other * off + middle * off_weighted) / determinant
-        mean, weighted = mean + step, weighted + step_weighted
-        if (
-            step <= OPTIONS.newton_tolerance * mean
-            and step_weighted <= OPTIONS.newton_tolerance * weighted
-        ):
+        adjugate = np.array([[middle, squares[0, 0]], [squares[1, 1], middle]])
+        step = adjugate @ (x.mean(axis=1) - means) / determinant
+        means += step
+        if (step <= OPTIONS.newton_tolerance * means).all():
             break
     return True

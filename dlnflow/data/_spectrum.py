@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
-from dlnflow.data import _description, _error_estimates, _errors, _estimation
-from dlnflow.data._record import SpectrumRecord
+from dlnflow._common._validate import Seed
+from dlnflow.data import _description, _error_estimates, _estimation
+from dlnflow.data._record import SpectrumRecord, order_probability
 from dlnflow.theory._critical_time import critical_time_table
 from dlnflow.theory._objective import Objective
 from dlnflow.theory._simulate import Simulation, simulate
@@ -152,7 +153,7 @@ class Spectrum(SpectrumRecord):
         errors: str | None = None,
         block: int = 1,
         resamples: int = 400,
-        rng: Any = 0,
+        rng: Seed = 0,
     ) -> Spectrum:
         """The modes of paired samples, which are centred here.
 
@@ -217,18 +218,16 @@ class Spectrum(SpectrumRecord):
         """
         if errors is not None:
             _validate.choice("errors", errors, ("asymptotic", "bootstrap"))
-        estimate = _estimation.from_samples(x, y, basis, shrinkage)
-        spectrum = cls(**estimate.fields)
+        fields, context, target, estimate = _estimation.from_samples(x, y, basis, shrinkage)
+        spectrum = cls(**fields)
         size = _validate.positive_integer("block", block)
         if errors is None:
             return spectrum
         if errors == "asymptotic":
-            return spectrum.with_errors([(estimate.x, estimate.y)], block=size)
+            return spectrum.with_errors([(context, target)], block=size)
         count = _validate.positive_integer("resamples", resamples)
         source = _validate.generator("rng", rng)
-        found = _error_estimates.bootstrap(
-            spectrum, estimate.x, estimate.y, size, count, source, estimate.repeat
-        )
+        found = _error_estimates.bootstrap(spectrum, context, target, size, count, source, estimate)
         return replace(spectrum, errors=found)
 
     def with_errors(
@@ -332,7 +331,7 @@ class Spectrum(SpectrumRecord):
             ("decoder_depth", decoder_depth, _validate.depth),
         ):
             _validate.single(name, check(name, value))
-        return _errors.order_probability(
+        return order_probability(
             self._known("order_probability"),
             self.lam,
             self.variance,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from dlnflow._common import _validate
+from dlnflow._common._frozen import set_fields
+from dlnflow._common._validate import Seed
 from dlnflow.generative._model import (
     Array,
     Model,
@@ -70,9 +71,19 @@ class Masking(Model):
     target: float
 
     def __init__(self, covariance: ArrayLike, context: float, target: float) -> None:
-        matrix = _nonzero_covariance(covariance)
-        q, r = _probabilities(context, target)
-        self._keep(covariance=matrix, context=q, target=r)
+        matrix = covariance_matrix("covariance", covariance)
+        if not matrix.any():
+            raise ValueError("covariance must have variance in some direction: got all zeros")
+        q, r = (
+            float(_validate.single(name, _validate.fraction(name, value)))
+            for name, value in (("context", context), ("target", target))
+        )
+        if q + r > 1.0:
+            raise ValueError(
+                "context and target must have a sum of at most 1, no coordinate being both: "
+                f"got {q:g} + {r:g}"
+            )
+        set_fields(self, {"covariance": matrix, "context": q, "target": r}, copy=True)
 
     @classmethod
     def from_blocks(
@@ -125,12 +136,12 @@ class Masking(Model):
             variance=_validate.positive("variance", variance),
         )
         least = -1.0 / np.maximum(members - 1.0, 1.0)
-        for low, one in zip(least, together, strict=True):
-            if not low <= one <= 1.0:
-                raise ValueError(
-                    f"correlation must lie in [-1 / (size - 1), 1], here [{low:.4g}, 1]: "
-                    f"got {one:g}"
-                )
+        outside = np.flatnonzero((together < least) | (together > 1.0))
+        if outside.size:
+            raise ValueError(
+                f"correlation must lie in [-1 / (size - 1), 1], here [{least[outside[0]]:.4g}, 1]: "
+                f"got {together[outside[0]]:g}"
+            )
         block = np.repeat(np.arange(members.size), members.astype(np.int64))
         shared = (size * together)[block]
         matrix = np.where(block == block[:, None], shared, 0.0)
@@ -145,7 +156,7 @@ class Masking(Model):
         target: float,
         *,
         rotation: str | ArrayLike = "equal",
-        rng: Any = 0,
+        rng: Seed = 0,
     ) -> Masking:
         """A model with given eigenvalues of ``C``, in a random or a given basis.
 
@@ -186,16 +197,21 @@ class Masking(Model):
         >>> odd.spectrum().off_diagonal > 0.1
         True
         """
-        values = _eigenvalues(eigenvalues)
+        from scipy.stats import ortho_group, random_correlation
+
+        (values,) = per_feature(eigenvalues=_validate.not_negative("eigenvalues", eigenvalues))
+        d, mean = values.size, values.mean()
+        if d < 2 or not mean:
+            given = np.asarray(eigenvalues).tolist()
+            raise ValueError(f"eigenvalues must be at least two and not all 0: got {given}")
         random = _validate.generator("rng", rng)
         if not isinstance(rotation, str):
-            basis = orthogonal("rotation", rotation, values.size)
+            basis = orthogonal("rotation", rotation, d)
         elif _validate.choice("rotation", rotation, ("equal", "random")) == "equal":
-            return cls(_equal_diagonal(values, random), context, target)
+            even = random_correlation.rvs(values / mean, random_state=random, tol=1e-13 * d)
+            return cls(mean * even, context, target)
         else:
-            from scipy.stats import ortho_group
-
-            basis = ortho_group.rvs(values.size, random_state=random)
+            basis = ortho_group.rvs(d, random_state=random)
         return cls((basis * values) @ basis.T, context, target)
 
     def covariances(self) -> tuple[Array, Array]:
@@ -204,7 +220,7 @@ class Masking(Model):
         own = np.diag(np.diag(self.covariance))
         return q**2 * self.covariance + q * (1.0 - q) * own, q * r * (self.covariance - own)
 
-    def sample(self, n: int, rng: Any = 0) -> tuple[Array, Array]:
+    def sample(self, n: int, rng: Seed = 0) -> tuple[Array, Array]:
         """``n`` independent pairs, each with its own mask; see `Model.sample`."""
         rows, random = _validate.positive_integer("n", n), _validate.generator("rng", rng)
         whole = gaussian(rows, self.covariance, random)
@@ -212,42 +228,3 @@ class Masking(Model):
         x = np.where(lot < self.context, whole, 0.0)
         y = np.where((self.context <= lot) & (lot < self.context + self.target), whole, 0.0)
         return x, y
-
-
-def _nonzero_covariance(value: ArrayLike) -> Array:
-    matrix = covariance_matrix("covariance", value)
-    if not matrix.any():
-        raise ValueError("covariance must have variance in some direction: got all zeros")
-    return matrix
-
-
-def _probabilities(context: float, target: float) -> tuple[float, float]:
-    q, r = (
-        float(_validate.single(name, _validate.fraction(name, value)))
-        for name, value in (("context", context), ("target", target))
-    )
-    if q + r > 1.0:
-        raise ValueError(
-            "context and target must have a sum of at most 1, no coordinate being both: "
-            f"got {q:g} + {r:g}"
-        )
-    return q, r
-
-
-def _eigenvalues(value: ArrayLike) -> Array:
-    (values,) = per_feature(eigenvalues=_validate.not_negative("eigenvalues", value))
-    if values.size < 2 or not values.any():
-        raise ValueError(
-            f"eigenvalues must be at least two and not all 0: got {np.asarray(value).tolist()}"
-        )
-    return values
-
-
-def _equal_diagonal(eigenvalues: Array, rng: np.random.Generator) -> Array:
-    """A random matrix with these eigenvalues and a constant diagonal."""
-    from scipy.stats import random_correlation
-
-    mean = eigenvalues.mean()
-    rounding = 1e-13 * eigenvalues.size
-    matrix: Array = random_correlation.rvs(eigenvalues / mean, random_state=rng, tol=rounding)
-    return mean * matrix

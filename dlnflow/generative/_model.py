@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import fields
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
-from dlnflow._common._frozen import set_fields
+from dlnflow._common._validate import Seed
 from dlnflow.data._covariance import refuse_negative, square, symmetric
 from dlnflow.data._spectrum import Spectrum
 
@@ -30,7 +29,7 @@ class Model(ABC):
         """``sigma_xx`` and ``sigma_yx``, exact, each of shape (d, d)."""
 
     @abstractmethod
-    def sample(self, n: int, rng: Any = 0) -> tuple[Array, Array]:
+    def sample(self, n: int, rng: Seed = 0) -> tuple[Array, Array]:
         """``n`` independent pairs.
 
         Parameters
@@ -61,10 +60,6 @@ class Model(ABC):
         said = [f"{k} = {v}" for k, v in numbers.items() if not isinstance(v, np.ndarray)]
         return ", ".join([f"{type(self).__name__}: d = {d}", *said])
 
-    def _keep(self, **values: Any) -> None:
-        """Set fields of the frozen record; arrays become read-only copies."""
-        set_fields(self, values, copy=True)
-
 
 def per_feature(**columns: Array) -> list[Array]:
     """Validated arrays broadcast to one entry per feature."""
@@ -81,9 +76,7 @@ def orthogonal(name: str, value: ArrayLike | None, d: int) -> Array:
     """An orthogonal matrix; the identity by default."""
     if value is None:
         return np.eye(d)
-    matrix = square(name, value)
-    if len(matrix) != d:
-        raise ValueError(f"{name} must have shape {(d, d)}: got {matrix.shape}")
+    matrix = square(name, value, d)
     apart = float(np.abs(matrix.T @ matrix - np.eye(d)).max())
     if apart > ORTHOGONAL:
         raise ValueError(
@@ -94,10 +87,7 @@ def orthogonal(name: str, value: ArrayLike | None, d: int) -> Array:
 
 def covariance_matrix(name: str, value: ArrayLike, d: int | None = None) -> Array:
     """A covariance matrix: symmetric, without negative eigenvalues."""
-    matrix = square(name, value)
-    if d is not None and len(matrix) != d:
-        raise ValueError(f"{name} must have shape {(d, d)}: got {matrix.shape}")
-    matrix = symmetric(name, matrix)
+    matrix = symmetric(name, square(name, value, d))
     refuse_negative(name, np.linalg.eigvalsh(matrix))
     return matrix
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +15,7 @@ from dlnflow.theory._critical_time import critical_time
 from dlnflow.theory._objective import Objective
 
 KINDS = ("static", "temporal", "masking")
-NOISY, CLEAN = 0, 1  # the noisy feature has the largest covariance of all modes
+BOTH = [1, 0]  # modes of the clean and the noisy feature, which has the largest covariance
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,17 +48,17 @@ class NoisyFeatures:
     @property
     def lam(self) -> Array:
         """Covariance of each, shape (2,)."""
-        return _both(self.model.spectrum().lam)
+        return self.model.spectrum().lam[BOTH]
 
     @property
     def variance(self) -> Array:
         """Variance of each, shape (2,)."""
-        return _both(self.model.spectrum().variance)
+        return self.model.spectrum().variance[BOTH]
 
     @property
     def rho(self) -> Array:
         """Regression coefficient of each, shape (2,)."""
-        return _both(self.model.spectrum().rho)
+        return self.model.spectrum().rho[BOTH]
 
     def critical_times(self, objective: str | Objective) -> Array:
         """Critical times of the two features, shape (2,), on the paper's clock.
@@ -125,38 +124,19 @@ def noisy_features(kind: str) -> NoisyFeatures:
     >>> case.features, case.rho.round(2).tolist(), case.lam.round(2).tolist()
     (('clean', 'noisy'), [0.94, 0.62], [1.03, 1.3])
     """
-    return _CASES[_validate.choice("kind", kind, KINDS)]()
-
-
-def _static() -> NoisyFeatures:
-    model = Static(signal=[1.3, 1.0], noise=[0.9, 0.05])
-    return NoisyFeatures(model, clean="smaller, little noise", noisy="larger, much noise")
-
-
-def _temporal() -> NoisyFeatures:
-    model = Temporal.from_features(
-        memory=[0.65, 0.98], variance=[2.0, 1.05], noise=[0.1, 0.05], lag=1
-    )
-    return NoisyFeatures(model, clean="smaller, long memory", noisy="larger, short memory")
-
-
-def _masking() -> NoisyFeatures:
-    model = Masking.from_blocks(
-        sizes=[16, 16], correlation=[0.2, 0.9], context=0.5, target=0.5, variance=[1.8, 0.3]
-    )
-    return NoisyFeatures(
-        model,
-        clean="small coordinates, strongly correlated",
-        noisy="large coordinates, weakly correlated",
-    )
-
-
-_CASES: dict[str, Callable[[], NoisyFeatures]] = {
-    "static": _static,
-    "temporal": _temporal,
-    "masking": _masking,
-}
-
-
-def _both(values: Array) -> Array:
-    return values[[CLEAN, NOISY]]
+    model: Model
+    if _validate.choice("kind", kind, KINDS) == "static":
+        model = Static(signal=[1.3, 1.0], noise=[0.9, 0.05])
+        clean, noisy = "smaller, little noise", "larger, much noise"
+    elif kind == "temporal":
+        model = Temporal.from_features(
+            memory=[0.65, 0.98], variance=[2.0, 1.05], noise=[0.1, 0.05], lag=1
+        )
+        clean, noisy = "smaller, long memory", "larger, short memory"
+    else:
+        model = Masking.from_blocks(
+            sizes=[16, 16], correlation=[0.2, 0.9], context=0.5, target=0.5, variance=[1.8, 0.3]
+        )
+        clean = "small coordinates, strongly correlated"
+        noisy = "large coordinates, weakly correlated"
+    return NoisyFeatures(model, clean, noisy)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from dlnflow._common import _validate
+from dlnflow._common._frozen import set_fields
+from dlnflow._common._validate import Seed
 from dlnflow.generative._model import Array, Model, orthogonal, per_feature
 
 
@@ -65,23 +66,21 @@ class Static(Model):
         *,
         basis: ArrayLike | None = None,
     ) -> None:
-        columns = {
-            "signal": _validate.not_negative("signal", signal),
-            "noise": _validate.not_negative("noise", noise),
-        }
+        given = {"signal": signal, "noise": noise}
         if target_noise is not None:
-            columns["target_noise"] = _validate.not_negative("target_noise", target_noise)
-        variances = per_feature(**columns)
-        if not (variances[0] + variances[1]).any():
+            given["target_noise"] = target_noise
+        columns = {name: _validate.not_negative(name, value) for name, value in given.items()}
+        values = dict(zip(columns, per_feature(**columns), strict=True))
+        if not (values["signal"] + values["noise"]).any():
             raise ValueError("signal and noise must give some feature variance: got all zeros")
-        own = orthogonal("basis", basis, variances[0].size)
-        self._keep(signal=variances[0], noise=variances[1], target_noise=variances[-1], basis=own)
+        values["basis"] = orthogonal("basis", basis, values["signal"].size)
+        set_fields(self, {"target_noise": values["noise"]} | values, copy=True)
 
     def covariances(self) -> tuple[Array, Array]:
         """``sigma_xx = B diag(signal + noise) B^T`` and ``sigma_yx = B diag(signal) B^T``."""
         return self._in_basis(self.signal + self.noise), self._in_basis(self.signal)
 
-    def sample(self, n: int, rng: Any = 0) -> tuple[Array, Array]:
+    def sample(self, n: int, rng: Seed = 0) -> tuple[Array, Array]:
         """``n`` independent pairs; see `Model.sample`."""
         shape = (_validate.positive_integer("n", n), self.signal.size)
         random = _validate.generator("rng", rng)

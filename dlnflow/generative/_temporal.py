@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from dlnflow._common import _validate
+from dlnflow._common._frozen import set_fields
+from dlnflow._common._validate import Seed
 from dlnflow.data._covariance import square
 from dlnflow.generative._model import (
     Array,
@@ -88,12 +89,8 @@ class Temporal(Model):
         observation = np.zeros((d, d)) if noise is None else covariance_matrix("noise", noise, d)
         if not (xi.any() or observation.any()):
             raise ValueError("innovation and noise must have some variance: got all zeros")
-        self._keep(
-            dynamics=step,
-            innovation=xi,
-            noise=observation,
-            lag=_validate.positive_integer("lag", lag),
-        )
+        values = {"dynamics": step, "innovation": xi, "noise": observation}
+        set_fields(self, values | {"lag": _validate.positive_integer("lag", lag)}, copy=True)
 
     @classmethod
     def from_features(
@@ -174,7 +171,7 @@ class Temporal(Model):
         stationary = self.stationary()
         return stationary + self.noise, np.linalg.matrix_power(self.dynamics, self.lag) @ stationary
 
-    def sample(self, n: int, rng: Any = 0) -> tuple[Array, Array]:
+    def sample(self, n: int, rng: Seed = 0) -> tuple[Array, Array]:
         """``n`` independent pairs, each from a series of its own; see `Model.sample`."""
         rows, random = _validate.positive_integer("n", n), _validate.generator("rng", rng)
         stationary = self.stationary()
@@ -185,7 +182,7 @@ class Temporal(Model):
         y = later + gaussian(rows, self.noise, random)
         return x, y
 
-    def series(self, n: int, rng: Any = 0) -> Array:
+    def series(self, n: int, rng: Seed = 0) -> Array:
         """One stationary series, one row per step.
 
         Parameters

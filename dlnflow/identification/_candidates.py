@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -56,43 +57,31 @@ class Candidate:
         return f"{name.upper() if self.objective in (JEPA, MAE) else name}, L = {self.L}{decoder}"
 
 
-@dataclass(frozen=True)
-class EquivalentCandidates:
-    """Candidates with the same mode equation."""
-
-    candidates: tuple[Candidate, ...]
-
-    @property
-    def first(self) -> Candidate:
-        """The candidate that represents the others.
-
-        It is the first in the order JEPA, MAE, other objectives, and then by depth.
-        """
-        return self.candidates[0]
+Equation = tuple[Candidate, ...]  # candidates with one mode equation; the first represents them
 
 
 def distinct_equations(
     objective: Any, depths: ArrayLike | None, decoder_depth: ArrayLike
-) -> tuple[EquivalentCandidates, ...]:
-    """All candidates, grouped by mode equation.
+) -> tuple[Equation, ...]:
+    """All candidates, grouped by mode equation: JEPA, MAE, other objectives, then by depth.
 
     Off the paper's clock, candidates of different depth in one group differ by a factor in ``lam``.
     """
-    encoder_depths = _depths("L", np.arange(1, DEEPEST + 1) if depths is None else depths)
+    encoder_depths = _depths("L", range(1, DEEPEST + 1) if depths is None else depths)
     decoder_depths = _depths("decoder_depth", decoder_depth)
-    groups: dict[tuple[Fraction, Fraction], list[Candidate]] = {}
-    for one in _objectives(objective, max(encoder_depths)):
-        for P in decoder_depths:
-            for L in encoder_depths:
-                if not one.target_layer or one.target_layer < L:
-                    candidate = Candidate(one, L, P)
-                    groups.setdefault(candidate.exponents, []).append(candidate)
+    groups: dict[tuple[Fraction, Fraction], Equation] = {}
+    objectives = _objectives(objective, encoder_depths[-1])
+    for one, P, L in product(objectives, decoder_depths, encoder_depths):
+        if not one.target_layer or one.target_layer < L:
+            candidate = Candidate(one, L, P)
+            same = groups.get(candidate.exponents, ())
+            groups[candidate.exponents] = (*same, candidate)
     if not groups:
         raise ValueError(
             "objective must have its target within the encoder: "
             f"got {objective!r} for L = {encoder_depths}"
         )
-    return tuple(EquivalentCandidates(tuple(group)) for group in groups.values())
+    return tuple(groups.values())
 
 
 def _objectives(objective: Any, deepest: int) -> tuple[Objective, ...]:
@@ -110,4 +99,5 @@ def _objectives(objective: Any, deepest: int) -> tuple[Objective, ...]:
 
 
 def _depths(name: str, value: ArrayLike) -> tuple[int, ...]:
+    """The depths in ascending order."""
     return tuple(int(one) for one in np.unique(_validate.depth(name, value)))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
 from dlnflow.data._jacobi import jointly_diagonal
-from dlnflow.identification._validation import negative_beyond_noise, within_range
+from dlnflow.identification._validation import given_times, negative_beyond_noise, within_range
 
 Array = NDArray[np.float64]
 
@@ -39,18 +39,42 @@ class EncoderModes(NamedTuple):
     off_diagonal: float
 
 
-def given_encoder(encoder: ArrayLike, t: Array) -> Array:
-    """The encoder's matrices, shape (times, width, d)."""
-    matrices = _validate.real("encoder", encoder)
-    if matrices.ndim != 3 or not matrices.size or len(matrices) != t.size:
+def recording(t: Any, encoder: Any, outputs: Any, probes: Any) -> tuple[Array, Array]:
+    """Validated times and encoder matrices, shape (times, width, d).
+
+    From outputs (times, n, width) for probes (n, d), the matrices follow by least squares.
+    """
+    given = {"t": t, "encoder": encoder, "outputs": outputs, "probes": probes}
+    names = [name for name, value in given.items() if value is not None]
+    if names not in (["t", "encoder"], ["t", "outputs", "probes"]):
         raise ValueError(
-            f"encoder must have shape (times, width, d) with {t.size} times: got {matrices.shape}"
+            "give a run; or t with encoder; or t with outputs and probes: got "
+            + (", ".join(names) or "nothing")
         )
-    return _of_some_size("encoder", matrices, t)
+    times = given_times(t)
+    if probes is None:
+        wanted = f"(times, width, d) with {times.size} times"
+        return times, _matrices("encoder", encoder, times, wanted, (times.size,))
+    inputs = _validate.real("probes", probes)
+    if inputs.ndim != 2 or not inputs.size:
+        raise ValueError(f"probes must have shape (n, d): got {inputs.shape}")
+    n, d = inputs.shape
+    wanted = f"(times, n, width) with {times.size} times and {n} probes"
+    made = _matrices("outputs", outputs, times, wanted, (times.size, n))
+    rank = int(np.linalg.matrix_rank(inputs))
+    if rank < d:
+        raise ValueError(
+            f"probes must span all {d} directions: got {n} probes that span {rank}; add more, or "
+            "give the encoder's weights"
+        )
+    return times, np.asarray((np.linalg.pinv(inputs) @ made).swapaxes(1, 2))
 
 
-def _of_some_size(name: str, matrices: Array, t: Array) -> Array:
-    """Refuse matrices that are 0, or too large or small for `identify`."""
+def _matrices(name: str, value: ArrayLike, t: Array, wanted: str, sizes: tuple[int, ...]) -> Array:
+    """Matrices over time whose shape begins with ``sizes``, none of them 0."""
+    matrices = _validate.real(name, value)
+    if matrices.ndim != 3 or not matrices.size or matrices.shape[: len(sizes)] != sizes:
+        raise ValueError(f"{name} must have shape {wanted}: got {matrices.shape}")
     within_range(name, np.abs(matrices).max())
     nothing = np.flatnonzero(~matrices.any(axis=(1, 2)))
     if nothing.size:
@@ -59,36 +83,6 @@ def _of_some_size(name: str, matrices: Array, t: Array) -> Array:
             f"t = {t[nothing[0]]:g}"
         )
     return matrices
-
-
-def encoder_from_outputs(outputs: ArrayLike, probes: ArrayLike, t: Array) -> Array:
-    """The encoder's matrices from its outputs for known inputs, by least squares.
-
-    Parameters
-    ----------
-    outputs : array, shape (times, n, width)
-    probes : array, shape (n, d)
-        Spanning all directions.
-    t : array, shape (times,)
-    """
-    inputs = _validate.real("probes", probes)
-    if inputs.ndim != 2 or not inputs.size:
-        raise ValueError(f"probes must have shape (n, d): got {inputs.shape}")
-    made = _validate.real("outputs", outputs)
-    n, d = inputs.shape
-    if made.ndim != 3 or made.shape[:2] != (t.size, n) or not made.size:
-        raise ValueError(
-            f"outputs must have shape (times, n, width) with {t.size} times and {n} probes: "
-            f"got {made.shape}"
-        )
-    _of_some_size("outputs", made, t)
-    rank = int(np.linalg.matrix_rank(inputs))
-    if rank < d:
-        raise ValueError(
-            f"probes must span all {d} directions: got {n} probes that span {rank}; add more, or "
-            "give the encoder's weights"
-        )
-    return np.asarray((np.linalg.pinv(inputs) @ made).swapaxes(1, 2))
 
 
 def modes_of(t: Array, encoder: Array) -> EncoderModes:

@@ -8,82 +8,65 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dlnflow.identification._ranking import RankedFits
+from dlnflow.identification._ranked_fits import RankedFits
 from dlnflow.identification._validation import UNKNOWN
 from dlnflow.theory._clock import Training, label
 
 Array = NDArray[np.float64]
 
-
-class ExplanationLimits(NamedTuple):
-    """Thresholds that decide which sentences are written."""
-
-    decided: float = 10.0  # difference of AIC: a weight ratio of 150
-    tied: float = 0.1  # difference of AIC: a weight ratio of 1.05
-    sure: float = 0.95  # weight of a candidate beside which others do not matter
-    loose: float = 0.3  # standard error of a logarithm: a third, so not determined
-    unknown: float = 1e3  # factor of uncertainty at which a parameter is unknown
-    low: float = 0.1  # of the plateau: the transition begins
-    half: float = 0.5  # of the plateau: a curve that starts above it shows no wait
-    high: float = 0.9  # of the plateau: the transition ends
-    few: int = 5  # measurements within a transition that show its shape
-    correlation: float = 5.0  # standard errors of the correlation of neighbouring residuals
-    exact: float = 1e-9  # misfit over amplitude that rounding or an ODE solver causes
-    slight: float = 5e-3  # misfit over amplitude at which estimates are still good
-    hardly: float = 1.5  # ratio of last to first amplitude of a mode that hardly moved
-    ahead: float = 10.0  # how many times the measured time is searched for a decisive time
-    decisive: float = 3.0  # standard deviations of one measurement
-    huge: float = 1e4  # standard deviations whose number does not matter
-    outlier: float = 8.0  # standard deviations of the other residuals
-    least_scatter: float = 1e-3  # of the noise estimate: scatter below it is rounding
-    outliers: float = 0.05  # share of the points: more than that are not outliers
-    listed: int = 4  # candidates or modes listed by name
-
-
-LIMITS = ExplanationLimits()
+DECIDED = 10.0  # difference of AIC: a weight ratio of 150
+TIED = 0.1  # difference of AIC: a weight ratio of 1.05
+SURE = 0.95  # weight of a candidate beside which others do not matter
+LOOSE = 0.3  # standard error of a logarithm: a third, so not determined
+UNKNOWN_FACTOR = 1e3  # factor of uncertainty at which a parameter is unknown
+LOW = 0.1  # of the plateau: the transition begins
+HALF = 0.5  # of the plateau: a curve that starts above it shows no wait
+HIGH = 0.9  # of the plateau: the transition ends
+FEW = 5  # measurements within a transition that show its shape
+LEAST_CORRELATION = 5.0  # standard errors of the correlation of neighbouring residuals
+EXACT = 1e-9  # misfit over amplitude that rounding or an ODE solver causes
+SLIGHT = 5e-3  # misfit over amplitude at which estimates are still good
+HARDLY = 1.5  # ratio of last to first amplitude of a mode that hardly moved
+SEARCHED_AHEAD = 10.0  # how many times the measured time is searched for a decisive time
+DECISIVE = 3.0  # standard deviations of one measurement
+HUGE = 1e4  # standard deviations whose number does not matter
+OUTLIER = 8.0  # standard deviations of the other residuals
+LEAST_SCATTER = 1e-3  # of the noise estimate: scatter below it is rounding
+OUTLIER_SHARE = 0.05  # share of the points: more than that are not outliers
+LISTED = 4  # candidates or modes listed by name
 
 
 def sentences(fits: RankedFits) -> Iterator[str]:
     """The explanation, sentence by sentence."""
-    yield _best_candidate(fits)
-    yield from _same_equation(fits)
-    yield from _rivals(fits)
-    yield from _misfit(fits)
-    yield from _sigma(fits)
-    yield from _outliers(fits)
-    yield from _unmoved(fits)
-    yield from _unseen(fits)
-    yield from _undetermined(fits)
-    yield from _scope(fits)
+    for part in (_candidates, _residuals, _unmoved, _unseen, _undetermined, _scope):
+        yield from part(fits)
 
 
 def summary(fits: RankedFits) -> str:
     """The text representation of an identification."""
-    modes = len(fits.data.w)
     lines = [
         f"Identification: {fits.best}, {100.0 * fits.weight[0]:.3g} % of the evidence among "
         f"{_plural(len(fits.equations), 'mode equation')}",
-        f"  {_plural(modes, 'mode')}, {fits.data.t.size} times to {fits.data.t[-1]:.4g}",
+        f"  {_plural(len(fits.data.w), 'mode')}, {fits.data.t.size} times to {fits.data.t[-1]:.4g}",
     ]
-    given = fits.spread(fits.given, False)
-    values, errors = fits.spread(fits.estimates), fits.spread(fits.errors)
+    every = fits.spread(fits.estimates), fits.spread(fits.errors), fits.spread(fits.data.given, 0)
     for column, name in enumerate(("lam", "rho")):
-        rows = [one[: LIMITS.listed, column] for one in (values, errors, given)]
-        shown = ", ".join(_estimate(*one) for one in zip(*rows, strict=True))
-        more = f", … ({len(given)} in all)" if len(given) > LIMITS.listed else ""
-        lines.append(f"  {name} {shown}{more}")
+        rows = zip(*(one[:LISTED, column] for one in every), strict=True)
+        count = len(every[0])
+        more = f", … ({count} in all)" if count > LISTED else ""
+        lines.append(f"  {name} {', '.join(_estimate(*row) for row in rows)}{more}")
     return "\n".join(lines)
 
 
 def counted(modes: Iterable[int]) -> str:
     """``mode 1``, or ``modes 0, 2``, the first few by name."""
-    names = [str(one) for one in modes]
+    names = list(modes)
     return f"mode{'s' if len(names) > 1 else ''} {_listed(names)}"
 
 
-def _listed(names: Sequence[str]) -> str:
+def _listed(names: Sequence[object]) -> str:
     """The first few names, and how many more there are."""
-    shown, more = ", ".join(names[: LIMITS.listed]), len(names) - LIMITS.listed
+    shown, more = ", ".join(map(str, names[:LISTED])), len(names) - LISTED
     return f"{shown} and {more} more" if more > 0 else shown
 
 
@@ -92,48 +75,43 @@ def _plural(count: int, name: str) -> str:
 
 
 def _estimate(value: float, error: float, given: bool) -> str:
-    if given:
-        return f"{value:.4g} (given)"
-    return f"{value:.4g} (open)" if np.isinf(error) else f"{value:.4g} ± {error:.1g}"
+    doubt = "(given)" if given else "(open)" if np.isinf(error) else f"± {error:.1g}"
+    return f"{value:.4g} {doubt}"
 
 
 def _modes(fits: RankedFits, some: NDArray[np.bool_]) -> str:
     return counted(fits.places[i] for i in np.flatnonzero(some))
 
 
-def _best_candidate(fits: RankedFits) -> str:
-    tried = len(fits.equations)
-    if tried == 1:
-        return f"{fits.best} was the only candidate."
+def _candidates(fits: RankedFits) -> Iterator[str]:
+    """The best candidate, and those that the data do not distinguish from it."""
+    best, *others = (same[0] for same in fits.equations)
     ahead = np.array(fits.aic) - fits.aic[0]
-    if ahead[1] < LIMITS.tied:
-        return (
-            f"{int(np.sum(ahead < LIMITS.tied))} of {tried} mode equations explain these "
-            f"trajectories equally well; the first of them is {fits.best}."
-        )
-    return (
-        f"{fits.best} explains these trajectories best: {100.0 * fits.weight[0]:.3g} % of "
-        f"the evidence among {_plural(tried, 'mode equation')}; next comes "
-        f"{fits.equations[1].first} (AIC higher by {ahead[1]:.3g})."
-    )
-
-
-def _same_equation(fits: RankedFits) -> Iterator[str]:
-    same = fits.equations[0].candidates[1:]
-    if same:
+    tied = int(np.sum(ahead < TIED))
+    if not others:
+        yield f"{best} was the only candidate."
+    elif tied > 1:
         yield (
-            f"No trajectory can distinguish it from candidates with the same mode equation: "
-            f"{_listed([str(one) for one in same])}. The network's own depth would, or lam on a "
-            "clock other than the paper's."
+            f"{tied} of {ahead.size} mode equations explain these trajectories equally well; the "
+            f"first of them is {best}."
         )
-
-
-def _rivals(fits: RankedFits) -> Iterator[str]:
-    close = [i for i, aic in enumerate(fits.aic) if i > 0 and aic - fits.aic[0] < LIMITS.decided]
-    if close:
-        weights = [f"{fits.equations[i].first} ({100 * fits.weight[i]:.2g} %)" for i in close]
-        yield f"These data do not rule out {_listed(weights)}."
-        yield _decision(fits, close[0])
+    else:
+        yield (
+            f"{best} explains these trajectories best: {100.0 * fits.weight[0]:.3g} % of the "
+            f"evidence among {ahead.size} mode equations; next comes {others[0]} (AIC higher by "
+            f"{ahead[1]:.3g})."
+        )
+    if same := fits.equations[0][1:]:
+        yield (
+            "No trajectory can distinguish it from candidates with the same mode equation: "
+            f"{_listed(same)}. The network's own depth would, or lam on a clock other than the "
+            "paper's."
+        )
+    if (close := int(np.sum(ahead < DECIDED))) > 1:
+        shares = zip(others, fits.weight[1:close], strict=False)
+        rivals = [f"{rival} ({100 * weight:.2g} %)" for rival, weight in shares]
+        yield f"These data do not rule out {_listed(rivals)}."
+        yield _decision(fits, 1)
 
 
 class DecisiveMeasurement(NamedTuple):
@@ -153,28 +131,27 @@ def decisive(fits: RankedFits, rival: int) -> DecisiveMeasurement:
     """
     t = fits.data.t
     first = t[t > 0.0][0]
-    times = np.concatenate([[0.0], np.geomspace(0.1 * first, LIMITS.ahead * t[-1], 600), t])
+    times = np.concatenate([[0.0], np.geomspace(0.1 * first, SEARCHED_AHEAD * t[-1], 600), t])
     times = np.unique(times)
-    curves = [fits.heights(times, i) for i in (0, rival)]
-    best, other = map(np.exp, curves)
-    away = np.where(fits.data.relative[:, None], curves[0] - curves[1], best - other)
-    away = np.abs(away) / fits.fits[0].sigma[:, None]
+    heights = np.stack([fits.fits[i].heights(times) for i in (0, rival)])
+    apart = np.diff(np.where(fits.data.relative[:, None], heights, np.exp(heights)), axis=0)[0]
+    away = np.abs(apart) / fits.fits[0].sigma[:, None]
     predicted = ~_rho_undetermined(fits, rival)[:, None] | (times <= t[-1])
     away = np.where(np.isfinite(away) & predicted, away, 0.0)
     mode, at = np.unravel_index(int(away.argmax()), away.shape)
-    ends = best[mode, at], other[mode, at]
-    return DecisiveMeasurement(fits.places[mode], times[at], *ends, float(away[mode, at]))
+    best, other = np.exp(heights[:, mode, at])
+    return DecisiveMeasurement(fits.places[mode], times[at], best, other, float(away[mode, at]))
 
 
 def _rho_undetermined(fits: RankedFits, rival: int) -> NDArray[np.bool_]:
     """Modes whose ``rho`` the best mode equation or the rival does not determine."""
     errors = np.array([fits.fits[i].stderr[:, 1] for i in (0, rival)])
-    return np.asarray((errors > LIMITS.loose).any(axis=0))
+    return np.asarray((errors > LOOSE).any(axis=0))
 
 
 def _decision(fits: RankedFits, rival: int) -> str:
-    name, found = fits.equations[rival].first, decisive(fits, rival)
-    if found.size < LIMITS.decisive:
+    name, found = fits.equations[rival][0], decisive(fits, rival)
+    if found.size < DECISIVE:
         unknown = _rho_undetermined(fits, rival)
         if unknown.any():
             return (
@@ -182,13 +159,13 @@ def _decision(fits: RankedFits, rival: int) -> str:
                 "later is not known, because rho is not."
             )
         return (
-            f"No single measurement up to {LIMITS.ahead:g} times the last time would rule out "
+            f"No single measurement up to {SEARCHED_AHEAD:g} times the last time would rule out "
             f"{name} at this noise ({found.size:.2g} standard deviations at most). Measure more "
             "often or more accurately, give what is known (eps, lam, rho), or add modes with "
             "another rho."
         )
     when = "within the times measured" if found.t <= fits.data.t[-1] else "later than measured"
-    size = f"{found.size:.2g}" if found.size < LIMITS.huge else f"more than {LIMITS.huge:g}"
+    size = f"{found.size:.2g}" if found.size < HUGE else f"more than {HUGE:g}"
     return (
         f"To rule out {name}, measure mode {found.mode} near t = {found.t:.4g} ({when}): "
         f"w = {found.best:.4g} against {found.rival:.4g}, {size} standard deviations of one "
@@ -196,24 +173,19 @@ def _decision(fits: RankedFits, rival: int) -> str:
     )
 
 
-def _relative_misfit(fits: RankedFits) -> Array:
-    """Size of each mode's residuals over its amplitude."""
-    return np.asarray(np.sqrt(fits.fits[0].fit.cost / fits.data.t.size))
-
-
-def _misfit(fits: RankedFits) -> Iterator[str]:
-    """Correlated residuals: no candidate has the measured shape."""
-    away, misfit = fits.residuals, _relative_misfit(fits)
+def _residuals(fits: RankedFits) -> Iterator[str]:
+    """Residuals that are not noise, that contradict a given ``sigma``, or that are outliers."""
+    away, n = fits.residuals, fits.data.t.size
+    misfit = np.sqrt(fits.fits[0].cost / n)  # over the amplitude
     power = np.sum(away**2, axis=1)
     correlation = np.sum(away[:, 1:] * away[:, :-1], axis=1) / np.where(power > 0.0, power, 1.0)
-    significant = correlation * np.sqrt(fits.data.t.size) > LIMITS.correlation
-    bad = significant & (misfit > LIMITS.exact)
+    bad = (correlation * np.sqrt(n) > LEAST_CORRELATION) & (misfit > EXACT)
     if bad.any():
         worst = float(misfit[bad].max())
         so = (
             "The misfit is so small that lam and rho change by about ten times its size only, but "
             "standard errors do not hold here."
-            if worst < LIMITS.slight
+            if worst < SLIGHT
             else "Standard errors do not hold here."
         )
         yield (
@@ -222,10 +194,6 @@ def _misfit(fits: RankedFits) -> Iterator[str]:
             "objective, decoder or clock, a finite learning rate, an unbalanced initialisation or "
             f"modes that mix would cause this; see dlnflow.network.check_assumptions. {so}"
         )
-
-
-def _sigma(fits: RankedFits) -> Iterator[str]:
-    """A given ``sigma`` that the residuals contradict."""
     excess = fits.sigma_excess
     for these, what in (
         (excess > 1.0, "errors and weights based on it are too small"),
@@ -238,17 +206,12 @@ def _sigma(fits: RankedFits) -> Iterator[str]:
                 f"The data contradict the sigma given: the residuals of {_modes(fits, these)} are "
                 f"{times} times as large, so {what}."
             )
-
-
-def _outliers(fits: RankedFits) -> Iterator[str]:
-    away = np.abs(fits.residuals)
-    scatter = 1.4826 * np.median(away, axis=1, keepdims=True)
-    away = away / np.maximum(scatter, LIMITS.least_scatter)
-    off = (away > LIMITS.outlier) & (_relative_misfit(fits)[:, None] > LIMITS.exact)
-    off &= off.sum(axis=1, keepdims=True) <= max(1.0, LIMITS.outliers * fits.data.t.size)
-    if off.any():
+    scatter = 1.4826 * np.median(np.abs(away), axis=1, keepdims=True)
+    away = np.abs(away) / np.maximum(scatter, LEAST_SCATTER)
+    off = (away > OUTLIER) & (misfit[:, None] > EXACT)
+    off &= off.sum(axis=1, keepdims=True) <= max(1.0, OUTLIER_SHARE * n)
+    if count := int(off.sum()):
         mode, at = np.unravel_index(int(np.where(off, away, 0.0).argmax()), off.shape)
-        count = int(off.sum())
         what = "1 point is an outlier:" if count == 1 else f"{count} points are outliers, the worst"
         yield (
             f"{what} mode {fits.places[mode]} at t = {fits.data.t[at]:.4g}, by "
@@ -259,20 +222,19 @@ def _outliers(fits: RankedFits) -> Iterator[str]:
 
 def _unmoved(fits: RankedFits) -> Iterator[str]:
     """Modes that did not move beyond their noise, or hardly."""
-    still = ~fits.confidence.moved
+    still = ~fits.moved
     if still.any():
-        levels = np.maximum(fits.data.w[still].mean(axis=1), 0.0) ** fits.trajectories[0].power
-        rho = _listed([f"{level:.3g}" for level in levels])
+        levels = np.maximum(fits.data.w[still].mean(axis=1), 0.0)
+        rho = _listed([f"{one:.3g}" for one in levels ** fits.fits[0].trajectory.power])
         yield (
             f"{_modes(fits, still).capitalize()} did not move beyond the noise: lam is unknown, "
             f"and so is rho, unless this is the plateau: then rho is {rho} ({fits.best})."
         )
-    low, _ = fits.confidence.interval(1, 0.95)
-    ends = np.exp(fits.heights(fits.data.t[[0, -1]]))
+    low, _ = fits.interval(1, 0.95)
+    ends = np.exp(fits.fits[0].heights(fits.data.t[[0, -1]]))
     for mode in np.flatnonzero(_hardly_moved(fits)):
-        known = "and so is its sign"
-        if low[mode] >= 0.0:
-            known = f"except that it is above {low[mode]:.2g}"
+        above = f"except that it is above {low[mode]:.2g}"
+        known = above if low[mode] >= 0.0 else "and so is its sign"
         yield (
             f"Mode {fits.places[mode]} hardly moved (from {ends[mode, 0]:.3g} to "
             f"{ends[mode, 1]:.3g}): rho is unknown, {known}. The mode may be near its plateau or "
@@ -282,43 +244,43 @@ def _unmoved(fits: RankedFits) -> Iterator[str]:
 
 def _open(fits: RankedFits) -> NDArray[np.bool_]:
     """Modes whose ``rho`` may be infinite, or of either sign."""
-    low, high = fits.confidence.interval(1, 0.95)
+    low, high = fits.interval(1, 0.95)
     endless = np.isinf(low) | np.isinf(high) | (low <= 0.0) & (high >= 0.0)
-    return np.asarray(~fits.given[:, 1] & endless)
+    return np.asarray(~fits.data.given[:, 1] & endless)
 
 
 def _hardly_moved(fits: RankedFits) -> NDArray[np.bool_]:
     """Modes that moved, but by so little that ``rho`` is open."""
-    little = np.abs(np.diff(fits.heights(fits.data.t[[0, -1]]))[:, 0]) < np.log(LIMITS.hardly)
-    return np.asarray(fits.confidence.moved & little & _open(fits))
+    little = np.abs(np.diff(fits.fits[0].heights(fits.data.t[[0, -1]]))[:, 0]) < np.log(HARDLY)
+    return np.asarray(fits.moved & little & _open(fits))
 
 
 def _unseen(fits: RankedFits) -> Iterator[str]:
     """Parts of a curve before, after or between the times."""
     seen = fits.seen
     start, end = seen[:, 0], seen[:, -1]
-    described = ~fits.confidence.moved | _hardly_moved(fits)
+    described = ~fits.moved | _hardly_moved(fits)
     rises = (start > 0.0) & (start < 1.0) & ~described
-    inside = np.sum((seen > LIMITS.low) & (seen < LIMITS.high), axis=1)
+    inside = np.sum((seen > LOW) & (seen < HIGH), axis=1)
     cases = (
         (
             "No transition seen",
-            rises & (end < LIMITS.low),
+            rises & (end < LOW),
             "only the initial growth is known, not the plateau. Measure longer",
         ),
         (
             "No plateau seen",
-            rises & (end >= LIMITS.low) & (end < LIMITS.high),
+            rises & (end >= LOW) & (end < HIGH),
             "rho rests on the curvature of the curve alone. Measure longer",
         ),
         (
             "No initialisation seen",
-            rises & (start > LIMITS.half),
+            rises & (start > HALF),
             "eps and lam are extrapolated. Measure earlier",
         ),
         (
             "The transition falls between the times",
-            rises & (start < LIMITS.low) & (end > LIMITS.high) & (inside < LIMITS.few),
+            rises & (start < LOW) & (end > HIGH) & (inside < FEW),
             "its shape, by which depths and objectives differ, is hardly sampled. Measure there",
         ),
     )
@@ -328,11 +290,11 @@ def _unseen(fits: RankedFits) -> Iterator[str]:
                 "the plateau is not constrained"
                 if (these & _open(fits)).any()
                 else f"from {start[these].min():.2g} to {end[these].max():.2g} of the plateau, "
-                f"{_plural(int(inside[these].min()), 'measurement')} between {LIMITS.low:g} and "
-                f"{LIMITS.high:g}"
+                f"{_plural(int(inside[these].min()), 'measurement')} between {LOW:g} and "
+                f"{HIGH:g}"
             )
             yield f"{name} in {_modes(fits, these)} ({how_much}): {what}."
-    high = fits.confidence.interval(1, 0.95)[1]
+    high = fits.interval(1, 0.95)[1]
     falls = (start < 0.0) & (high <= 0.0) & ~described
     if falls.any():
         yield f"Suppressed, with negative lam and rho: {_modes(fits, falls)}."
@@ -340,12 +302,11 @@ def _unseen(fits: RankedFits) -> Iterator[str]:
 
 def _undetermined(fits: RankedFits) -> Iterator[str]:
     errors, own = fits.log_errors, fits.fits[0].stderr
-    still = ~fits.confidence.moved
-    for column, (name, described) in enumerate(
-        (("lam", still), ("rho", still | _hardly_moved(fits)))
-    ):
-        loose = (errors[:, column] > LIMITS.loose) & ~described
-        unknown = loose & (errors[:, column] > np.log(LIMITS.unknown))
+    still = ~fits.moved
+    described = {"lam": still, "rho": still | _hardly_moved(fits)}
+    for column, (name, these) in enumerate(described.items()):
+        loose = (errors[:, column] > LOOSE) & ~these
+        unknown = loose & (errors[:, column] > np.log(UNKNOWN_FACTOR))
         low, high = fits.interval(column, 0.95)
         bounded = unknown & np.isfinite(low) & np.isfinite(high)
         if (unknown & ~bounded).any():
@@ -358,7 +319,7 @@ def _undetermined(fits: RankedFits) -> Iterator[str]:
             )
         loose &= ~unknown
         if loose.any():
-            alone = fits.weight[0] > LIMITS.sure or (own[loose, column] > LIMITS.loose).any()
+            alone = fits.weight[0] > SURE or (own[loose, column] > LOOSE).any()
             why = "the data do not determine it" if alone else "the candidates differ in it"
             yield (
                 f"In {_modes(fits, loose)} {name} is known only to a factor of "
@@ -375,14 +336,13 @@ def _scope(fits: RankedFits) -> Iterator[str]:
             if scale is None
             else f"One unit of t is {scale:.4g} of the paper's clock."
         )
-    elif isinstance(fits.clock, Training):
-        yield f"Times are read as {label(fits.clock)}."
     else:
-        yield f"Times are read as time on the {fits.clock}'s clock."
+        clock = fits.clock
+        read = label(clock) if isinstance(clock, Training) else f"time on the {clock}'s clock"
+        yield f"Times are read as {read}."
     L = fits.best.L
-    depths = {one.L for equation in fits.equations for one in equation.candidates}
-    tied = bool(np.ptp(fits.aic) < LIMITS.tied)
-    if max(depths) == L and len(depths) > 1 and not tied:
+    depths = {one.L for equation in fits.equations for one in equation}
+    if max(depths) == L and len(depths) > 1 and np.ptp(fits.aic) >= TIED:
         yield (
             f"L = {L} is the deepest that was tried; deeper encoders may fit better "
             f"(L=range(1, {2 * L + 1}))."

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dlnflow.identification._least_squares import (
-    Indices,
-    LeastSquaresSolution,
-    inverse,
-    least_squares,
-)
+from dlnflow.identification._least_squares import Indices, Model, inverse, least_squares
 from dlnflow.identification._trajectory import SIGNS, Trajectory
 from dlnflow.theory.curve._master_curve import Branch
 
@@ -22,10 +18,14 @@ Array = NDArray[np.float64]
 
 ROUNDING = 1e-14  # relative error of a noiseless trajectory
 HUGE = 1e100  # residual of parameters that no curve has; its square is still finite
+NO_CURVE = (
+    "lam, rho, eps must allow some candidate a trajectory like the measured ones: got values that "
+    "none fits"
+)
 PREFERENCE = 2.0  # log-likelihood margin by which a less likely explanation must win
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RowRecord:
     """A record whose fields hold one entry for each row, except the fields in ``common``."""
 
@@ -33,23 +33,19 @@ class RowRecord:
 
     def rows(self, chosen: Indices) -> Self:
         """The record of some of the rows."""
-        changed = {
-            one.name: _entries(getattr(self, one.name), chosen)
-            for one in fields(self)
-            if one.name not in self.common
-        }
-        return replace(self, **changed)
+        names = [one.name for one in fields(self) if one.name not in self.common]
+        return replace(self, **{name: _entries(getattr(self, name), chosen) for name in names})
 
 
 def _entries(value: Any, chosen: Indices) -> Any:
     if isinstance(value, RowRecord):
         return value.rows(chosen)
     if isinstance(value, tuple):
-        return tuple(value[i] for i in chosen)
+        return tuple(one.rows(chosen) for one in value)
     return None if value is None else value[chosen]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Measurements(RowRecord):
     """Validated measurements, one row for each mode and kind of noise.
 
@@ -59,32 +55,40 @@ class Measurements(RowRecord):
     w : array, shape (rows, times)
     known : array, shape (rows, 3)
         ``log |lam|``, ``log |rho|``, ``log eps`` where known, else NaN.
-    branches : tuple of tuple of Branch, one for each row
-        Branches that its curve may be on.
+    own_lam : array, shape (rows,)
+        ``log |lam|`` where known while the clock's unit is not, else NaN.
+    allowed : bool array, shape (rows, branches)
+        Branches that each curve may be on.
     relative : bool array, shape (rows,)
         Whether the noise is proportional to the amplitude. Otherwise it is equal at all times.
+    given_sigma : array, shape (rows,), or None
+        Standard deviation of the noise, if it was given.
     """
 
     common: ClassVar[tuple[str, ...]] = ("t",)
     t: Array
     w: Array
     known: Array
-    branches: tuple[tuple[Branch, ...], ...]
+    own_lam: Array
+    allowed: NDArray[np.bool_]
     relative: NDArray[np.bool_]
+    given_sigma: Array | None
+
+    @property
+    def given(self) -> NDArray[np.bool_]:
+        """Which parameters were given, shape (rows, 3)."""
+        own = np.isfinite(self.own_lam)[:, None] & [True, False, False]
+        return np.isfinite(self.known) | own
 
     @property
     def size(self) -> Array:
         """Unit of the residuals: 1 for relative noise, else the largest amplitude."""
         return np.where(self.relative, 1.0, self.w.max(axis=1))
 
-    def rows_on(self, branch: Branch) -> Indices:
-        """Rows whose curve may be on a branch."""
-        return np.array([i for i, allowed in enumerate(self.branches) if branch in allowed], int)
-
     @property
-    def floor(self) -> Array:
+    def floor(self) -> float:
         """Sum of squared residuals that rounding leaves."""
-        return np.full(len(self.w), self.t.size * ROUNDING**2)
+        return self.t.size * ROUNDING**2
 
     def residuals(self, heights: Array, rows: Indices) -> Array:
         """Residuals of trajectories ``log w`` for these rows, in units of `size`."""
@@ -95,165 +99,195 @@ class Measurements(RowRecord):
         return away
 
 
-@dataclass(frozen=True)
-class SharedInformation(RowRecord):
-    """What a joint fit determines about each row through the other rows.
-
-    Attributes
-    ----------
-    scale : tuple of float or None
-        Logarithm of the clock's unit and its variance, if it was fitted.
-    mean, precision : array, shape (rows, 3)
-        Normal approximation of what all other rows determine of a row's parameters, for residuals
-        of unit variance. Precision 0 where they determine nothing.
-    """
-
-    common: ClassVar[tuple[str, ...]] = ("scale",)
-    scale: tuple[float, float] | None
-    mean: Array
-    precision: Array
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fit(RowRecord):
-    """The best trajectories of one mode equation.
+    """The best trajectories of one mode equation, and their likelihood.
 
     Attributes
     ----------
+    trajectory : Trajectory
+    data : Measurements
     parameters : array, shape (rows, 3)
         ``log |lam|``, ``log |rho|``, ``log eps``.
-    branch : tuple of Branch
+    branch : int array, shape (rows,)
         Branch of each row's curve.
     cost : array, shape (rows,)
-        Sum of squared residuals, in units of `Measurements.size`.
+        Sum of squared residuals, in units of `Measurements.size`; at least `Measurements.floor`.
     covariance : array, shape (rows, 3, 3)
         Of the parameters, for residuals of unit variance.
     free : array, shape (rows,)
         Number of parameters fitted. Shared parameters count in equal parts for all rows.
-    shared : SharedInformation or None
-        Of a joint fit.
+    scale : tuple of float or None
+        Logarithm of the clock's unit and its variance, if a joint fit determined it.
+    mean, precision : array, shape (rows, 3)
+        Normal approximation of what all other rows of a joint fit determine of a row's parameters,
+        for residuals of unit variance. Precision 0 where they determine nothing.
     """
 
+    common: ClassVar[tuple[str, ...]] = ("trajectory", "scale")
+    trajectory: Trajectory
+    data: Measurements
     parameters: Array
-    branch: tuple[Branch, ...]
+    branch: Indices
     cost: Array
     covariance: Array
     free: Array
-    shared: SharedInformation | None = None
+    scale: tuple[float, float] | None
+    mean: Array
+    precision: Array
 
     @property
     def sign(self) -> Array:
         """Sign of ``lam`` and ``rho``."""
-        return np.array([SIGNS[one] for one in self.branch])
+        return np.array(list(SIGNS.values()))[self.branch]
+
+    @cached_property
+    def freedom(self) -> Array:
+        """Degrees of freedom of the estimate of `sigma`; infinite if it was given."""
+        return np.where(self.data.given_sigma is None, self.data.t.size - self.free, np.inf)
+
+    @cached_property
+    @np.errstate(divide="ignore", invalid="ignore")
+    def sigma(self) -> Array:
+        """Standard deviation of the noise, given or estimated: of ``w``, or of ``log w``."""
+        estimate = np.sqrt(self.cost / self.freedom) * self.data.size
+        return estimate if self.data.given_sigma is None else self.data.given_sigma
+
+    @cached_property
+    @np.errstate(invalid="ignore")
+    def stderr(self) -> Array:
+        """Standard errors of the parameters, shape (rows, 3)."""
+        deviation = self.sigma / self.data.size
+        return deviation[:, None] * np.sqrt(np.einsum("rii->ri", self.covariance))
+
+    @cached_property
+    @np.errstate(divide="ignore", invalid="ignore")
+    def log_likelihood(self) -> Array:
+        """Log-likelihood of each row."""
+        data, n, size = self.data, self.data.t.size, self.data.size
+        variance = self.cost / n if data.given_sigma is None else (data.given_sigma / size) ** 2
+        jacobian = np.where(data.relative, np.log(np.abs(data.w)).sum(axis=1), n * np.log(size))
+        likelihood = -0.5 * (n * np.log(2.0 * np.pi * variance) + self.cost / variance) - jacobian
+        return np.where(np.isfinite(self.cost), likelihood, -np.inf)
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion; the fitted ``sigma`` of each row counts as a parameter."""
+        fitted = self.free.sum() + np.isfinite(self.freedom).sum()
+        return float(2.0 * fitted - 2.0 * self.log_likelihood.sum())
+
+    @property
+    def sharpness(self) -> Array:
+        """The share of a difference in log-likelihood that counts as evidence, for each row.
+
+        ``(n - k) / n`` for ``n`` measurements and ``k`` parameters, from integrating over ``sigma``
+        instead of fitting it; 1 if ``sigma`` was given.
+        """
+        freedom = np.where(np.isinf(self.freedom), 1.0, self.freedom)
+        return freedom / np.where(np.isinf(self.freedom), 1.0, freedom + self.free)
 
     @np.errstate(all="ignore")
-    def heights(self, trajectory: Trajectory, t: Array) -> Array:
+    def heights(self, t: Array) -> Array:
         """``log w`` at the times ``t``, shape (rows, times)."""
-        rows = [
-            trajectory.heights(t, self.parameters[i : i + 1], branch)
-            for i, branch in enumerate(self.branch)
-        ]
-        return np.concatenate(rows)
+        each = zip(self.parameters[:, None], map(Branch, self.branch), strict=True)
+        return np.concatenate([self.trajectory.heights(t, one, branch) for one, branch in each])
 
 
-class BranchSearch(NamedTuple):
-    """Rows for which one mode equation is fitted on one branch, and their initial parameters."""
+class Problems(NamedTuple):
+    """Rows to fit with a mode equation on a branch, and their initial parameters."""
 
-    equation: int
-    branch: Branch
+    equation: Indices
+    branch: Indices
     rows: Indices
     start: Array
 
 
-def fit_each(trajectories: Sequence[Trajectory], data: Measurements) -> list[Fit]:
-    """Fit every row independently, with every mode equation, in one vectorised search."""
-    searches = [one for one in _searches(trajectories, data) if one.rows.size]
-    equation, branch, rows, start = stacked(searches)
-    free = np.isnan(data.known)
-    model = vectorised_model(trajectories, data, searches)
-    found = least_squares(model, start, free[rows], data.floor[rows])
-    margin = np.exp(-2.0 * PREFERENCE / data.t.size)
-    return [
-        _best(found, np.flatnonzero(equation == i), rows, branch, free, margin)
-        for i in range(len(trajectories))
-    ]
+def all_problems(searches: Iterable[tuple[int, Branch, Indices, Array]]) -> Problems:
+    """The problems of several searches, each with one mode equation on one branch.
 
-
-def stacked(
-    searches: Sequence[BranchSearch],
-) -> tuple[Indices, NDArray[np.int64], Indices, Array]:
-    """Equation, branch, row and initial parameters of every problem in the searches."""
-    sizes = [one.rows.size for one in searches]
-    return (
-        np.repeat([one.equation for one in searches], sizes),
-        np.repeat([int(one.branch) for one in searches], sizes),
-        np.concatenate([one.rows for one in searches]),
-        np.concatenate([one.start for one in searches]),
-    )
+    Those without a finite start, for which no such curve exists, are left out.
+    """
+    pieces = []
+    for equation, branch, rows, start in searches:
+        there = np.isfinite(start).all(axis=1)
+        codes = np.full((2, there.sum()), [[equation], [branch]])
+        pieces.append((*codes, rows[there], start[there]))
+    return Problems(*map(np.concatenate, zip(*pieces, strict=True)))
 
 
 def vectorised_model(
-    trajectories: Sequence[Trajectory], data: Measurements, searches: Sequence[BranchSearch]
-) -> Callable[[Array, Indices], tuple[Array, Array]]:
-    """Residuals and Jacobian of all problems in the searches, one after another."""
-    which = np.repeat(np.arange(len(searches)), [one.rows.size for one in searches])
-    rows = np.concatenate([one.rows for one in searches])
+    trajectories: Sequence[Trajectory], data: Measurements, problems: Problems
+) -> Model:
+    """Residuals and Jacobian of all problems; `HUGE` and 0 beyond the ends of a branch."""
+    groups = problems.equation * len(SIGNS) + problems.branch
 
-    def model(parameters: Array, problems: Indices) -> tuple[Array, Array]:
-        residuals = np.empty((problems.size, data.t.size))
-        slopes = np.empty((problems.size, data.t.size, 3))
-        for i in np.unique(which[problems]):
-            here = which[problems] == i
-            search, mine = searches[i], rows[problems[here]]
-            residuals[here], slopes[here] = _linearised(
-                trajectories[search.equation], data, parameters[here], mine, search.branch
+    def model(parameters: Array, which: Indices) -> tuple[Array, Array]:
+        rows = problems.rows[which]
+        heights = np.empty((which.size, data.t.size))
+        slopes = np.empty((which.size, data.t.size, 3))
+        for group in np.unique(groups[which]):
+            here = groups[which] == group
+            equation, branch = divmod(int(group), len(SIGNS))
+            heights[here], slopes[here] = trajectories[equation].with_slopes(
+                data.t, parameters[here], Branch(branch)
             )
+        size = data.size[rows, None]
+        slopes *= np.where(data.relative[rows, None], 1.0, np.exp(heights) / size)[..., None]
+        residuals = data.residuals(heights, rows)
+        if not np.isfinite(residuals).all() or not np.isfinite(slopes).all():
+            residuals = np.where(np.isfinite(residuals), residuals, HUGE)
+            slopes = np.where(np.isfinite(slopes), slopes, 0.0)
         return residuals, slopes
 
     return model
 
 
-def _searches(trajectories: Sequence[Trajectory], data: Measurements) -> Iterator[BranchSearch]:
-    for branch in SIGNS:
-        rows = data.rows_on(branch)
-        if not rows.size:
-            continue
-        for equation, trajectory in enumerate(trajectories):
-            known, relative = data.known[rows], data.relative[rows]
-            guesses = trajectory.starts(data.t, data.w[rows], branch, known, relative)
-            start, _ = best_guess(trajectory, data, rows, branch, guesses)
-            there = np.isfinite(start).all(axis=1)
-            yield BranchSearch(equation, branch, rows[there], start[there])
-
-
-def _best(
-    found: LeastSquaresSolution,
-    mine: Indices,
-    rows: Indices,
-    branch: NDArray[np.int64],
-    free: NDArray[np.bool_],
-    margin: float,
-) -> Fit:
-    """The fit of one mode equation, on the best branch of each row; infinite cost without one.
+def fit_each(trajectories: Sequence[Trajectory], data: Measurements) -> tuple[Fit, ...]:
+    """Fit every row independently, with every mode equation, in one vectorised search.
 
     Growth comes first, and another branch must win by a margin: a mode counts as growing unless the
-    data contradict it.
+    data contradict it. The cost is infinite where no branch has such a curve.
     """
-    count = len(free)
-    best = np.full(count, -1)
-    cost = np.full(count, np.inf)
-    for problem in mine:
-        row = rows[problem]
-        if found.cost[problem] < margin * cost[row]:
-            best[row], cost[row] = problem, found.cost[problem]
-    there = best >= 0
-    return Fit(
-        np.where(there[:, None], found.parameters[best], 0.0),
-        tuple(Branch(int(branch[i])) for i in best),
-        cost,
-        inverse(np.where(there[:, None, None], found.normal[best], 0.0), free),
-        free.sum(axis=1).astype(np.float64),
+    problems = all_problems(_searches(trajectories, data))
+    if not problems.rows.size:
+        raise ValueError(NO_CURVE)
+    free = np.isnan(data.known)
+    model = vectorised_model(trajectories, data, problems)
+    found = least_squares(model, problems.start, free[problems.rows], data.floor)
+    best = np.full((len(trajectories), len(free)), -1)
+    cost = np.full(best.shape, np.inf)
+    margin = np.exp(-2.0 * PREFERENCE / data.t.size)
+    for problem, at in enumerate(zip(problems.equation, problems.rows, strict=True)):
+        if found.cost[problem] < margin * cost[at]:
+            best[at], cost[at] = problem, found.cost[problem]
+    return tuple(
+        Fit(
+            trajectory,
+            data,
+            np.where(chosen[:, None] < 0, 0.0, found.parameters[chosen]),
+            problems.branch[chosen],
+            np.maximum(least, data.floor),
+            inverse(np.where(chosen[:, None, None] < 0, 0.0, found.normal[chosen]), free),
+            free.sum(axis=1).astype(np.float64),
+            None,
+            np.zeros(free.shape),
+            np.zeros(free.shape),
+        )
+        for trajectory, chosen, least in zip(trajectories, best, cost, strict=True)
     )
+
+
+def _searches(
+    trajectories: Sequence[Trajectory], data: Measurements
+) -> Iterator[tuple[int, Branch, Indices, Array]]:
+    for branch in SIGNS:
+        rows = np.flatnonzero(data.allowed[:, branch])
+        if rows.size:
+            for equation, trajectory in enumerate(trajectories):
+                known, relative = data.known[rows], data.relative[rows]
+                guesses = trajectory.starts(data.t, data.w[rows], branch, known, relative)
+                start, _ = best_guess(trajectory, data, rows, branch, guesses)
+                yield equation, branch, rows, start
 
 
 @np.errstate(all="ignore")
@@ -266,17 +300,3 @@ def best_guess(
     cost = np.sum(data.residuals(heights, again) ** 2, axis=1).reshape(guesses.shape[:2])
     cost = np.where(np.isfinite(cost), cost, np.inf)
     return guesses[cost.argmin(axis=0), np.arange(rows.size)], cost.min(axis=0)
-
-
-def _linearised(
-    trajectory: Trajectory, data: Measurements, parameters: Array, rows: Indices, branch: Branch
-) -> tuple[Array, Array]:
-    """Residuals and their Jacobian; `HUGE` and 0 where the parameters leave the branch."""
-    heights, slopes = trajectory.with_slopes(data.t, parameters, branch)
-    size = data.size[rows, None]
-    slopes *= np.where(data.relative[rows, None], 1.0, np.exp(heights) / size)[..., None]
-    residuals = data.residuals(heights, rows)
-    if not np.isfinite(residuals).all() or not np.isfinite(slopes).all():
-        residuals = np.where(np.isfinite(residuals), residuals, HUGE)
-        slopes = np.where(np.isfinite(slopes), slopes, 0.0)
-    return residuals, slopes

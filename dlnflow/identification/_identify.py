@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dlnflow.identification._explain import counted
-from dlnflow.identification._ranking import fit_all, ranked
+from dlnflow.identification._fit_all import fit_all, ranked
 from dlnflow.identification._result import Identification
-from dlnflow.identification._validation import flag, validated
+from dlnflow.identification._validation import validated
 from dlnflow.theory._clock import Clock
 
 
@@ -100,19 +100,8 @@ def identify(
     >>> r.objective, r.L, r.lam.round(6).tolist(), r.rho.round(6).tolist()
     (MAE, 3, [1.0, 1.1], [0.8, 0.5])
     """
-    curves = validated(
-        t,
-        w,
-        eps,
-        clock,
-        lam=lam,
-        rho=rho,
-        objective=objective,
-        L=L,
-        decoder_depth=decoder_depth,
-        noise=noise,
-        sigma=sigma,
-    )
+    network = objective, L, decoder_depth
+    curves = validated(t, w, (lam, rho, eps), clock, network, noise, sigma, one_eps)
     if curves.constant:
         warnings.warn(
             f"w does not change in {counted(curves.constant)}: nothing can be estimated there, and "
@@ -120,8 +109,8 @@ def identify(
             UserWarning,
             stacklevel=2,
         )
-    fits = fit_all(curves, one_eps=flag("one_eps", one_eps))
-    found = Identification(ranked(curves, fits, np.arange(len(curves.w))), curves.single)
+    fits = fit_all(curves)
+    found = Identification(ranked(fits, np.arange(len(fits.data.w))), np.ndim(w) == 1)
     warn_of_sigma([found], stacklevel=3)
     return found
 
@@ -191,31 +180,21 @@ def identify_each(
     >>> [one.L for one in dlnflow.identify_each(t, runs)]
     [1, 2]
     """
-    curves = validated(
-        t,
-        np.atleast_2d(w),
-        eps,
-        clock,
-        lam=lam,
-        rho=rho,
-        objective=objective,
-        L=L,
-        decoder_depth=decoder_depth,
-        noise=noise,
-        sigma=sigma,
-    )
+    network = objective, L, decoder_depth
+    curves = validated(t, np.atleast_2d(w), (lam, rho, eps), clock, network, noise, sigma)
     if curves.constant:
         raise ValueError(
             "w must change in every trajectory: got one value at all times in "
             f"{', '.join(map(str, curves.constant))}"
         )
-    if curves.log_lam_in_own_units is not None:
+    if np.isfinite(curves.data.own_lam).any():
         raise ValueError(
             "lam must be left out on an unknown clock: got lam for trajectories that each have a "
             "clock of their own"
         )
     fits = fit_all(curves)
-    each = [ranked(curves, fits, np.array([i])) for i in range(len(curves.w))]
-    found = tuple(Identification(one, True) for one in each)
+    found = tuple(
+        Identification(ranked(fits, np.array([i])), True) for i in range(len(fits.data.w))
+    )
     warn_of_sigma(found, stacklevel=3)
     return found

@@ -18,20 +18,13 @@ Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
 Model = Callable[[Array, Indices], tuple[Array, Array]]
 
-
-class SearchLimits(NamedTuple):
-    """Thresholds of the search."""
-
-    steps: int = 200  # at most; a search that converges takes fewer than 50
-    longest_step: float = 3.0  # in the logarithm of a parameter, within which the model is smooth
-    first_damping: float = 1e-4  # relative to the scaled normal matrix
-    least_damping: float = 1e-14  # above rounding, so that a singular matrix stays solvable
-    last_damping: float = 1e15  # steps damped more change nothing in double precision
-    gain: float = 1e-12  # relative decrease of the cost at which a search has converged
-    tiny: float = 1e-300  # a divisor in place of 0
-
-
-LIMITS = SearchLimits()
+MOST_STEPS = 200  # at most; a search that converges takes fewer than 50
+LONGEST_STEP = 3.0  # in the logarithm of a parameter, within which the model is smooth
+FIRST_DAMPING = 1e-4  # relative to the scaled normal matrix
+LEAST_DAMPING = 1e-14  # above rounding, so that a singular matrix stays solvable
+LAST_DAMPING = 1e15  # steps damped more change nothing in double precision
+GAIN = 1e-12  # relative decrease of the cost at which a search has converged
+TINY = 1e-300  # a divisor in place of 0
 
 
 class LeastSquaresSolution(NamedTuple):
@@ -47,10 +40,10 @@ def least_squares(
     model: Model,
     start: Array,
     free: NDArray[np.bool_],
-    floor: Array,
+    floor: float,
     *,
-    gain: float = LIMITS.gain,
-    steps: int = LIMITS.steps,
+    gain: float = GAIN,
+    steps: int = MOST_STEPS,
 ) -> LeastSquaresSolution:
     """Minimise the sum of squares of every problem.
 
@@ -62,7 +55,7 @@ def least_squares(
     start : array, shape (problems, parameters)
     free : array of bool, shape (problems, parameters)
         Parameters to fit. The others keep their initial value.
-    floor : array, shape (problems,)
+    floor : float
         Sum of squares that rounding alone leaves. A problem below it is solved.
     gain : float
         Relative decrease of the cost at which a search has converged.
@@ -77,7 +70,7 @@ def least_squares(
     count = len(best)
     everything = np.arange(count)
     cost, normal, slope = _linearised(*model(best, everything), free)
-    damping, growth = np.full(count, LIMITS.first_damping), np.full(count, 2.0)
+    damping, growth = np.full(count, FIRST_DAMPING), np.full(count, 2.0)
     active = everything[(cost > floor) & np.isfinite(cost)]
     for _ in range(steps):
         if not active.size:
@@ -89,17 +82,17 @@ def least_squares(
         better = decrease > 0.0
         settled = predicted <= gain * cost[active]
         won = active[better]
-        settled[better] |= tried[better] <= floor[won]
+        settled[better] |= tried[better] <= floor
         best[won], cost[won] = trial[better], tried[better]
         normal[won], slope[won] = tried_normal[better], tried_slope[better]
-        ratio = np.clip(decrease[better] / np.maximum(predicted[better], LIMITS.tiny), 0.0, 2.0)
+        ratio = np.clip(decrease[better] / np.maximum(predicted[better], TINY), 0.0, 2.0)
         damping[won] *= np.maximum(1.0 / 3.0, 1.0 - (2.0 * ratio - 1.0) ** 3)
-        damping[won] = np.maximum(damping[won], LIMITS.least_damping)
+        damping[won] = np.maximum(damping[won], LEAST_DAMPING)
         growth[won] = 2.0
         lost = active[~better]
         damping[lost] *= growth[lost]
         growth[lost] *= 2.0
-        stuck = damping[active] > LIMITS.last_damping
+        stuck = damping[active] > LAST_DAMPING
         active = active[~(settled | stuck)]
     return LeastSquaresSolution(best, cost, normal)
 
@@ -117,7 +110,7 @@ def _linearised(
 def _step(normal: Array, slope: Array, damping: Array) -> tuple[Array, Array]:
     """The damped step, cut to the longest allowed, and the decrease predicted for the full step."""
     scale = np.sqrt(np.einsum("pii->pi", normal))
-    scale = np.where(scale > LIMITS.tiny**0.5, scale, 1.0)
+    scale = np.where(scale > TINY**0.5, scale, 1.0)
     scaled = normal / (scale[:, :, None] * scale[:, None, :])
     held = np.einsum("pii->pi", scaled) == 0.0
     size = normal.shape[-1]
@@ -129,7 +122,7 @@ def _step(normal: Array, slope: Array, damping: Array) -> tuple[Array, Array]:
     )
     step = step / scale
     longest = np.abs(step).max(axis=1)
-    short = np.minimum(1.0, LIMITS.longest_step / np.maximum(longest, LIMITS.tiny))
+    short = np.minimum(1.0, LONGEST_STEP / np.maximum(longest, TINY))
     return step * short[:, None], predicted
 
 
@@ -149,7 +142,7 @@ def inverse(normal: Array, free: NDArray[np.bool_]) -> Array:
     size = normal.shape[-1]
     scale = np.sqrt(np.einsum("pii->pi", normal))
     finite = np.array([np.isfinite(one).all() for one in normal], dtype=bool)
-    known = free & (scale > LIMITS.tiny**0.5) & finite[:, None]
+    known = free & (scale > TINY**0.5) & finite[:, None]
     safe = np.where(known, scale, 1.0)
     both = known[:, :, None] & known[:, None, :]
     normal = np.where(both, normal, np.eye(size))

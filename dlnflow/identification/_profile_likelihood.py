@@ -16,16 +16,13 @@ from numpy.typing import NDArray
 
 from dlnflow.identification._fit import (
     HUGE,
-    BranchSearch,
     Fit,
-    Measurements,
+    all_problems,
     best_guess,
-    stacked,
     vectorised_model,
 )
 from dlnflow.identification._least_squares import Indices, Model, inverse, least_squares
-from dlnflow.identification._likelihood import EvaluatedFit
-from dlnflow.identification._trajectory import SIGNS, Trajectory, reference
+from dlnflow.identification._trajectory import SIGNS, reference
 from dlnflow.theory.curve._master_curve import Branch
 
 Array = NDArray[np.float64]
@@ -37,21 +34,14 @@ SCANNED = {
     Branch.DECAY: (1.1, 1.05, 1.02, 1.01, 1.0, 0.997, 0.99, 0.97, 0.9, 0.7, 0.4, 0.1, *SMALL[::-1]),
     Branch.SUPPRESSION: (*SMALL, 0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 20.0, 100.0, 1e3),
 }
-STEPS = np.array([0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0])
-NEARBY = np.concatenate([-STEPS[::-1], [0.0], STEPS])  # in standard errors, about the best fit
+OFFSETS = np.array([0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0])
+NEARBY = np.concatenate([-OFFSETS[::-1], [0.0], OFFSETS])  # in standard errors, about the best fit
 
-
-class ScanLimits(NamedTuple):
-    """Thresholds of the scan."""
-
-    widest: float = 3.0  # in log rho: larger standard errors would step over the other optima
-    gain: float = 1e-6  # relative decrease of the cost at which the fit at a value has converged
-    steps: int = 60  # of that fit at most
-    between: int = 12  # interpolated points between two values: the interval is read off them
-    far: float = 1400.0  # in a logarithm: as good as 0 or infinity
-
-
-LIMITS = ScanLimits()
+WIDEST = 3.0  # in log rho: larger standard errors would step over the other optima
+GAIN = 1e-6  # relative decrease of the cost at which the fit at a value has converged
+MOST_STEPS = 60  # of that fit at most
+BETWEEN = 12  # interpolated points between two values: the interval is read off them
+FAR = 1400.0  # in a logarithm: as good as 0 or infinity
 
 
 class LikelihoodProfile(NamedTuple):
@@ -78,91 +68,58 @@ class LikelihoodProfile(NamedTuple):
     freedom: float
 
 
-def profiles(
-    trajectories: Sequence[Trajectory], data: Measurements, fits: Sequence[EvaluatedFit]
-) -> list[list[LikelihoodProfile]]:
-    """The profile likelihood for every mode equation and row."""
-    searches = [
-        search
-        for equation, (trajectory, fit) in enumerate(zip(trajectories, fits, strict=True))
-        for search in _scan(equation, trajectory, data, fit)
-        if search.rows.size
-    ]
-    equation, branch, rows, start = stacked(searches)
+def profiles(fits: Sequence[Fit]) -> list[list[LikelihoodProfile]]:
+    """The profile likelihood for every mode equation and row, from fits to the same data."""
+    data = fits[0].data
+    problems = all_problems(
+        search for equation, fit in enumerate(fits) for search in _scan(equation, fit)
+    )
+    equation, branch, rows, start = problems
     free = np.isnan(data.known)[rows] & [True, False, True]
     deviation = np.stack([one.sigma / data.size for one in fits])[equation, rows]
-    model = vectorised_model(trajectories, data, searches)
-    model = _with_shared_information(model, fits, equation, rows, deviation)
-    found = least_squares(
-        model, start, free, data.floor[rows], gain=LIMITS.gain, steps=LIMITS.steps
-    )
+    model = vectorised_model([one.trajectory for one in fits], data, problems)
+    if any(one.precision.any() for one in fits):
+        mean = np.stack([one.mean for one in fits])[equation, rows]
+        precision = np.stack([one.precision for one in fits])[equation, rows]
+        model = _with_other_rows(model, mean, np.sqrt(precision) * deviation[:, None])
+    found = least_squares(model, start, free, data.floor, gain=GAIN, steps=MOST_STEPS)
     spread = np.sqrt(np.einsum("pii->pi", inverse(found.normal, free)))
     width = np.where(free, spread * deviation[:, None], 0.0)
-    cost = np.maximum(found.cost, data.floor[rows])
-    here = (equation == np.arange(len(fits))[:, None, None]) & (cost < HUGE)
-    here = here & (rows == np.arange(len(data.w))[:, None])
+    cost = np.maximum(found.cost, data.floor)
+    points = np.column_stack([found.parameters, width, cost / deviation**2])
+    chosen = [
+        [(equation == i) & (rows == row) & (cost < HUGE) for row in range(len(data.w))]
+        for i in range(len(fits))
+    ]
     return [
-        [
-            _profile(
-                np.flatnonzero(here[i, row]),
-                branch,
-                found.parameters,
-                width,
-                cost / deviation**2,
-                float(one.freedom[row]),
-                _scale_variance(one.fit),
-            )
-            if here[i, row].any()
-            else _best_fit_alone(one, row)
-            for row in range(len(data.w))
-        ]
-        for i, one in enumerate(fits)
+        [_profile(fit, row, branch[some], points[some]) for row, some in enumerate(own)]
+        for fit, own in zip(fits, chosen, strict=True)
     ]
 
 
-def _best_fit_alone(fit: EvaluatedFit, row: int) -> LikelihoodProfile:
-    """The profile where the scan found no curve: the best fit only."""
-    return LikelihoodProfile(
-        fit.fit.sign[row : row + 1],
-        fit.fit.parameters[row : row + 1],
-        fit.stderr[row : row + 1],
-        np.zeros(1),
-        float(fit.freedom[row]),
-    )
-
-
-def _scan(
-    equation: int, trajectory: Trajectory, data: Measurements, evaluated: EvaluatedFit
-) -> Iterator[BranchSearch]:
+def _scan(equation: int, fit: Fit) -> Iterator[tuple[int, Branch, Indices, Array]]:
     """The values of ``rho`` on every branch, with initial values of the other parameters."""
-    fit = evaluated.fit
-    errors = np.minimum(np.nan_to_num(evaluated.stderr[:, 1], posinf=0.0), LIMITS.widest)
+    data = fit.data
+    errors = np.minimum(np.nan_to_num(fit.stderr[:, 1], posinf=0.0), WIDEST)
     for branch, plateaus in SCANNED.items():
-        rows = data.rows_on(branch)
+        rows = np.flatnonzero(data.allowed[:, branch])
         if not rows.size:
             continue
         size = reference(data.w[rows], branch)[:, None] + np.log(plateaus)
         near = fit.parameters[rows, 1:2] + errors[rows, None] * NEARBY
-        own = np.array([fit.branch[i] == branch for i in rows]) & np.isfinite(fit.cost[rows])
-        log_rho = np.hstack([trajectory.power * size, np.where(own[:, None], near, np.nan)])
+        own = (fit.branch[rows] == branch) & np.isfinite(fit.cost[rows])
+        log_rho = np.hstack([fit.trajectory.power * size, np.where(own[:, None], near, np.nan)])
         given = np.isfinite(data.known[rows, 1])
         log_rho[given] = np.nan
         log_rho[given, 0] = data.known[rows[given], 1]
         repeated = np.repeat(rows, log_rho.shape[1])
-        start = _guess(trajectory, data, fit, repeated, log_rho.ravel(), branch)
-        there = np.isfinite(start).all(axis=1)
-        yield BranchSearch(equation, branch, repeated[there], start[there])
+        start = _guess(fit, repeated, log_rho.ravel(), branch)
+        yield equation, branch, repeated, start
 
 
-def _guess(
-    trajectory: Trajectory,
-    data: Measurements,
-    fit: Fit,
-    rows: Indices,
-    log_rho: Array,
-    branch: Branch,
-) -> Array:
+def _guess(fit: Fit, rows: Indices, log_rho: Array, branch: Branch) -> Array:
     """Initial parameters at each ``rho``: by the linear fit, or by extrapolating the best fit."""
+    data, trajectory = fit.data, fit.trajectory
     known = data.known[rows].copy()
     known[:, 1] = log_rho
     linear = trajectory.starts(data.t, data.w[rows], branch, known, data.relative[rows], (1.0,))[0]
@@ -175,22 +132,8 @@ def _guess(
     return np.where(np.isfinite(cost)[:, None], best, np.nan)
 
 
-def _with_shared_information(
-    model: Model,
-    fits: Sequence[EvaluatedFit],
-    equation: Indices,
-    rows: Indices,
-    deviation: Array,
-) -> Model:
-    """The model, with `SharedInformation` as three more residuals for each row."""
-    if fits[0].fit.shared is None:
-        return model
-    shared = [one.fit.shared for one in fits]
-    mean, precision = (
-        np.stack([getattr(one, name) for one in shared])[equation, rows]
-        for name in ("mean", "precision")
-    )
-    weight = np.sqrt(precision) * deviation[:, None]
+def _with_other_rows(model: Model, mean: Array, weight: Array) -> Model:
+    """The model, with what all other rows determine as three more residuals for each row."""
 
     def extended(parameters: Array, problems: Indices) -> tuple[Array, Array]:
         residuals, slopes = model(parameters, problems)
@@ -201,52 +144,43 @@ def _with_shared_information(
     return extended
 
 
-def _scale_variance(fit: Fit) -> float:
-    """Variance of ``log lam`` due to the fitted unit of the clock."""
-    return 0.0 if fit.shared is None or fit.shared.scale is None else fit.shared.scale[1]
+def _profile(fit: Fit, row: int, branch: Indices, points: Array) -> LikelihoodProfile:
+    """The scan in the order of ``rho``, interpolated, and extended to 0 and infinity.
 
-
-def _profile(
-    mine: Indices,
-    branch: NDArray[np.int64],
-    parameters: Array,
-    width: Array,
-    rise: Array,
-    freedom: float,
-    scale_variance: float,
-) -> LikelihoodProfile:
-    """The scan in the order of ``rho``, interpolated, and extended to 0 and infinity."""
-    signs, tables = [], []
-    for one in SIGNS:
-        some = mine[branch[mine] == one]
-        if some.size:
-            some = some[np.argsort(parameters[some, 1], kind="stable")]
-            table = _interpolated(np.column_stack([parameters[some], width[some], rise[some]]))
-            if some.size > 1:
-                table = _extended(table, one)
-            signs.append(np.full(len(table), SIGNS[one]))
-            tables.append(table)
-    table = np.concatenate(tables)
-    table[:, 3] = np.sqrt(table[:, 3] ** 2 + scale_variance)
-    lowest = table[:, 6].min()
-    return LikelihoodProfile(
-        np.concatenate(signs), table[:, :3], table[:, 3:6], table[:, 6] - lowest, freedom
-    )
+    The best fit alone where the scan found no curve. The columns of ``points`` are the parameters,
+    their widths and the rise.
+    """
+    sign, freedom = fit.sign[[row]], float(fit.freedom[row])
+    if not branch.size:
+        return LikelihoodProfile(
+            sign, fit.parameters[[row]], fit.stderr[[row]], np.zeros(1), freedom
+        )
+    order = np.lexsort([points[:, 1], branch])
+    tables = {
+        one: _extended(_interpolated(points[order][branch[order] == one]), one)
+        for one in SIGNS
+        if (branch == one).any()
+    }
+    sign = np.concatenate([np.full(len(table), SIGNS[one]) for one, table in tables.items()])
+    table = np.concatenate(list(tables.values()))
+    if fit.scale is not None:
+        table[:, 3] = np.sqrt(table[:, 3] ** 2 + fit.scale[1])
+    rise = table[:, 6] - table[:, 6].min()
+    return LikelihoodProfile(sign, table[:, :3], table[:, 3:6], rise, freedom)
 
 
 def _interpolated(table: Array) -> Array:
     place = np.arange(len(table))
-    fine = np.linspace(0, len(table) - 1, (len(table) - 1) * LIMITS.between + 1)
+    fine = np.linspace(0, len(table) - 1, (len(table) - 1) * BETWEEN + 1)
     return np.column_stack([np.interp(fine, place, column) for column in table.T])
 
 
 def _extended(table: Array, branch: Branch) -> Array:
     """Add ends: beyond the scan only parameters that go to 0 or infinity with ``rho`` change."""
+    if len(table) == 1:
+        return table
     before, after = table[0].copy(), table[-1].copy()
-    before[:2] -= LIMITS.far
-    after[1] += LIMITS.far
-    if branch == Branch.GROWTH:
-        return np.vstack([table, after])
-    if branch == Branch.DECAY:
-        return np.vstack([before, table])
-    return np.vstack([before, table, after])
+    before[:2] -= FAR
+    after[1] += FAR
+    ends = {Branch.GROWTH: [table, after], Branch.DECAY: [before, table]}
+    return np.vstack(ends.get(branch, [before, table, after]))

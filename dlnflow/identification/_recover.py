@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common._frozen import read_only_copy
 from dlnflow.data._spectrum import Spectrum
-from dlnflow.identification._encoder import encoder_from_outputs, given_encoder, modes_of
+from dlnflow.identification._encoder import modes_of, recording
+from dlnflow.identification._fit_all import fit_all, ranked
 from dlnflow.identification._identify import warn_of_sigma
-from dlnflow.identification._ranking import fit_all, ranked
 from dlnflow.identification._result import Estimates, Identification
-from dlnflow.identification._validation import flag, given_times, validated
+from dlnflow.identification._validation import validated
 from dlnflow.theory._clock import Clock
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 HALF = 0.5  # of the plateau: a mode above it is learned
+RECORDED = ("t", "encoder", "outputs", "probes", "clock")  # what a run has of its own
 MIXING = 1e-3  # off-diagonal share above which estimates of single modes are not reliable
 ALIKE = 0.5  # squared overlap above which two directions match
 
@@ -227,74 +228,41 @@ def recover(
     >>> dlnflow.recover(run).rho.round(6).tolist()
     [0.5, 0.9, -0.3]
     """
+    default: tuple[Any, ...] = (("jepa", "mae"), None, 1)
     if run is not None:
-        _only(t=t, encoder=encoder, outputs=outputs, probes=probes, clock=clock)
         from dlnflow.network import Run
 
+        for name, value in zip(RECORDED, (t, encoder, outputs, probes, clock), strict=True):
+            if value is not None:
+                raise ValueError(f"{name} must be left out where a run is given, which has its own")
         if not isinstance(run, Run):
             raise TypeError(f"run must be a dlnflow.network.Run: got {type(run).__name__}")
         t, encoder, clock = run.t, run.encoder, run.clock
-        objective = run.objective if objective is None else objective
-        L = run.start.L if L is None else L
-        decoder_depth = run.start.decoder_depth if decoder_depth is None else decoder_depth
-    times, matrices = _recording(t, encoder, outputs, probes)
+        default = run.objective, run.start.L, run.start.decoder_depth
+    times, matrices = recording(t, encoder, outputs, probes)
     modes = modes_of(times, matrices)
     if not modes.w.size:
         raise ValueError("encoder must change: got the same amplitudes at all times")
-    curves = validated(
-        times,
-        modes.w,
-        eps,
-        "paper" if clock is None else clock,
-        objective=("jepa", "mae") if objective is None else objective,
-        L=L,
-        decoder_depth=1 if decoder_depth is None else decoder_depth,
-        noise=noise,
-        sigma=sigma,
+    network = tuple(
+        own if given is None else given
+        for own, given in zip(default, (objective, L, decoder_depth), strict=True)
     )
-    fits = fit_all(curves, one_eps=flag("one_eps", one_eps))
-    unsorted = ranked(curves, fits, np.arange(len(modes.w)))
+    clock = "paper" if clock is None else clock
+    curves = validated(times, modes.w, (None, None, eps), clock, network, noise, sigma, one_eps)
+    fits = fit_all(curves)
+    unsorted = ranked(fits, np.arange(len(modes.w)))
     order = np.argsort(-unsorted.estimates[:, 0], kind="stable")
-    found = Identification(ranked(curves, fits, order), False)
+    found = Identification(ranked(fits, order), False)
     warn_of_sigma([found], stacklevel=3)
+    learned = (found.seen.max(axis=1) >= HALF) & np.isfinite(found.stderr.rho)
     return Recovery(
         read_only_copy(found.lam),
         read_only_copy(found.rho),
         read_only_copy(found.eps),
         Estimates(*map(read_only_copy, found.stderr)),
         read_only_copy(modes.basis[:, order]),
-        read_only_copy((found.seen.max(axis=1) >= HALF) & np.isfinite(found.stderr.rho)),
+        read_only_copy(learned),
         modes.off_diagonal,
         modes.dropped,
         found,
     )
-
-
-def _recording(
-    t: ArrayLike | None,
-    encoder: ArrayLike | None,
-    outputs: ArrayLike | None,
-    probes: ArrayLike | None,
-) -> tuple[Array, Array]:
-    """Validated times and encoder matrices."""
-    if t is not None:
-        times = given_times(t)
-        if encoder is not None and outputs is None and probes is None:
-            return times, given_encoder(encoder, times)
-        if encoder is None and outputs is not None and probes is not None:
-            return times, encoder_from_outputs(outputs, probes, times)
-    given = _given(t=t, encoder=encoder, outputs=outputs, probes=probes)
-    raise ValueError(
-        "give a run; or t with encoder; or t with outputs and probes: got "
-        + (", ".join(given) or "nothing")
-    )
-
-
-def _only(**others: Any) -> None:
-    given = _given(**others)
-    if given:
-        raise ValueError(f"{given[0]} must be left out where a run is given, which has its own")
-
-
-def _given(**arguments: Any) -> list[str]:
-    return [name for name, value in arguments.items() if value is not None]

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from dlnflow._common import _validate
 from dlnflow.identification._candidates import Candidate
 from dlnflow.identification._explain import sentences, summary
-from dlnflow.identification._ranking import NAMES, RankedFits
-from dlnflow.identification._validation import UNKNOWN
+from dlnflow.identification._ranked_fits import RankedFits
+from dlnflow.identification._validation import NAMES, UNKNOWN
 from dlnflow.theory._clock import Clock, label
 from dlnflow.theory._objective import Objective
 
@@ -89,12 +89,12 @@ class Identification:
     @property
     def equivalent(self) -> tuple[Candidate, ...]:
         """Other candidates with the same mode equation, which no trajectory can distinguish."""
-        return self._fits.equations[0].candidates[1:]
+        return self._fits.equations[0][1:]
 
     @property
     def rival(self) -> Candidate:
         """The second best candidate; the best where it was the only one."""
-        return self._fits.equations[:2][-1].first
+        return self._fits.equations[:2][-1][0]
 
     @property
     def lam(self) -> Any:
@@ -198,7 +198,7 @@ class Identification:
         import pandas as pd
 
         fits, aic, misfit = self._fits, np.array(self.aic), self._fits.misfit
-        first = [one.first for one in fits.equations]
+        first = [same[0] for same in fits.equations]
         return pd.DataFrame(
             {
                 "objective": [one.objective.name for one in first],
@@ -209,7 +209,7 @@ class Identification:
                 "delta_aic": aic - aic[0],
                 "weight": self.weight,
                 "misfit": misfit / misfit[0],
-                "same": ["; ".join(map(str, one.candidates[1:])) for one in fits.equations],
+                "same": ["; ".join(map(str, same[1:])) for same in fits.equations],
             }
         )
 
@@ -263,7 +263,7 @@ class Identification:
         count = len(self._fits.equations)
         if rank not in range(count):
             raise ValueError(f"rank must lie in 0..{count - 1}: got {rank}")
-        curves = np.exp(self._fits.heights(times, rank))
+        curves = np.exp(self._fits.fits[rank].heights(times))
         return curves[0] if self._single else self._fits.spread(curves)
 
     @property

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from dlnflow.identification._candidates import Candidate
+from dlnflow.identification._candidates import Candidate, Equation
 from dlnflow.theory._clock import Clock, network_time
 from dlnflow.theory.curve._master_curve import Branch, OnOneSide, master_curve
 from dlnflow.theory.curve._response import plain_responses
@@ -34,14 +34,19 @@ PLATEAU_GUESSES = {
 
 @dataclass(frozen=True)
 class Trajectory:
-    """The trajectories of one candidate on one clock, without validation.
+    """The trajectories of one mode equation on one clock, without validation.
 
     A fit evaluates a few hundred points thousands of times. `amplitude` would spend most of that
     time on validation and broadcasting. The tests compare the two.
     """
 
-    candidate: Candidate
+    equation: Equation
     clock: Clock
+
+    @property
+    def candidate(self) -> Candidate:
+        """The candidate that represents the mode equation."""
+        return self.equation[0]
 
     @cached_property
     def power(self) -> float:
@@ -54,7 +59,7 @@ class Trajectory:
         return self.candidate.growth_exponent / self.candidate.L
 
     def curve(self, branch: Branch) -> OnOneSide:
-        """The candidate's master curve."""
+        """Its master curve."""
         curve = master_curve(self.candidate.order, branch)
         assert isinstance(curve, OnOneSide)
         return curve

@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
 from dlnflow._common._frozen import read_only_copy
-from dlnflow.identification._candidates import EquivalentCandidates, distinct_equations
-from dlnflow.theory._clock import Clock, Training, network_time
-from dlnflow.theory.curve._master_curve import Branch
+from dlnflow.identification._candidates import distinct_equations
+from dlnflow.identification._fit import Measurements
+from dlnflow.identification._trajectory import Trajectory
+from dlnflow.theory._clock import Clock, Training
 
 Array = NDArray[np.float64]
 
+NAMES = ("lam", "rho", "eps")
 NOISES = ("absolute", "relative")
 UNKNOWN = "unknown"  # a clock whose unit is not known
 CLOCKS = ("paper", "network", UNKNOWN)
 
-
-class InputLimits(NamedTuple):
-    """Thresholds for measured curves."""
-
-    smallest: float = 1e-50  # of times and amplitudes: high powers of smaller ones underflow
-    largest: float = 1e50  # of the same: high powers of larger ones overflow
-    negative: float = 6.0  # standard deviations below 0 that noise explains
-    chance: float = 3e-7  # probability at which a difference of the two ends is not noise
-    efficiency: float = 0.37  # statistical efficiency of the median absolute deviation
-    spare_times: int = 2  # times beyond the number of parameters, so that noise can be estimated
-
-
-LIMITS = InputLimits()
+SMALLEST = 1e-50  # of times and amplitudes: high powers of smaller ones underflow
+LARGEST = 1e50  # of the same: high powers of larger ones overflow
+NEGATIVE_BY_NOISE = 6.0  # standard deviations below 0 that noise explains
+RISE_BY_CHANCE = 3e-7  # probability at which a difference of the two ends is not noise
+EFFICIENCY = 0.37  # statistical efficiency of the median absolute deviation
+SPARE_TIMES = 2  # times beyond the number of parameters, so that noise can be estimated
 
 
 @dataclass(frozen=True)
@@ -41,64 +36,47 @@ class ValidatedCurves:
 
     Attributes
     ----------
-    t : array, shape (times,)
-    w : array, shape (modes, times)
-        Only of the modes that move.
-    known : array, shape (modes, 3)
-        ``log |lam|``, ``log |rho|``, ``log eps`` where known, else NaN.
-    sign : array, shape (modes,)
-        Known sign of ``rho``, 0 where unknown.
-    sigma : array, shape (modes,), or None
-    noise_kinds : tuple of bool arrays, shape (modes,)
-        The kinds of noise to try; True where the noise of a mode is relative.
-    equations : tuple of EquivalentCandidates
+    data : Measurements
+        One row for each mode that moves and each kind of noise to try, the kinds one after another.
+    kinds : int
+        Number of kinds of noise to try.
+    trajectories : tuple of Trajectory
+        Of all mode equations to fit.
     clock : str or Training
+    one_eps : bool
     constant : tuple of int
         Modes that do not move.
-    single : bool
-        Whether ``w`` was one-dimensional.
     """
 
-    t: Array
-    w: Array
-    known: Array
-    sign: Array
-    sigma: Array | None
-    noise_kinds: tuple[NDArray[np.bool_], ...]
-    equations: tuple[EquivalentCandidates, ...]
+    data: Measurements
+    kinds: int
+    trajectories: tuple[Trajectory, ...]
     clock: Clock
+    one_eps: bool
     constant: tuple[int, ...]
-    single: bool
-
-    @property
-    def log_lam_in_own_units(self) -> Array | None:
-        """Known ``log |lam|`` on a clock of unknown unit; None if there is nothing to convert."""
-        if self.clock != UNKNOWN or np.isnan(self.known[:, 0]).all():
-            return None
-        return self.known[:, 0]
 
 
 def validated(
     t: ArrayLike,
     w: ArrayLike,
-    eps: ArrayLike | None,
+    known: tuple[ArrayLike | None, ...],
     clock: Clock,
-    *,
-    lam: ArrayLike | None = None,
-    rho: ArrayLike | None = None,
-    objective: Any,
-    L: ArrayLike | None,
-    decoder_depth: ArrayLike,
+    network: tuple[Any, ...],
     noise: str | None,
     sigma: ArrayLike | None,
+    one_eps: bool = False,
 ) -> ValidatedCurves:
-    """Validate all arguments of `identify`."""
+    """Validate all arguments of `identify`.
+
+    ``known`` holds its ``lam``, ``rho`` and ``eps``, and ``network`` its ``objective``, ``L`` and
+    ``decoder_depth``.
+    """
     times = given_times(t)
     curves = _given_amplitudes(w, times)
-    equations = distinct_equations(objective, L, decoder_depth)
-    network_time(known_clock(clock), 1)
-    known, sign = _given_known(lam, rho, eps, len(curves))
-    wanted = int(np.isnan(known).sum(axis=1).max()) + LIMITS.spare_times
+    equations = distinct_equations(*network)
+    known_clock = _known_clock(clock)
+    parameters, sign = _given_known(known, len(curves))
+    wanted = int(np.isnan(parameters).sum(axis=1).max()) + SPARE_TIMES
     if times.size < wanted:
         raise ValueError(
             f"t must hold at least {wanted} times for that many unknowns and the noise: "
@@ -113,24 +91,33 @@ def validated(
     deviation = None
     if sigma is not None:
         deviation = _for_each_mode("sigma", _validate.positive("sigma", sigma), len(curves))
-        for one in deviation:
-            within_range("sigma", float(one))
-        deviation = deviation[moves]
-    return ValidatedCurves(
+        within_range("sigma", deviation)
+    if not isinstance(one_eps, bool | np.bool_):
+        raise TypeError(f"one_eps must be True or False: got {one_eps!r}")
+    kinds = _given_noise(noise, curves[moves])
+    own_lam = np.full(len(curves), np.nan)
+    if clock == UNKNOWN:
+        own_lam, parameters[:, 0] = parameters[:, 0].copy(), np.nan
+    data = Measurements(
         read_only_copy(times),
-        curves[moves],
-        known[moves],
-        sign[moves],
+        curves,
+        parameters,
+        own_lam,
+        branches(times, curves, sign),
+        np.zeros(len(curves), dtype=bool),
         deviation,
-        _given_noise(noise, curves[moves]),
-        equations,
+    ).rows(np.tile(np.flatnonzero(moves), len(kinds)))
+    return ValidatedCurves(
+        replace(data, relative=np.concatenate(kinds)),
+        len(kinds),
+        tuple(Trajectory(equation, known_clock) for equation in equations),
         clock,
+        bool(one_eps),
         tuple(map(int, np.flatnonzero(~moves))),
-        np.ndim(w) == 1,
     )
 
 
-def known_clock(clock: Clock) -> Clock:
+def _known_clock(clock: Clock) -> Clock:
     """The clock itself, or the paper's in place of an unknown one."""
     if not isinstance(clock, Training) and not (isinstance(clock, str) and clock in CLOCKS):
         raise ValueError(
@@ -139,12 +126,14 @@ def known_clock(clock: Clock) -> Clock:
     return "paper" if clock == UNKNOWN else clock
 
 
-def within_range(name: str, value: float) -> None:
-    """Refuse a value, unless 0, whose powers floating point cannot hold at any depth."""
-    least, most = LIMITS.smallest, LIMITS.largest
-    if value != 0.0 and not least <= abs(value) <= most:
+def within_range(name: str, values: ArrayLike) -> None:
+    """Refuse values, unless 0 or NaN, whose powers floating point cannot hold at any depth."""
+    sizes, (least, most) = np.abs(np.ravel(values)), (SMALLEST, LARGEST)
+    beyond = ((sizes < least) & (sizes != 0.0)) | (sizes > most)
+    if beyond.any():
         raise ValueError(
-            f"{name} must be in units that keep it between {least:g} and {most:g}: got {value:g}"
+            f"{name} must be in units that keep it between {least:g} and {most:g}: "
+            f"got {np.ravel(values)[beyond][0]:g}"
         )
 
 
@@ -161,7 +150,7 @@ def given_times(t: ArrayLike) -> Array:
             f"t must rise from each time to the next: got {what} times {times[at]:g}, "
             f"{times[at + 1]:g} at index {at}, {at + 1}; sort them and average repeated ones"
         )
-    within_range("t", float(times[-1]))
+    within_range("t", times[-1])
     return times
 
 
@@ -173,8 +162,7 @@ def _given_amplitudes(w: ArrayLike, times: Array) -> Array:
             f"w must have shape (times,) or (modes, times) with {times.size} times: "
             f"got {np.shape(w)}"
         )
-    for largest in np.abs(curves).max(axis=1):
-        within_range("w", float(largest))
+    within_range("w", np.abs(curves).max(axis=1))
     beyond = negative_beyond_noise(times, curves)
     if beyond.any():
         mode = int(np.flatnonzero(beyond)[0])
@@ -190,7 +178,7 @@ def _given_amplitudes(w: ArrayLike, times: Array) -> Array:
 def negative_beyond_noise(t: Array, w: Array) -> NDArray[np.bool_]:
     """Which curves fall below 0 by more than their noise, or by more than they rise above 0."""
     lowest = w.min(axis=1)
-    beyond: NDArray[np.bool_] = lowest < -LIMITS.negative * scatter(t, w)
+    beyond: NDArray[np.bool_] = lowest < -NEGATIVE_BY_NOISE * scatter(t, w)
     return beyond | ((lowest < 0.0) & (w.max(axis=1) <= -lowest))
 
 
@@ -205,52 +193,40 @@ def scatter(t: Array, w: Array) -> Array:
     return deviation
 
 
-def branches(t: Array, w: Array, rho: Array) -> tuple[tuple[Branch, ...], ...]:
-    """The branches that each curve may be on, by its direction and the known sign of ``rho``."""
+def branches(t: Array, w: Array, rho: Array) -> NDArray[np.bool_]:
+    """The branches that each curve may be on, by its direction and the known sign of ``rho``.
+
+    Shape (curves, branches), in the order growth, decay, suppression.
+    """
     from scipy.special import stdtrit
 
     third = max(1, t.size // 3)
     rise = w[:, -third:].mean(axis=1) - w[:, :third].mean(axis=1)
     error = scatter(t, w) * np.sqrt(2.0 / third)
-    limit = -float(stdtrit(max(1.0, LIMITS.efficiency * (t.size - 2)), LIMITS.chance))
+    limit = -float(stdtrit(max(1.0, EFFICIENCY * (t.size - 2)), RISE_BY_CHANCE))
     clear = np.abs(rise) > limit * error
-    return tuple(
-        _allowed(bool(up) if sure else None, float(sign))
-        for up, sure, sign in zip(rise > 0.0, clear, rho, strict=True)
-    )
+    rises, falls = clear & (rise > 0.0), clear & (rise <= 0.0)
+    suppressed = (rho < 0.0) | ((rho == 0.0) & ~rises)
+    return np.stack([(rho >= 0.0) & ~falls, (rho >= 0.0) & ~rises, suppressed], axis=1)
 
 
-def _allowed(up: bool | None, sign: float) -> tuple[Branch, ...]:
-    """The branches of a curve that rises (True), falls (False) or does neither clearly (None)."""
-    if sign < 0.0:
-        return (Branch.SUPPRESSION,)
-    if up:
-        return (Branch.GROWTH,)
-    falling = (Branch.DECAY,) if sign > 0.0 else (Branch.DECAY, Branch.SUPPRESSION)
-    return falling if up is False else (Branch.GROWTH, *falling)
-
-
-def _given_known(
-    lam: ArrayLike | None, rho: ArrayLike | None, eps: ArrayLike | None, modes: int
-) -> tuple[Array, Array]:
+def _given_known(known: tuple[ArrayLike | None, ...], modes: int) -> tuple[Array, Array]:
     """Logarithms of the known parameters, shape (modes, 3), and the known sign of ``rho``.
 
     NaN, and 0 for the sign, where nothing is known.
     """
-    columns = [
-        _column(name, value, modes) for name, value in (("lam", lam), ("rho", rho), ("eps", eps))
-    ]
-    signs = np.sign(columns[:2])
-    signs[np.isnan(signs)] = 0.0
-    if (signs[0] * signs[1] < 0.0).any():
-        mode = int(np.flatnonzero(signs[0] * signs[1] < 0.0)[0])
+    columns = [_column(name, value, modes) for name, value in zip(NAMES, known, strict=True)]
+    lam, rho, eps = columns
+    if (lam * rho < 0.0).any():
+        mode = int(np.flatnonzero(lam * rho < 0.0)[0])
         raise ValueError(
             "lam and rho must have the same sign: "
-            f"got {columns[0][mode]:g} and {columns[1][mode]:g} for mode {mode}"
+            f"got {lam[mode]:g} and {rho[mode]:g} for mode {mode}"
         )
-    if (columns[2] <= 0.0).any():
-        raise ValueError(f"eps must be positive: got {np.nanmin(columns[2]):g}")
-    return np.log(np.abs(np.stack(columns, axis=1))), np.where(signs[1], signs[1], signs[0])
+    if (eps <= 0.0).any():
+        raise ValueError(f"eps must be positive: got {np.nanmin(eps):g}")
+    sign = np.nan_to_num(np.sign(np.where(np.isnan(rho), lam, rho)))
+    return np.log(np.abs(np.stack(columns, axis=1))), sign
 
 
 def _column(name: str, value: ArrayLike | None, modes: int) -> Array:
@@ -258,14 +234,14 @@ def _column(name: str, value: ArrayLike | None, modes: int) -> Array:
     if value is None:
         return np.full(modes, np.nan)
     array = _for_each_mode(name, _validate.numbers(name, value), modes)
-    if np.isinf(array).any() or (array == 0.0).any():
+    wrong = np.isinf(array) | (array == 0.0)
+    if wrong.any():
         why = ", as in every mode with a plateau" if name != "eps" else ""
         raise ValueError(
             f"{name} must be finite and not 0{why}; NaN where it is not known: got "
-            f"{array[np.isinf(array) | (array == 0.0)].flat[0]:g}"
+            f"{array[wrong][0]:g}"
         )
-    for one in array[np.isfinite(array)]:
-        within_range(name, float(one))
+    within_range(name, array)
     return array
 
 
@@ -281,22 +257,16 @@ def _for_each_mode(name: str, array: Array, modes: int) -> Array:
 
 def _given_noise(noise: Any, w: Array) -> tuple[NDArray[np.bool_], ...]:
     """The kinds of noise to try: for each, whether the noise of a mode is relative."""
-    modes = len(w)
     can: NDArray[np.bool_] = np.asarray((w > 0.0).all(axis=1))
+    absolute = np.zeros_like(can)
     if noise is None:
-        absolute = np.zeros(modes, dtype=bool)
         return (absolute, can) if can.any() else (absolute,)
-    if _validate.choice("noise", noise, NOISES) == "relative" and not can.all():
+    if _validate.choice("noise", noise, NOISES) == "absolute":
+        return (absolute,)
+    if not can.all():
         mode = int(np.flatnonzero(~can)[0])
         raise ValueError(
             "noise must be 'absolute' where w is not positive: got 'relative' with "
             f"w = {w[mode].min():g} in mode {mode}"
         )
-    return (np.full(modes, noise == "relative", dtype=np.bool_),)
-
-
-def flag(name: str, value: Any) -> bool:
-    """True or False."""
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be True or False: got {value!r}")
-    return bool(value)
+    return (can,)

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
+from functools import reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
-from dlnflow.data._covariance import paired_samples
 from dlnflow.network._checks import CRITERIA, Assumptions, Check
 from dlnflow.network._compare import compare
-from dlnflow.network._data import Covariances, given_covariances, given_samples
-from dlnflow.network._descent import ema_of
-from dlnflow.network._flow import target_of
+from dlnflow.network._data import Covariances, Problem, given_data, given_modes, given_problem
 from dlnflow.network._learning import HIGH, LOW, overlap
 from dlnflow.network._network import ABSENT, Network, amplitudes
 from dlnflow.network._run import Run
-from dlnflow.network._stability import Optimiser, momentum_of, stable_rate
+from dlnflow.network._stability import Optimiser, below_one, given_optimiser, stable_rate
 from dlnflow.network._switching import switching_exponent
-from dlnflow.theory._clock import LOSSES, Training
-from dlnflow.theory._critical_time import critical_time
-from dlnflow.theory._modes import plateau
+from dlnflow.theory._clock import LOSSES
+from dlnflow.theory._critical_time import critical_time, critical_time_of
 from dlnflow.theory._objective import Objective, as_objective
+from dlnflow.theory._scaled_modes import GivenModes
 
 Array = NDArray[np.float64]
 
@@ -97,18 +94,16 @@ def check_assumptions(
         network = run.start if network is None else network
         objective = run.objective if objective is None else objective
     chosen = as_objective("jepa" if objective is None else objective)
-    inertia = momentum_of(momentum)
+    below_one("momentum", momentum)
     _validate.choice("loss", loss, LOSSES)
-    data, samples = _given(sigma_xx, sigma_yx, x, y)
-    checks = list(_of_data(data, samples))
+    data = given_data(sigma_xx, sigma_yx, x, y)
+    checks = list(_of_data(data))
     if network is not None:
-        m = target_of(network, data, chosen)
-        checks += _of_network(network, data, m)
-        checks += _of_learning(network, data, chosen, m)
+        problem = given_problem(network, data, chosen)
+        checks += _of_network(problem)
+        checks += _of_learning(problem)
         if lr is not None:
-            training = Training(lr=lr, loss=loss, outputs=network.widths[-1])
-            optimiser = Optimiser(training, inertia, ema=ema_of(ema, m))
-            checks += _of_descent(network, data, chosen, optimiser)
+            checks += _of_descent(problem, given_optimiser(problem, lr, loss, momentum, ema=ema))
     elif lr is not None:
         raise ValueError(f"network must be given to check a learning rate: got lr = {lr!r}")
     if lr is None and (ema or momentum):
@@ -125,23 +120,7 @@ def _check(assumption: str, measured: Any, **changes: Any) -> Check:
     return Check(assumption, float(measured), *criterion)
 
 
-def _given(
-    sigma_xx: ArrayLike | None, sigma_yx: ArrayLike | None, x: ArrayLike | None, y: ArrayLike | None
-) -> tuple[Covariances, int | None]:
-    by_covariances = sigma_xx is not None or sigma_yx is not None
-    by_samples = x is not None or y is not None
-    if by_covariances == by_samples:
-        raise ValueError(
-            "sigma_xx and sigma_yx must be given, or x and y: got "
-            + ("both" if by_samples else "neither")
-        )
-    if by_samples:
-        context, _ = paired_samples(x, y)  # type: ignore[arg-type]
-        return given_samples(x, y), len(context)  # type: ignore[arg-type]
-    return given_covariances(sigma_xx, sigma_yx), None  # type: ignore[arg-type]
-
-
-def _of_data(data: Covariances, samples: int | None) -> Iterator[Check]:
+def _of_data(data: Covariances) -> Iterator[Check]:
     spectrum = data.spectrum
     yield _check("commuting covariances", spectrum.off_diagonal**0.5)
     learnable = (spectrum.rho > 0.0) & (spectrum.lam > 0.0)
@@ -152,74 +131,63 @@ def _of_data(data: Covariances, samples: int | None) -> Iterator[Check]:
     yield _check("modes stand alone", shared.max(), consequence=consequence)
     yield _check("positive regression coefficients", np.mean(spectrum.rho <= 0.0))
     yield _check("full rank", spectrum.dropped)
-    if samples is not None:
-        yield _check("enough samples", (data.d / samples) ** 0.5)
+    if spectrum.n is not None:
+        yield _check("enough samples", (data.d / spectrum.n) ** 0.5)
 
 
-def _of_network(network: Network, data: Covariances, m: int) -> Iterator[Check]:
+def _of_network(problem: Problem) -> Iterator[Check]:
+    network, rho = problem.network, problem.data.spectrum.rho
     yield _check("balanced layers", network.imbalance)
-    yield _check("aligned layers", misalignment(network, data, m))
-    learnable = float(np.sum(data.spectrum.rho > 0.0))
-    yield _check("wide enough layers", min(network.widths), threshold=learnable)
+    yield _check("aligned layers", misalignment(problem))
+    yield _check("wide enough layers", min(network.widths), threshold=float(np.sum(rho > 0.0)))
 
 
-def _of_learning(
-    network: Network, data: Covariances, objective: Objective, m: int
-) -> Iterator[Check]:
-    spectrum = data.spectrum
-    eps = amplitudes(network, spectrum.basis)
-    there = (eps > 0.0) & (spectrum.rho > 0.0)
-    if not there.any():
+def _learnable(problem: Problem) -> GivenModes:
+    """The modes that grow: with an initial amplitude and positive rho."""
+    spectrum = problem.data.spectrum
+    eps = amplitudes(problem.network, spectrum.basis)
+    return given_modes(problem.network, spectrum, eps, (eps > 0.0) & (spectrum.rho > 0.0))
+
+
+def _of_learning(problem: Problem) -> Iterator[Check]:
+    given = _learnable(problem)
+    lam, rho, eps, objective = given.lam, given.rho, given.eps, problem.objective
+    if not eps.size:
         return
-    lam, rho, eps, L = spectrum.lam[there], spectrum.rho[there], eps[there], network.L
-    depth = network.decoder_depth
-    rest = plateau(rho, L, objective=objective, decoder_depth=depth)
-    times = partial(critical_time, L=L, objective=objective, decoder_depth=depth)
-    yield _check("small initialisation", np.max(eps / rest))
-    yield _check("greedy learning", overlap(*(times(lam, rho, eps=eps, p=p) for p in (LOW, HIGH))))
+    modes = given.under(objective, "paper")
+    depths: dict[str, Any] = {"L": given.L, "decoder_depth": given.decoder_depth}
+    yield _check("small initialisation", np.max(eps / modes.plateau))
+    window = (critical_time_of(modes, np.asarray(p)) for p in (LOW, HIGH))
+    yield _check("greedy learning", overlap(*window))
     typical = float(np.exp(np.mean(np.log(eps))))
-    growing = rho[typical < HALF * rest]
+    growing = rho[typical < HALF * modes.plateau]
     if growing.size > 1 and growing.min() < growing.max():
-        late, soon = (times(1.0, float(r), eps=typical) for r in (growing.min(), growing.max()))
+        ends = [growing.min(), growing.max()]
+        late, soon = critical_time(1.0, ends, eps=typical, objective=objective, **depths)
         yield _check("deep encoder", late / soon - 1.0)
-    present = max(misalignment(network, data, m), spectrum.off_diagonal**0.5)
+    present = max(misalignment(problem), problem.data.spectrum.off_diagonal**0.5)
     if present < NOTABLE:
-        growth = switching_exponent(lam, rho, L, eps=eps, objective=objective, decoder_depth=depth)
+        growth = switching_exponent(lam, rho, eps=eps, objective=objective, **depths)
         allowed = float(np.log(NOTABLE / max(ROUNDING, present)))
         yield _check("alignment outlasts the wait", np.max(growth), threshold=allowed)
 
 
-def _of_descent(
-    network: Network, data: Covariances, objective: Objective, optimiser: Optimiser
-) -> Iterator[Check]:
-    stable = stable_rate(network, data, objective, optimiser)
-    yield _check("small learning rate", optimiser.training.lr / stable)
-    spectrum = data.spectrum
-    eps = amplitudes(network, spectrum.basis)
-    there = (eps > 0.0) & (spectrum.rho > 0.0)
-    if not optimiser.ema or not there.any():
+def _of_descent(problem: Problem, optimiser: Optimiser) -> Iterator[Check]:
+    yield _check("small learning rate", optimiser.training.lr / stable_rate(problem, optimiser))
+    given = _learnable(problem)
+    if not optimiser.ema or not given.eps.size:
         return
-    times = critical_time(
-        spectrum.lam[there],
-        spectrum.rho[there],
-        network.L,
-        eps=eps[there],
-        objective=objective,
-        decoder_depth=network.decoder_depth,
-        clock="network",
-    )
+    times = critical_time_of(given.under(problem.objective, "network"), np.asarray(HALF))
     waits = times[times > 0.0]
     if waits.size:
         lag = optimiser.flow_time / (1.0 - optimiser.ema)
         yield _check("target without lag", lag / waits.min())
 
 
-def misalignment(network: Network, data: Covariances, m: int) -> float:
+def misalignment(problem: Problem) -> float:
     """Share of the prediction, by norm, that meets the target of another mode; 0 if aligned."""
-    basis = data.spectrum.basis
-    target = basis
-    for layer in network.layers[:m]:
-        target = layer @ target
+    network, basis = problem.network, problem.data.spectrum.basis
+    target = reduce(lambda done, layer: layer @ done, network.layers[: problem.m], basis)
     size = np.linalg.norm(target, axis=0)
     there = size > ABSENT * size.max(initial=0.0)
     target = np.where(there, target / np.where(there, size, 1.0), 0.0)

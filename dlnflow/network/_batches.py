@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import count, repeat
 from typing import Any
 
 import numpy as np
@@ -28,39 +30,26 @@ class Source:
 
     data: Covariances
     yy: Array | None
-    x: Array | None = None
-    y: Array | None = None
-    sampler: Sampler | None = None
-    batch_size: int | None = None
-
-    @property
-    def words(self) -> str:
-        """The batches in words."""
-        if self.batch_size is None:
-            return "full batch"
-        return f"batches of {self.batch_size}" + (" from a sampler" if self.sampler else "")
+    words: str = "full batch"
+    samples: Callable[[np.random.Generator], Iterator[tuple[Array, Array]]] | None = None
 
     def batches(self, whole: Equations, random: np.random.Generator) -> Iterator[Equations]:
         """The equations of the batch of every step, endlessly."""
-        if self.batch_size is None:
-            while True:
-                yield whole
-        for x, y in self._samples(random):
-            n = len(x)
-            yield Equations(whole.shapes, whole.target_layer, x.T @ x / n, y.T @ x / n)
+        if self.samples is None:
+            yield from repeat(whole)
+        else:
+            for x, y in self.samples(random):
+                yield replace(whole, xx=x.T @ x / len(x), yx=y.T @ x / len(x))
 
-    def _samples(self, random: np.random.Generator) -> Iterator[tuple[Array, Array]]:
-        assert self.batch_size is not None
-        while True:
-            if self.sampler is not None:
-                yield _drawn(self.sampler, self.batch_size, self.data.d, random)
-                continue
-            assert self.x is not None
-            assert self.y is not None
-            order = random.permutation(len(self.x))
-            for start in range(0, len(order) - self.batch_size + 1, self.batch_size):
-                rows = order[start : start + self.batch_size]
-                yield self.x[rows], self.y[rows]
+
+def _shuffled(
+    x: Array, y: Array, size: int, random: np.random.Generator
+) -> Iterator[tuple[Array, Array]]:
+    while True:
+        order = random.permutation(len(x))
+        for start in range(0, len(order) - size + 1, size):
+            rows = order[start : start + size]
+            yield x[rows], y[rows]
 
 
 def given_source(
@@ -73,9 +62,7 @@ def given_source(
     sigma_yy: ArrayLike | None,
 ) -> Source:
     """Validates the data arguments of `gradient_descent`."""
-    size = None
-    if batch_size is not None:
-        size = int(_validate.single("batch_size", _validate.depth("batch_size", batch_size)))
+    size = None if batch_size is None else _validate.positive_integer("batch_size", batch_size)
     if x is not None or y is not None:
         if any(other is not None for other in (sigma_xx, sigma_yx, sigma_yy, sampler)):
             raise ValueError(
@@ -89,32 +76,35 @@ def given_source(
         )
     data = given_covariances(sigma_xx, sigma_yx)
     yy = None if sigma_yy is None else matching("sigma_yy", sigma_yy, data.d)
-    if (sampler is None) != (size is None):
+    if sampler is None and size is None:
+        return Source(data, yy)
+    if sampler is None or size is None:
         raise ValueError(
             "batch_size must be given with samples or a sampler, and a sampler with batch_size: "
             f"got batch_size = {batch_size!r}, sampler = {sampler!r}"
         )
-    checked = None if sampler is None else _tried(sampler, data.d)
-    return Source(data, yy, sampler=checked, batch_size=size)
+    drawn = partial(_drawn, _tried(sampler, data.d), size, data.d)
+    words = f"batches of {size} from a sampler"
+    return Source(data, yy, words, lambda random: (drawn(random) for _ in count()))
 
 
 def _of_samples(x: Any, y: Any, size: int | None) -> Source:
     context, target = paired_samples(x, y)
     for name, samples in (("x", context), ("y", target)):
-        spread = samples.std(axis=0)
-        off = np.abs(samples.mean(axis=0)) > CENTRED * (spread + spread.max())
-        if off.any():
+        off = _off_centre(samples, CENTRED)
+        if off:
             raise ValueError(
-                f"{name} must be centred: got a mean of {samples.mean(axis=0)[off][0]:.3g} in "
-                f"column {int(np.argmax(off))}; use {name} - {name}.mean(axis=0)"
+                f"{name} must be centred: got a mean of {off}; use {name} - {name}.mean(axis=0)"
             )
     if size is not None and size > len(context):
         raise ValueError(
             f"batch_size must not exceed the number of samples, {len(context)}: got {size}"
         )
-    data = given_samples(context, target)
-    centre = centred(target)
-    return Source(data, centre.T @ centre / len(centre), context, target, batch_size=size)
+    data, centre = given_samples(context, target), centred(target)
+    yy = centre.T @ centre / len(centre)
+    if size is None:
+        return Source(data, yy)
+    return Source(data, yy, f"batches of {size}", partial(_shuffled, context, target, size))
 
 
 def _drawn(sampler: Sampler, size: int, d: int, random: np.random.Generator) -> tuple[Array, Array]:
@@ -137,12 +127,17 @@ def _tried(sampler: Any, d: int) -> Sampler:
     if not callable(sampler):
         raise TypeError(f"sampler must be a function of n and rng: got {sampler!r}")
     for name, part in zip("xy", _drawn(sampler, TRIED, d, np.random.default_rng(0)), strict=True):
-        mean, spread = part.mean(axis=0), part.std(axis=0)
-        off = np.abs(mean) > CHANCE * spread / TRIED**0.5 + CENTRED * spread.max()
-        if off.any():
-            worst = int(np.argmax(off))
+        off = _off_centre(part, CHANCE / TRIED**0.5)
+        if off:
             raise ValueError(
-                f"sampler must return centred samples: got {name} with the mean {mean[worst]:.3g} "
-                f"in column {worst} over {TRIED} of them"
+                f"sampler must return centred samples: got {name} with the mean {off} over {TRIED} "
+                "of them"
             )
     return sampler
+
+
+def _off_centre(samples: Array, allowed: float) -> str:
+    """The first mean that is not 0 within so many deviations, in words; empty if all are."""
+    mean, spread = samples.mean(axis=0), samples.std(axis=0)
+    off = np.flatnonzero(np.abs(mean) > allowed * spread + CENTRED * spread.max())
+    return f"{mean[off[0]]:.3g} in column {off[0]}" if off.size else ""

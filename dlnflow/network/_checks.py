@@ -95,13 +95,9 @@ class Assumptions:
         """
         import pandas as pd
 
-        names = ("assumption", "concerns", "measured", "threshold", "holds", "quantity", "reason")
-        return pd.DataFrame(
-            [
-                {name: getattr(check, name) for name in (*names, "consequence")}
-                for check in self.checks
-            ]
-        )
+        names = ["assumption", "concerns", "measured", "threshold", "holds", "quantity", "reason"]
+        rows = [{**vars(check), "holds": check.holds} for check in self.checks]
+        return pd.DataFrame(rows, columns=[*names, "consequence"])
 
     def __repr__(self) -> str:
         lines = [self._title]
@@ -116,9 +112,7 @@ class Assumptions:
                 f"({_bound(check)})"
             )
             if not check.holds:
-                lines += textwrap.wrap(
-                    check.consequence, 88, initial_indent=" " * 10, subsequent_indent=" " * 10
-                )
+                lines += [" " * 10 + line for line in textwrap.wrap(check.consequence, 78)]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -255,9 +249,8 @@ CRITERIA = {
         float("nan"),  # depends on data and network
         "e-folds by which a misalignment grows",
         "so many e-folds turn the present misalignment, of data and network, into a tenth",
-        "A unit that has learned one mode switches to a better one (larger rho for a JEPA) "
-        "before the unit of that mode has grown: late modes are learned earlier than "
-        "predicted.",
+        "A unit that has learned one mode switches to a better one (larger rho for a JEPA) before "
+        "the unit of that mode has grown: late modes are learned earlier than predicted.",
     ),
     "small learning rate": Criterion(
         0.1,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,20 +12,14 @@ from numpy.typing import NDArray
 from dlnflow._common import _validate
 from dlnflow._common._frozen import read_only, set_fields
 from dlnflow.data._spectrum import Spectrum
-from dlnflow.network._learning import (
-    HIGH,
-    LOW,
-    Agreement,
-    crossing_times,
-    order_agreement,
-    overlap,
-)
+from dlnflow.network._data import given_modes
+from dlnflow.network._learning import HIGH, LOW, Agreement, crossing_times, order_agreement, overlap
 from dlnflow.network._network import amplitudes
 from dlnflow.network._run import Run
-from dlnflow.theory._clock import Clock, label
-from dlnflow.theory._critical_time import critical_time
-from dlnflow.theory._modes import amplitude, plateau
-from dlnflow.theory._objective import Objective
+from dlnflow.theory._clock import label
+from dlnflow.theory._critical_time import critical_time_of
+from dlnflow.theory._modes import amplitude_of
+from dlnflow.theory._scaled_modes import ValidatedModes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +59,7 @@ class Comparison:
     @cached_property
     def plateau(self) -> Array:
         """Predicted plateau of each mode; 0 for modes that start at 0."""
-        return read_only(np.where(self.eps > 0.0, self._plateau, 0.0))
+        return read_only(np.where(self.eps > 0.0, self._modes.plateau, 0.0))
 
     @cached_property
     def predicted_time(self) -> Array:
@@ -80,7 +74,7 @@ class Comparison:
     @property
     def due(self) -> NDArray[np.bool_]:
         """Modes that start below ``p`` of their plateau and should pass it within the run."""
-        return (self.predicted_time > 0.0) & (self.predicted_time <= self._end)
+        return (self.predicted_time > 0.0) & (self.predicted_time <= self.run.t[-1])
 
     @property
     def learned(self) -> NDArray[np.bool_]:
@@ -121,7 +115,7 @@ class Comparison:
 
         A mode with neither plateau nor ``eps`` is compared with the largest of the other modes.
         """
-        scale = np.maximum(self._plateau, self.eps)
+        scale = np.maximum(self._modes.plateau, self.eps)
         gap = np.max(np.abs(self.measured - self.predicted), axis=1, initial=0.0)
         return read_only(gap / np.where(scale > 0.0, scale, scale.max() or 1.0))
 
@@ -163,19 +157,10 @@ class Comparison:
         """
         import pandas as pd
 
-        return pd.DataFrame(
-            {
-                "mode": np.arange(self.spectrum.lam.size),
-                "lam": self.spectrum.lam,
-                "rho": self.spectrum.rho,
-                "eps": self.eps,
-                "plateau": self.plateau,
-                "predicted_time": self.predicted_time,
-                "measured_time": self.measured_time,
-                "time_error": self.time_error,
-                "deviation": self.deviation,
-            }
-        )
+        size, lam, rho = self.eps.size, self.spectrum.lam, self.spectrum.rho
+        names = ("eps", "plateau", "predicted_time", "measured_time", "time_error", "deviation")
+        columns = {name: getattr(self, name) for name in names}
+        return pd.DataFrame({"mode": np.arange(size), "lam": lam, "rho": rho, **columns})
 
     def plot(self, **options: Any) -> Any:
         """Draw prediction and measurement; see `dlnflow.plot.comparison`."""
@@ -184,22 +169,14 @@ class Comparison:
         return plot.comparison(self, **options)
 
     @cached_property
-    def _plateau(self) -> Array:
-        net = self.run.start
-        return plateau(
-            self.spectrum.rho, net.L, objective=self.run.objective, decoder_depth=net.decoder_depth
-        )
+    def _modes(self) -> ValidatedModes:
+        return _modes(self.run, self.spectrum, self.eps)
 
     def _exact(self, p: float) -> Array:
-        times = critical_time(**_modes(self.run, self.spectrum, self.eps), p=p)
-        return np.where(self.eps > 0.0, times, np.inf)
+        return np.where(self.eps > 0.0, critical_time_of(self._modes, np.asarray(p)), np.inf)
 
     def _crossings(self, p: float) -> Array:
         return crossing_times(*self._from_start, p * self.plateau)
-
-    @property
-    def _end(self) -> float:
-        return float(self.run.t[-1])
 
     @property
     def _from_start(self) -> tuple[Array, Array]:
@@ -209,8 +186,7 @@ class Comparison:
             return t, self.measured
         return np.append(0.0, t), np.column_stack([self.eps, self.measured])
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        set_fields(self, state)
+    __setstate__ = set_fields
 
     def __repr__(self) -> str:
         above = int(np.sum((self.predicted_time == 0.0) & (self.plateau > 0.0)))
@@ -218,7 +194,7 @@ class Comparison:
         worst = int(self.deviation.argmax())
         lines = [
             f"Comparison: {self.run.objective!r}, {self.spectrum.lam.size} modes to t = "
-            f"{self._end:.4g} ({label(self.run.clock)})",
+            f"{self.run.t[-1]:.4g} ({label(self.run.clock)})",
             f"  learned: {self.learned.sum()} by the network, {self.due.sum()} predicted{started}",
             f"  order of learning: {describe(self.order)}",
             f"  largest deviation {self.largest_deviation:.2g} of a plateau (mode {worst})",
@@ -287,7 +263,7 @@ def compare(run: Run, *, p: float = 0.5, spectrum: Spectrum | None = None) -> Co
         raise TypeError(f"run must be a dlnflow.network.Run: got {type(run).__name__}")
     if not run.t.size:
         raise ValueError(f"run must have reached some time: got none ({run.stopped})")
-    fraction = float(_validate.single("p", _validate.fraction("p", p)))
+    fraction = _validate.number("p", p, _validate.fraction)
     modes = run.spectrum if spectrum is None else spectrum
     if not isinstance(modes, Spectrum):
         raise TypeError(f"spectrum must be a dlnflow.Spectrum: got {type(modes).__name__}")
@@ -297,13 +273,17 @@ def compare(run: Run, *, p: float = 0.5, spectrum: Spectrum | None = None) -> Co
         )
     measured = np.linalg.norm(run.encoder @ modes.basis, axis=-2).T
     eps = amplitudes(run.start, modes.basis)
-    arguments = _modes(run, modes, eps)
-    for name in ("lam", "rho", "variance", "eps"):
-        arguments[name] = arguments[name][:, None]
-    predicted = np.where(eps[:, None] > 0.0, amplitude(run.t, **arguments), 0.0)
+    closed_form = _modes(run, modes, eps).along_time
+    predicted = np.where(eps[:, None] > 0.0, amplitude_of(closed_form, run.t), 0.0)
     return Comparison(
         run, modes, fraction, read_only(eps), read_only(predicted), read_only(measured)
     )
+
+
+def _modes(run: Run, spectrum: Spectrum, eps: Array) -> ValidatedModes:
+    """The modes in closed form; those that a bottleneck leaves out start at 1, for want of any."""
+    given = given_modes(run.start, spectrum, np.where(eps > 0.0, eps, 1.0))
+    return given.under(run.objective, run.clock)
 
 
 def describe(agreement: Agreement) -> str:
@@ -313,29 +293,3 @@ def describe(agreement: Agreement) -> str:
     if agreement.stderr is None:
         return f"Kendall tau {agreement.tau:.2g} (too few modes for an error)"
     return f"Kendall tau {agreement.tau:.2f} +- {agreement.stderr:.2f}"
-
-
-class _ModeArguments(TypedDict):
-    """Arguments that the closed forms share."""
-
-    lam: Array
-    rho: Array
-    variance: Array
-    eps: Array
-    L: int
-    objective: Objective
-    decoder_depth: int
-    clock: Clock
-
-
-def _modes(run: Run, spectrum: Spectrum, eps: Array) -> _ModeArguments:
-    return {
-        "lam": spectrum.lam,
-        "rho": spectrum.rho,
-        "variance": spectrum.variance,
-        "eps": np.where(eps > 0.0, eps, 1.0),
-        "L": run.start.L,
-        "objective": run.objective,
-        "decoder_depth": run.start.decoder_depth,
-        "clock": run.clock,
-    }

@@ -1,9 +1,10 @@
-"""Validated data of a network: two covariances, with their modes."""
+"""Validated data of a network: two covariances with their modes, and the network that fits them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 from dlnflow._common._frozen import read_only_copy, set_fields
 from dlnflow.data._covariance import centred, covariance, generalised_modes, paired_samples, square
 from dlnflow.data._spectrum import Spectrum
+from dlnflow.network._equations import Equations
+from dlnflow.network._network import Network
+from dlnflow.theory._objective import Objective, as_objective
+from dlnflow.theory._scaled_modes import GivenModes
 
 Array = NDArray[np.float64]
 
@@ -28,8 +33,7 @@ class Covariances:
     rotation: Array  # U, orthogonal: U^T xx U = diag(variances)
     variances: Array  # all d of them, 0 for null directions
 
-    def __setstate__(self, state: dict[str, object]) -> None:
-        set_fields(self, state)
+    __setstate__ = set_fields
 
     @property
     def d(self) -> int:
@@ -79,6 +83,21 @@ def given_samples(x: ArrayLike, y: ArrayLike) -> Covariances:
     spectrum = Spectrum.from_samples(x, y)
     xx, yx = covariances(x, y)
     return _validated(covariance(xx), yx, spectrum)
+
+
+def given_data(
+    sigma_xx: ArrayLike | None, sigma_yx: ArrayLike | None, x: ArrayLike | None, y: ArrayLike | None
+) -> Covariances:
+    """Validates covariances or samples, whichever are given."""
+    by_samples = x is not None or y is not None
+    if by_samples == (sigma_xx is not None or sigma_yx is not None):
+        raise ValueError(
+            "sigma_xx and sigma_yx must be given, or x and y: got "
+            + ("both" if by_samples else "neither")
+        )
+    if by_samples:
+        return given_samples(x, y)  # type: ignore[arg-type]
+    return given_covariances(sigma_xx, sigma_yx)  # type: ignore[arg-type]
 
 
 def _validated(xx: Array, yx: Array, spectrum: Spectrum) -> Covariances:
@@ -132,3 +151,64 @@ def covariances(x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
     """
     context, target = map(centred, paired_samples(x, y))
     return context.T @ context / len(context), target.T @ context / len(context)
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A network, data and an objective that fit together; `given_problem` validates them."""
+
+    network: Network
+    data: Covariances
+    objective: Objective
+
+    @property
+    def m(self) -> int:
+        """The target layer."""
+        return int(self.objective.layer(self.network.L))
+
+    @cached_property
+    def equations(self) -> Equations:
+        """Gradient flow on these data."""
+        shapes = tuple(layer.shape for layer in self.network.layers)
+        return Equations(shapes, self.m, self.data.xx, self.data.yx)
+
+    @property
+    def weights(self) -> Array:
+        """The weights of the network as one vector."""
+        return self.equations.flat(self.network.layers)
+
+
+def given_problem(network: Network, data: Covariances, objective: str | Objective) -> Problem:
+    """Validates that network, data and objective fit together."""
+    if not isinstance(network, Network):
+        raise TypeError(f"network must be a dlnflow.network.Network: got {type(network).__name__}")
+    problem = Problem(network, data, as_objective(objective))
+    m, widths = problem.m, network.widths
+    if widths[0] != data.d:
+        raise ValueError(
+            f"network must take inputs of the data's dimension {data.d}: got one for {widths[0]}"
+        )
+    if widths[-1] != widths[m]:
+        target = "the data" if m == 0 else f"encoder layer {m}"
+        raise ValueError(
+            f"network must give as many outputs as the target has, {widths[m]} for a target at "
+            f"{target}: got {widths[-1]}"
+        )
+    with np.errstate(over="ignore", invalid="ignore"):
+        speed = np.linalg.norm(problem.equations.downhill(problem.weights))
+    if not np.isfinite(speed):
+        raise ValueError(
+            "network must have weights whose squared gradient is finite in double precision on "
+            f"these covariances: got weights up to {np.abs(problem.weights).max():.3g}"
+        )
+    return problem
+
+
+def given_modes(
+    network: Network, spectrum: Spectrum, eps: Array, chosen: Any = slice(None)
+) -> GivenModes:
+    """Modes of a spectrum, all or some, as the closed form takes them, from the amplitudes eps."""
+    columns = spectrum.lam, spectrum.rho, spectrum.variance, eps
+    lam, rho, variance, start = (column[chosen] for column in columns)
+    depths = np.asarray(network.L), np.asarray(network.decoder_depth)
+    return GivenModes(lam, rho, variance, start, *depths)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,39 +14,27 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
 from dlnflow._common._frozen import read_only
+from dlnflow._common._keyword_only import positional_until_removed
 from dlnflow._common._progress import Progress, ProgressOption
+from dlnflow._common._validate import Seed
 from dlnflow.network._batches import Sampler, given_source
-from dlnflow.network._data import Covariances
+from dlnflow.network._data import Problem, given_problem
 from dlnflow.network._equations import Equations, prefixes
-from dlnflow.network._flow import target_of
-from dlnflow.network._initialise import Seed
 from dlnflow.network._network import Network
 from dlnflow.network._run import Run
-from dlnflow.network._stability import (
-    Optimiser,
-    momentum_of,
-    resting_value,
-    stable_rate,
-    stable_rate_at,
-)
-from dlnflow.theory._clock import Clock, Training, network_time
-from dlnflow.theory._objective import Objective, as_objective
+from dlnflow.network._stability import Optimiser, given_optimiser, resting_value, stable_rate
+from dlnflow.theory._clock import Clock, network_time
+from dlnflow.theory._objective import Objective
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class _Thresholds:
-    """When training counts as divergent."""
-
-    norm: float = 1e6  # of all weights, over the larger of initialisation and plateau: blown up
-    cosine: float = -0.5  # between successive steps: below it, a step takes back the one before
-    count: int = 100  # so many such steps in a row are an oscillation
-    undamped: float = 0.99  # last step over the first of these: above it, they do not die out
-    rounding: float = 1e-8  # step over the norm of the weights: below it, steps may be rounding
-
-
-DIVERGENCE = _Thresholds()
+# When training counts as divergent:
+BLOWN_UP = 1e6  # norm of all weights over the larger of initialisation and plateau
+AGAINST = -0.5  # cosine between successive steps: below it, a step takes back the one before
+OSCILLATION = 100  # so many such steps in a row
+UNDAMPED = 0.99  # last step over the first of these: above it, they do not die out
+ROUNDING = 1e-8  # step over the norm of the weights: below it, steps may be rounding
 
 
 class DivergenceError(ArithmeticError):
@@ -69,19 +58,16 @@ class DivergenceError(ArithmeticError):
         self.run = run
 
     def __reduce__(self) -> Any:
-        return _error_again, (self.args[0], self.step, self.largest_stable, self.run)
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
 
 
-def _error_again(message: str, step: int, largest_stable: float, run: Run) -> DivergenceError:
-    return DivergenceError(message, step=step, largest_stable=largest_stable, run=run)
-
-
+@positional_until_removed(3, "objective")
 def gradient_descent(
     network: Network,
     sigma_xx: ArrayLike | None = None,
     sigma_yx: ArrayLike | None = None,
-    objective: str | Objective = "jepa",
     *,
+    objective: str | Objective = "jepa",
     lr: float,
     steps: int,
     x: ArrayLike | None = None,
@@ -186,40 +172,29 @@ def gradient_descent(
     >>> float(np.abs(run.w / exact - 1).max().round(4))
     0.0005
     """
-    chosen = as_objective(objective)
     source = given_source(sigma_xx, sigma_yx, x, y, sampler, batch_size, sigma_yy)
-    m = target_of(network, source.data, chosen)
-    optimiser = Optimiser(
-        Training(lr=lr, loss=loss, outputs=network.widths[-1]),
-        momentum=momentum_of(momentum),
-        weight_decay=_not_negative("weight_decay", weight_decay),
-        ema=ema_of(ema, m),
-    )
-    count = int(_validate.single("steps", _validate.depth("steps", steps)))
-    kept = _recorded(record, count)
+    problem = given_problem(network, source.data, objective)
+    optimiser = given_optimiser(problem, lr, loss, momentum, decay=weight_decay, ema=ema)
+    kept = _recorded(record, _validate.positive_integer("steps", steps))
     unit = float(network_time(clock, network.L))
-    shapes = tuple(layer.shape for layer in network.layers)
-    equations = Equations(shapes, m, source.data.xx, source.data.yx)
     tracker = Progress(progress, max_seconds)
-    batches = source.batches(equations, _validate.generator("rng", rng))
-    bound = DIVERGENCE.norm * _scale(network, source.data, chosen)
-    ending = _descend(equations, network, batches, optimiser, kept, bound, tracker)
+    batches = source.batches(problem.equations, _validate.generator("rng", rng))
+    ending = _descend(problem, batches, optimiser, kept, tracker)
+    blown_up = ending.since is not None and ending.centre is None
     run = Run(
         t=read_only(ending.steps * (optimiser.flow_time / unit)),
         steps=read_only(ending.steps),
-        objective=chosen,
+        objective=problem.objective,
         clock=clock,
         start=network,
         data=source.data,
         sigma_yy=source.yy,
-        stopped=tracker.stopped
-        if ending.blown_up is None
-        else f"diverged at step {ending.blown_up}",
+        stopped=f"diverged at step {ending.since}" if blown_up else tracker.stopped,
         how=f"gradient descent, lr = {lr:g}, {source.words}, {tracker.seconds:.1f} s",
         _weights=read_only(ending.states),
     )
     if tracker.error is None:
-        _raise_if_diverged(run, ending, optimiser)
+        _raise_if_diverged(run, ending, problem, optimiser)
     return tracker.result("run", ending.steps, lambda: run)
 
 
@@ -227,40 +202,37 @@ def gradient_descent(
 class _Ending:
     """Weights at the recorded steps and the last one, and whether training diverged.
 
-    ``blown_up`` is the step at which the weights blew up, ``oscillating`` the one since which they
-    oscillate, about the network ``centre``.
+    ``since`` is the step at which the weights blew up or, if there is a ``centre``, since which
+    they oscillate about it.
     """
 
     states: Array
     steps: NDArray[np.int64]
-    blown_up: int | None = None
-    oscillating: int | None = None
+    since: int | None
     centre: Network | None = None
 
 
 def _descend(
-    equations: Equations,
-    network: Network,
+    problem: Problem,
     batches: Iterator[Equations],
     optimiser: Optimiser,
     kept: NDArray[np.int64],
-    bound: float,
     tracker: Progress,
 ) -> _Ending:
-    m = equations.target_layer
-    weights = equations.flat(network.layers)
+    equations, weights, m = problem.equations, problem.weights, problem.m
     states = np.empty((kept.size, weights.size))
     averaged = weights  # the target encoder is the first m layers of these
     decay = optimiser.weight_decay * optimiser.training.lr
     change, oscillation = np.zeros_like(weights), _Oscillation()
     done, step, last = 0, 0, int(kept[-1])
-    blown_up = None
+    bound, blown_up = BLOWN_UP * _scale(problem), None
     with tracker, np.errstate(over="ignore", invalid="ignore"):
         while True:
             if kept[done] == step:
                 states[done] = weights
                 done += 1
-            if step == last or not tracker.update(step / last, partial(_line, step, last)):
+            text = partial("step {} of {}".format, step, last)
+            if step == last or not tracker.update(step / last, text):
                 break
             target = prefixes(equations.layers(averaged)[:m])[m] if optimiser.ema else None
             gradient = optimiser.step * next(batches).downhill(weights, target)
@@ -277,14 +249,11 @@ def _descend(
     if not done or step > kept[done - 1]:
         states[done] = weights
         steps = np.append(steps, step)
-    reached = states[: steps.size], steps
-    if blown_up is not None:
-        return _Ending(*reached, blown_up=blown_up)
-    if oscillation.lasts(float(np.linalg.norm(weights))):
-        layers = equations.layers(weights - 0.5 * change)
-        centre = Network(tuple(layers[: network.L]), tuple(layers[network.L :]))
-        return _Ending(*reached, oscillating=oscillation.since, centre=centre)
-    return _Ending(*reached)
+    states = states[: steps.size]
+    if blown_up is None and oscillation.lasts(float(np.linalg.norm(weights))):
+        layers, L = tuple(equations.layers(weights - 0.5 * change)), problem.network.L
+        return _Ending(states, steps, oscillation.since, Network(layers[:L], layers[L:]))
+    return _Ending(states, steps, blown_up)
 
 
 class _Oscillation:
@@ -292,41 +261,21 @@ class _Oscillation:
 
     def __init__(self) -> None:
         self.since = 1
-        self._sizes: deque[float] = deque(maxlen=DIVERGENCE.count)
+        self._sizes: deque[float] = deque(maxlen=OSCILLATION)
         self._size = 0.0
 
     def update(self, step: int, before: Array, change: Array) -> None:
         """Record the change of the weights in a step, and in the step before it."""
         previous, self._size = self._size, float(np.linalg.norm(change))
-        if not float(before @ change) < DIVERGENCE.cosine * previous * self._size:
+        if not float(before @ change) < AGAINST * previous * self._size:
             self.since = step + 1
             self._sizes.clear()
         self._sizes.append(self._size)
 
     def lasts(self, scale: float) -> bool:
         """Whether it has lasted, is larger than rounding of weights of this norm, and undamped."""
-        if len(self._sizes) < DIVERGENCE.count:
-            return False
-        least = max(DIVERGENCE.rounding * scale, DIVERGENCE.undamped * self._sizes[0])
-        return self._size > least
-
-
-def _line(step: int, last: int) -> str:
-    return f"step {step} of {last}"
-
-
-def ema_of(ema: float, m: int) -> float:
-    """A decay in [0, 1), 0 for a target that passes no encoder."""
-    value = float(_validate.single("ema", _validate.not_negative("ema", ema)))
-    if value >= 1.0:
-        raise ValueError(f"ema must lie in [0, 1): got {ema}")
-    if value and m == 0:
-        raise ValueError(f"ema must be 0 for an MAE, whose target passes no encoder: got {ema}")
-    return value
-
-
-def _not_negative(name: str, value: float) -> float:
-    return float(_validate.single(name, _validate.not_negative(name, value)))
+        lasts = len(self._sizes) == OSCILLATION
+        return lasts and self._size > max(ROUNDING * scale, UNDAMPED * self._sizes[0])
 
 
 def _recorded(record: ArrayLike, count: int) -> NDArray[np.int64]:
@@ -343,31 +292,27 @@ def _recorded(record: ArrayLike, count: int) -> NDArray[np.int64]:
     return given.astype(np.int64)
 
 
-def _scale(network: Network, data: Covariances, objective: Objective) -> float:
+def _scale(problem: Problem) -> float:
     """The norm of the weights at the initialisation or, if that is larger, at the plateau."""
-    rest = max(1.0, float(resting_value(data.spectrum.rho, network, objective).max()))
-    count = sum(layer.size for layer in network.layers)
-    start = max(float(np.linalg.norm(layer)) for layer in network.layers)
-    return max(start, rest * count**0.5)
+    rest = max(1.0, float(resting_value(problem).max()))
+    start = max(float(np.linalg.norm(layer)) for layer in problem.network.layers)
+    return max(start, rest * problem.equations.size**0.5)
 
 
-def _raise_if_diverged(run: Run, ending: _Ending, optimiser: Optimiser) -> None:
-    step = ending.oscillating if ending.blown_up is None else ending.blown_up
-    if step is None:
+def _raise_if_diverged(run: Run, ending: _Ending, problem: Problem, optimiser: Optimiser) -> None:
+    if ending.since is None:
         return
-    lr = optimiser.training.lr
-    data = run.data, run.objective
-    stable = stable_rate(run.start, *data, optimiser)
-    if ending.centre is not None:
-        stable = min(stable, stable_rate_at(ending.centre, *data, optimiser))
-    what = "oscillate since" if ending.blown_up is None else "blew up at"
+    lr, centres = optimiser.training.lr, [] if ending.centre is None else [ending.centre]
+    stable = stable_rate(problem, optimiser, *centres)
+    what = "oscillate since" if centres else "blew up at"
     hint = f"the largest stable rate is about {stable:.3g}"
     if lr <= stable:
         hint += " for the full batch near the plateau; batches, momentum, decay, a lagging target "
         hint += "and the path to the plateau can need a smaller one"
     raise DivergenceError(
-        f"lr must be smaller: got {lr:g}, with which the weights {what} step {step}; {hint}",
-        step=step,
+        f"lr must be smaller: got {lr:g}, with which the weights {what} step {ending.since}; "
+        f"{hint}",
+        step=ending.since,
         largest_stable=stable,
         run=run,
     )

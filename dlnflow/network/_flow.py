@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
 from dlnflow._common._frozen import read_only, read_only_copy
+from dlnflow._common._keyword_only import positional_until_removed
 from dlnflow._common._progress import Progress, ProgressOption
 from dlnflow.data._covariance import square
-from dlnflow.network._data import Covariances, given_covariances
+from dlnflow.network._data import Problem, given_covariances, given_modes, given_problem
 from dlnflow.network._equations import Equations
 from dlnflow.network._network import Network, amplitudes
 from dlnflow.network._run import Run
 from dlnflow.network._solvers import LARGEST_IMPLICIT, METHODS, integrate
 from dlnflow.theory._clock import Clock, network_time
 from dlnflow.theory._grid import given_grid, resolving_grid
-from dlnflow.theory._objective import Objective, as_objective
-from dlnflow.theory._scaled_modes import GivenModes
+from dlnflow.theory._objective import Objective
 
 Array = NDArray[np.float64]
 
 LEAST_RTOL = 3e-14  # the smallest that SciPy's integrators accept
 
 
+@positional_until_removed(3, "objective", "t")
 def gradient_flow(
     network: Network,
     sigma_xx: ArrayLike,
     sigma_yx: ArrayLike,
+    *,
     objective: str | Objective = "jepa",
     t: ArrayLike | None = None,
-    *,
     clock: Clock = "paper",
     sigma_yy: ArrayLike | None = None,
     method: str = "auto",
@@ -108,34 +111,33 @@ def gradient_flow(
     >>> bool(np.abs(run.w / exact - 1).max() < 1e-8)
     True
     """
-    chosen = as_objective(objective)
     data = given_covariances(sigma_xx, sigma_yx)
-    m = target_of(network, data, chosen)
+    problem = given_problem(network, data, objective)
     yy = None if sigma_yy is None else matching("sigma_yy", sigma_yy, data.d)
     _validate.choice("method", method, METHODS)
-    weights = sum(layer.size for layer in network.layers)
+    weights = problem.equations.size
     if method in ("Radau", "BDF") and weights > 4 * LARGEST_IMPLICIT:
         raise ValueError(
             f"method must be 'DOP853' or 'auto' for more than {4 * LARGEST_IMPLICIT} weights, "
             f"whose Jacobian would not fit: got {method!r} for {weights}"
         )
-    times = _times(t, network, data, chosen, clock)
+    if rtol is not None:
+        rtol = _validate.number("rtol", rtol, _validate.fraction)
+        if rtol < LEAST_RTOL:
+            raise ValueError(f"rtol must be at least {LEAST_RTOL:g}, near rounding: got {rtol:g}")
+    if atol is not None:
+        atol = _validate.number("atol", atol, _validate.positive)
+    times = _default_times(problem, clock) if t is None else given_grid(t).t
     unit = float(network_time(clock, network.L))
-    rotated, equations = _in_eigenbasis(network, data, m)
+    equations, start = _in_eigenbasis(problem)
     tracker = Progress(progress, max_seconds)
     done = integrate(
-        equations,
-        equations.flat(rotated),
-        times * unit,
-        rtol=_tolerance("rtol", rtol),
-        atol=_tolerance("atol", atol),
-        method=method,
-        tracker=tracker,
+        equations, start, times * unit, rtol=rtol, atol=atol, method=method, tracker=tracker
     )
     run = Run(
         t=read_only(_on_clock(done.times, times, unit)),
         steps=None,
-        objective=chosen,
+        objective=problem.objective,
         clock=clock,
         start=network,
         data=data,
@@ -145,7 +147,7 @@ def gradient_flow(
             f"{' then '.join(done.methods)}: {done.steps} steps, {done.evaluations} gradients, "
             f"{done.seconds:.1f} s"
         ),
-        _weights=read_only(_back(done.states, equations, data, m)),
+        _weights=read_only(_back(done.states, problem)),
     )
     return tracker.result("run", done.states, lambda: run)
 
@@ -158,44 +160,6 @@ def _on_clock(reached: Array, times: Array, unit: float) -> Array:
     return asked
 
 
-def _tolerance(name: str, value: float | None) -> float | None:
-    if value is None:
-        return None
-    check = _validate.fraction if name == "rtol" else _validate.positive
-    tolerance = float(_validate.single(name, check(name, value)))
-    if name == "rtol" and tolerance < LEAST_RTOL:
-        raise ValueError(f"rtol must be at least {LEAST_RTOL:g}, near rounding: got {tolerance:g}")
-    return tolerance
-
-
-def target_of(network: Network, data: Covariances, objective: Objective) -> int:
-    """Validates that network and data fit; returns the target layer ``m``."""
-    if not isinstance(network, Network):
-        raise TypeError(f"network must be a dlnflow.network.Network: got {type(network).__name__}")
-    m = int(objective.layer(network.L))
-    widths = network.widths
-    if widths[0] != data.d:
-        raise ValueError(
-            f"network must take inputs of the data's dimension {data.d}: got one for {widths[0]}"
-        )
-    if widths[-1] != widths[m]:
-        target = "the data" if m == 0 else f"encoder layer {m}"
-        raise ValueError(
-            f"network must give as many outputs as the target has, {widths[m]} for a target at "
-            f"{target}: got {widths[-1]}"
-        )
-    equations = Equations(tuple(layer.shape for layer in network.layers), m, data.xx, data.yx)
-    with np.errstate(over="ignore", invalid="ignore"):
-        speed = np.linalg.norm(equations.downhill(equations.flat(network.layers)))
-    if not np.isfinite(speed):
-        largest = max(float(np.abs(layer).max()) for layer in network.layers)
-        raise ValueError(
-            "network must have weights whose squared gradient is finite in double precision on "
-            f"these covariances: got weights up to {largest:.3g}"
-        )
-    return m
-
-
 def matching(name: str, value: ArrayLike, d: int) -> Array:
     """Validates a square matrix of the data's dimension."""
     matrix = square(name, value)
@@ -204,41 +168,30 @@ def matching(name: str, value: ArrayLike, d: int) -> Array:
     return read_only_copy(matrix)
 
 
-def _times(
-    t: ArrayLike | None, network: Network, data: Covariances, objective: Objective, clock: Clock
-) -> Array:
-    if t is not None:
-        return given_grid(t).t
-    start = amplitudes(network, data.spectrum.basis)
+def _default_times(problem: Problem, clock: Clock) -> Array:
+    spectrum = problem.data.spectrum
+    start = amplitudes(problem.network, spectrum.basis)
     if not start.all():
         raise ValueError(
             "t must be given for a network in which some mode has no amplitude at all: got None"
         )
-    spectrum = data.spectrum
-    given = GivenModes(
-        spectrum.lam,
-        spectrum.rho,
-        spectrum.variance,
-        start,
-        np.asarray(network.L),
-        np.asarray(network.decoder_depth),
-    )
-    return resolving_grid(given.under(objective, clock)).t
+    given = given_modes(problem.network, spectrum, start)
+    return resolving_grid(given.under(problem.objective, clock)).t
 
 
-def _in_eigenbasis(network: Network, data: Covariances, m: int) -> tuple[list[Array], Equations]:
-    """The layers and equations in a basis where ``sigma_xx`` is diagonal; saves a product."""
-    layers = list(network.layers)
+def _in_eigenbasis(problem: Problem) -> tuple[Equations, Array]:
+    """Equations and weights in a basis where ``sigma_xx`` is diagonal; saves a product."""
+    layers, data = list(problem.network.layers), problem.data
     layers[0] = layers[0] @ data.rotation
-    if m == 0:
+    if problem.m == 0:
         layers[-1] = data.rotation.T @ layers[-1]
-    shapes = tuple(layer.shape for layer in layers)
-    return layers, Equations(shapes, m, data.variances, data.yx_rotated)
+    equations = replace(problem.equations, xx=data.variances, yx=data.yx_rotated)
+    return equations, equations.flat(layers)
 
 
-def _back(states: Array, equations: Equations, data: Covariances, m: int) -> Array:
-    layers = equations.layers(states)
-    layers[0][...] = layers[0] @ data.rotation.T
-    if m == 0:
-        layers[-1][...] = data.rotation @ layers[-1]
+def _back(states: Array, problem: Problem) -> Array:
+    layers, rotation = problem.equations.layers(states), problem.data.rotation
+    layers[0][...] = layers[0] @ rotation.T
+    if problem.m == 0:
+        layers[-1][...] = rotation @ layers[-1]
     return states

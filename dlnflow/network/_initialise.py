@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
+from dlnflow._common._validate import Seed
 from dlnflow.network._data import Covariances, given_covariances
 from dlnflow.network._network import Network
-from dlnflow.theory._objective import as_objectives
+from dlnflow.theory._objective import Objectives, as_objectives
 
 Array = NDArray[np.float64]
-Seed = int | np.random.Generator | None
 
 
 def balanced(
@@ -25,7 +23,7 @@ def balanced(
     L: int,
     *,
     eps: float = 1e-3,
-    objective: Any = None,
+    objective: Objectives | None = None,
     decoder_depth: int = 1,
     widths: Sequence[int] | None = None,
     rng: Seed = 0,
@@ -78,8 +76,8 @@ def balanced(
     >>> net.balance_defect < 1e-15
     True
     """
-    plan = _plan(sigma_xx, sigma_yx, L, eps, decoder_depth, widths)
-    return _network(plan, _bases(plan, objective, _validate.generator("rng", rng)))
+    plan = _Plan(sigma_xx, sigma_yx, L, eps, decoder_depth, widths)
+    return plan.balanced(objective, _validate.generator("rng", rng))
 
 
 def misaligned(
@@ -89,7 +87,7 @@ def misaligned(
     *,
     angle: float = 0.1,
     eps: float = 1e-3,
-    objective: Any = None,
+    objective: Objectives | None = None,
     decoder_depth: int = 1,
     widths: Sequence[int] | None = None,
     rng: Seed = 0,
@@ -127,10 +125,10 @@ def misaligned(
     >>> (net.decoder[0] / 0.1).round(2).tolist(), net.balance_defect < 1e-15
     ([[0.96, -0.3], [0.3, 0.96]], True)
     """
-    size = float(_validate.single("angle", _validate.not_negative("angle", angle)))
-    plan = _plan(sigma_xx, sigma_yx, L, eps, decoder_depth, widths)
+    size = _validate.number("angle", angle, _validate.not_negative)
+    plan = _Plan(sigma_xx, sigma_yx, L, eps, decoder_depth, widths)
     random = _validate.generator("rng", rng)
-    net = _network(plan, _bases(plan, objective, random))
+    net = plan.balanced(objective, random)
     turn = rotation(plan.widths[-1], size, random)
     return Network(net.encoder, (*net.decoder[:-1], turn @ net.decoder[-1]))
 
@@ -142,7 +140,7 @@ def unbalanced(
     *,
     imbalance: float = 0.1,
     eps: float = 1e-3,
-    objective: Any = None,
+    objective: Objectives | None = None,
     decoder_depth: int = 1,
     widths: Sequence[int] | None = None,
     rng: Seed = 0,
@@ -177,14 +175,12 @@ def unbalanced(
     >>> round(net.imbalance, 2), round(float(net.embedding[0, 0]), 4)
     (0.63, 0.01)
     """
-    step = float(_validate.single("imbalance", _validate.real("imbalance", imbalance)))
-    plan = _plan(sigma_xx, sigma_yx, L, eps, decoder_depth, widths)
-    net = _network(plan, _bases(plan, objective, _validate.generator("rng", rng)))
-    place = np.arange(len(net.layers)) - 0.5 * (plan.L - 1)
-    layers = [
-        float(np.exp(-step * where)) * layer for where, layer in zip(place, net.layers, strict=True)
-    ]
-    return Network(tuple(layers[: plan.L]), tuple(layers[plan.L :]))
+    step = _validate.number("imbalance", imbalance, _validate.real)
+    plan = _Plan(sigma_xx, sigma_yx, L, eps, decoder_depth, widths)
+    net = plan.balanced(objective, _validate.generator("rng", rng))
+    places = np.arange(len(net.layers)) - 0.5 * (plan.L - 1)
+    factors = np.exp(-step * places).tolist()
+    return plan.network([f * layer for f, layer in zip(factors, net.layers, strict=True)])
 
 
 def gaussian(
@@ -224,13 +220,14 @@ def gaussian(
     >>> round(float(np.linalg.norm(net.embedding) / 50**0.5), 4)
     0.001
     """
-    plan = _plan(sigma_xx, sigma_yx, L, eps, decoder_depth, widths)
+    plan = _Plan(sigma_xx, sigma_yx, L, eps, decoder_depth, widths)
     random = _validate.generator("rng", rng)
-    layers = [
-        plan.scale / np.sqrt(rows) * random.normal(size=(rows, columns))
-        for columns, rows in pairwise(plan.widths)
-    ]
-    return Network(tuple(layers[: plan.L]), tuple(layers[plan.L :]))
+    return plan.network(
+        [
+            plan.scale / np.sqrt(rows) * random.normal(size=(rows, columns))
+            for columns, rows in pairwise(plan.widths)
+        ]
+    )
 
 
 def rotation(size: int, angle: float, random: np.random.Generator) -> Array:
@@ -243,70 +240,67 @@ def rotation(size: int, angle: float, random: np.random.Generator) -> Array:
     return np.asarray(expm(skew * (angle * np.sqrt(size) / length))) if length else np.eye(size)
 
 
-@dataclass(frozen=True)
 class _Plan:
     """Validated arguments of all initialisations."""
 
-    data: Covariances
-    L: int
-    widths: tuple[int, ...]  # d first
-    scale: float  # eps**(1 / L)
-
-
-def _plan(
-    sigma_xx: ArrayLike,
-    sigma_yx: ArrayLike,
-    L: int,
-    eps: float,
-    decoder_depth: int,
-    widths: Sequence[int] | None,
-) -> _Plan:
-    data = given_covariances(sigma_xx, sigma_yx)
-    encoder = int(_validate.single("L", _validate.depth("L", L)))
-    decoder = int(
-        _validate.single("decoder_depth", _validate.depth("decoder_depth", decoder_depth))
-    )
-    start = float(_validate.single("eps", _validate.positive("eps", eps)))
-    count = encoder + decoder
-    after = [data.d] * count
-    if widths is not None:
-        given = _validate.depth("widths", widths)
-        after = given.tolist()
-        if given.ndim != 1 or len(after) != count:
+    def __init__(
+        self,
+        sigma_xx: ArrayLike,
+        sigma_yx: ArrayLike,
+        L: int,
+        eps: float,
+        decoder_depth: int,
+        widths: Sequence[int] | None,
+    ) -> None:
+        self.data = given_covariances(sigma_xx, sigma_yx)
+        self.L = _validate.positive_integer("L", L)
+        count = self.L + _validate.positive_integer("decoder_depth", decoder_depth)
+        self.scale = _validate.number("eps", eps, _validate.positive) ** (1.0 / self.L)
+        after = np.full(count, self.data.d) if widths is None else _validate.depth("widths", widths)
+        if after.shape != (count,):
             raise ValueError(
                 f"widths must hold one number for each of the {count} layers: got {widths!r}"
             )
-    return _Plan(data, encoder, (data.d, *after), start ** (1.0 / encoder))
+        self.widths = (self.data.d, *after.tolist())
+
+    def network(self, layers: Sequence[Array]) -> Network:
+        """The layers as encoder and decoder."""
+        return Network(tuple(layers[: self.L]), tuple(layers[self.L :]))
+
+    def balanced(self, objective: Objectives | None, random: np.random.Generator) -> Network:
+        """All singular values are the scale."""
+        bases = aligned_bases(self.data, self.L, self.widths, objective, random)
+        return self.network([self.scale * after @ before.T for before, after in pairwise(bases)])
 
 
-def _bases(plan: _Plan, objective: Any, random: np.random.Generator) -> list[Array]:
+def aligned_bases(
+    data: Covariances,
+    L: int,
+    widths: tuple[int, ...],
+    objective: Objectives | None,
+    random: np.random.Generator,
+) -> list[Array]:
     """Orthonormal columns before and after every layer, as many as the narrowest layer holds."""
-    modes = min(plan.widths)
-    data = plan.data.basis[:, :modes]
-    d, last = plan.data.d, len(plan.widths) - 1
+    count = min(widths)
+    modes = data.basis[:, :count]
     if objective is None:
-        shared = {d: data}
-        for width in plan.widths:
+        shared = {data.d: modes}
+        for width in widths:
             if width not in shared:
-                shared[width] = orthonormal(width, modes, random)
-        return [shared[width] for width in plan.widths]
-    targets = [int(one.layer(plan.L)) for one in as_objectives(objective)]
-    bases = [data, *(orthonormal(width, modes, random) for width in plan.widths[1:])]
+                shared[width] = orthonormal(width, count, random)
+        return [shared[width] for width in widths]
+    targets = [int(one.layer(L)) for one in as_objectives(objective)]
+    bases = [modes, *(orthonormal(width, count, random) for width in widths[1:])]
     for m in targets:
-        if plan.widths[m] != plan.widths[last]:
+        if widths[m] != widths[-1]:
             raise ValueError(
                 f"widths must give as many outputs as the target at layer {m} has, "
-                f"{plan.widths[m]}: got {plan.widths[last]}"
+                f"{widths[m]}: got {widths[-1]}"
             )
     common = bases[min(targets)]
-    for place in (*targets, last):
+    for place in (*targets, -1):
         bases[place] = common
     return bases
-
-
-def _network(plan: _Plan, bases: list[Array]) -> Network:
-    layers = [plan.scale * after @ before.T for before, after in pairwise(bases)]
-    return Network(tuple(layers[: plan.L]), tuple(layers[plan.L :]))
 
 
 def orthonormal(rows: int, columns: int, random: np.random.Generator) -> Array:

@@ -37,26 +37,17 @@ def crossing_times(t: Array, w: Array, level: Array) -> Array:
         above = np.flatnonzero(curve >= target)
         if target <= 0.0 or not above.size:
             continue
-        first = int(above[0])
-        if first == 0:
-            times[mode] = t[0]
-            continue
-        start = first - 1
-        if curve[start] <= 0.0:
-            times[mode] = t[first]
-            continue
+        start = end = first = int(above[0])
         with np.errstate(divide="ignore"):
             height = np.log(np.maximum(curve, 0.0))
-        if height[first] == height[start]:  # one ulp below the level
-            times[mode] = t[first]
-            continue
         while start > max(0, first - BESIDE) and -np.inf < height[start - 1] < height[start]:
             start -= 1
-        end = first
         while end < min(len(t) - 1, first + BESIDE - 1) and height[end + 1] > height[end]:
             end += 1
         piece = slice(start, end + 1)
-        times[mode] = PchipInterpolator(height[piece], t[piece])(np.log(target))
+        times[mode] = t[first]
+        if start < first:  # else it starts above, rises from 0, or was one ulp below the level
+            times[mode] = PchipInterpolator(height[piece], t[piece])(np.log(target))
     return times
 
 
@@ -120,11 +111,9 @@ def order_agreement(predicted: Array, measured: Array) -> Agreement:
     if tau is None or n < 4:
         return Agreement(tau, None)
     without = [_tau(np.delete(predicted, i), np.delete(measured, i)) for i in range(n)]
-    known = np.array([one for one in without if one is not None])
-    if known.size < n:
+    if None in without:
         return Agreement(tau, None)
-    error = np.sqrt((n - 1) / n * np.sum((known - known.mean()) ** 2))
-    return Agreement(tau, float(error))
+    return Agreement(tau, float(np.std(np.asarray(without, dtype=np.float64)) * (n - 1) ** 0.5))
 
 
 def _tau(one: Array, other: Array) -> float | None:

@@ -57,24 +57,23 @@ class Network:
     decoder: tuple[Array, ...]
 
     def __post_init__(self) -> None:
+        named: dict[str, Array] = {}
         for name in ("encoder", "decoder"):
             given = getattr(self, name)
             if isinstance(given, np.ndarray) and given.ndim == 2:
                 raise ValueError(f"{name} must be a list of matrices: got a single matrix")
             if not isinstance(given, Sequence | np.ndarray):
                 raise TypeError(f"{name} must be a list of matrices: got {given!r}")
-            layers = tuple(_layer(f"{name}[{i}]", layer) for i, layer in enumerate(given))
+            layers = {f"{name}[{i}]": _layer(f"{name}[{i}]", one) for i, one in enumerate(given)}
             if not layers:
                 raise ValueError(f"{name} must hold at least one matrix: got none")
-            object.__setattr__(self, name, layers)
-        names = [f"encoder[{i}]" for i in range(self.L)]
-        names += [f"decoder[{i}]" for i in range(self.decoder_depth)]
-        layers = self.layers
-        for i in range(1, len(layers)):
-            if layers[i].shape[1] != layers[i - 1].shape[0]:
+            object.__setattr__(self, name, tuple(layers.values()))
+            named |= layers
+        for (before, first), (after, second) in pairwise(named.items()):
+            if second.shape[1] != first.shape[0]:
                 raise ValueError(
-                    f"{names[i]} must have {layers[i - 1].shape[0]} columns, the width that "
-                    f"{names[i - 1]} gives: got shape {layers[i].shape}"
+                    f"{after} must have {first.shape[0]} columns, the width that {before} gives: "
+                    f"got shape {second.shape}"
                 )
 
     @property

@@ -13,7 +13,7 @@ from dlnflow._common import _validate
 from dlnflow._common._frozen import read_only, set_fields
 from dlnflow._common._progress import Stopped
 from dlnflow.data._spectrum import Spectrum
-from dlnflow.network._data import Covariances
+from dlnflow.network._data import Covariances, Problem
 from dlnflow.network._equations import Equations, prefixes
 from dlnflow.network._network import Network, defects
 from dlnflow.theory._clock import Clock, label
@@ -137,7 +137,7 @@ class Run:
     @cached_property
     def balance_defect(self) -> Array:
         """`Network.balance_defect` over time, shape (times,); gradient flow conserves it."""
-        layers = self._layers
+        layers = self._equations.layers(self._weights)
         sizes = [np.linalg.norm(one, axis=(-2, -1)) for one in defects(layers)]
         return read_only(np.asarray(np.max(sizes, axis=0)))
 
@@ -151,22 +151,16 @@ class Run:
         share = 1.0 - np.divide(own, total, out=np.ones_like(own), where=total > 0.0)
         return read_only(np.maximum(share, 0.0))
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        set_fields(self, state)
+    __setstate__ = set_fields
 
     @cached_property
     def _equations(self) -> Equations:
-        shapes = tuple(layer.shape for layer in self.start.layers)
-        m = int(self.objective.layer(self.start.L))
-        return Equations(shapes, m, self.data.xx, self.data.yx)
-
-    @property
-    def _layers(self) -> list[Array]:
-        return self._equations.layers(self._weights)
+        return Problem(self.start, self.data, self.objective).equations
 
     @cached_property
     def _prefixes(self) -> list[Any]:
-        return [one if one is None else read_only(one) for one in prefixes(self._layers)]
+        layers = self._equations.layers(self._weights)
+        return [None, *map(read_only, prefixes(layers)[1:])]
 
     def __repr__(self) -> str:
         ended = f"\n  stopped early: {self.stopped}" if self.stopped else ""

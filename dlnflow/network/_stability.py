@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
-from dlnflow.network._data import Covariances, given_covariances
+from dlnflow._common._keyword_only import positional_until_removed
+from dlnflow.network._data import Problem, given_covariances, given_problem
 from dlnflow.network._equations import Equations
-from dlnflow.network._flow import target_of
-from dlnflow.network._initialise import balanced
+from dlnflow.network._initialise import aligned_bases
 from dlnflow.network._network import Network
 from dlnflow.theory._clock import Training
-from dlnflow.theory._objective import Objective, as_objective, plateau_amplitude
+from dlnflow.theory._objective import Objective, plateau_amplitude
 
 Array = NDArray[np.float64]
 
@@ -29,9 +30,9 @@ class Optimiser:
     """Heavy-ball gradient descent, with weight decay and an EMA target."""
 
     training: Training
-    momentum: float = 0.0
-    weight_decay: float = 0.0
-    ema: float = 0.0
+    momentum: float
+    weight_decay: float
+    ema: float
 
     @property
     def step(self) -> float:
@@ -44,12 +45,13 @@ class Optimiser:
         return self.step / (1.0 - self.momentum)
 
 
+@positional_until_removed(3, "objective")
 def largest_stable_rate(
     network: Network,
     sigma_xx: ArrayLike,
     sigma_yx: ArrayLike,
-    objective: str | Objective = "jepa",
     *,
+    objective: str | Objective = "jepa",
     momentum: float = 0.0,
     loss: str = "half-sum",
 ) -> float:
@@ -91,78 +93,68 @@ def largest_stable_rate(
 
     >>> from dlnflow import network
     >>> net = network.balanced([[1.0]], [[1.0]], L=1, eps=0.1)
-    >>> round(network.largest_stable_rate(net, [[1.0]], [[1.0]], "mae"), 6)
+    >>> round(network.largest_stable_rate(net, [[1.0]], [[1.0]], objective="mae"), 6)
     1.0
     """
-    chosen = as_objective(objective)
-    data = given_covariances(sigma_xx, sigma_yx)
-    target_of(network, data, chosen)
-    training = Training(lr=1.0, loss=loss, outputs=network.widths[-1])
-    return stable_rate(network, data, chosen, Optimiser(training, momentum_of(momentum)))
+    problem = given_problem(network, given_covariances(sigma_xx, sigma_yx), objective)
+    return stable_rate(problem, given_optimiser(problem, 1.0, loss, momentum))
 
 
-def stable_rate(
-    network: Network, data: Covariances, objective: Objective, optimiser: Optimiser
-) -> float:
-    """As `largest_stable_rate`, from validated arguments."""
-    both = network, _at_plateau(network, data, objective)
-    return min(stable_rate_at(one, data, objective, optimiser) for one in both)
+def stable_rate(problem: Problem, optimiser: Optimiser, *others: Network) -> float:
+    """As `largest_stable_rate`, from validated arguments; stable at other networks as well."""
+    networks = problem.network, _at_plateau(problem), *others
+    return min(_stable_rate_at(replace(problem, network=one), optimiser) for one in networks)
 
 
-def stable_rate_at(
-    network: Network, data: Covariances, objective: Objective, optimiser: Optimiser
-) -> float:
+def _stable_rate_at(problem: Problem, optimiser: Optimiser) -> float:
     """The learning rate above which a part that decays at these weights grows in discrete steps."""
-    per_unit = replace(optimiser.training, lr=1.0).flow_time_per_step
-    return (1.0 + optimiser.momentum) * _stable_step(network, data, objective) / per_unit
-
-
-def momentum_of(momentum: float) -> float:
-    """Validates a momentum, which lies in [0, 1)."""
-    value = float(_validate.single("momentum", _validate.not_negative("momentum", momentum)))
-    if value >= 1.0:
-        raise ValueError(f"momentum must lie in [0, 1): got {momentum}")
-    return value
-
-
-def _at_plateau(network: Network, data: Covariances, objective: Objective) -> Network:
-    """The balanced network in which every mode with positive rho has its plateau."""
-    start = balanced(
-        data.xx,
-        data.yx,
-        network.L,
-        eps=1.0,
-        objective=objective,
-        decoder_depth=network.decoder_depth,
-        widths=network.widths[1:],
-    )
-    common = resting_value(data.spectrum.rho, network, objective)
-    layers = []
-    before = data.spectrum.basis
-    for layer in start.layers:
-        after = layer @ before
-        layers.append((after * common) @ before.T)
-        before = after
-    return Network(tuple(layers[: network.L]), tuple(layers[network.L :]))
-
-
-def resting_value(rho: Array, network: Network, objective: Objective) -> Array:
-    """The singular value ``u`` of every layer at the plateau, ``u**k = rho``; 0 below 0."""
-    gap = np.asarray(objective.gap(network.L, network.decoder_depth), dtype=np.float64)
-    return plateau_amplitude(rho, np.ones(()), gap)
-
-
-def _stable_step(network: Network, data: Covariances, objective: Objective) -> float:
-    shapes = tuple(layer.shape for layer in network.layers)
-    equations = Equations(shapes, int(objective.layer(network.L)), data.xx, data.yx)
-    weights = equations.flat(network.layers)
-    rates = -_leading_eigenvalues(equations, weights)
+    rates = -_leading_eigenvalues(problem.equations, problem.weights)
     decaying = rates.real > DRIFT * float(np.abs(rates).max(initial=0.0))
     if not decaying.any():
         return float("inf")
     size = np.abs(rates[decaying])
     with np.errstate(over="ignore"):  # a rate below 1e-308 bounds no step
-        return float(np.min(2.0 * (rates[decaying].real / size) / size))
+        step = float(np.min(2.0 * (rates[decaying].real / size) / size))
+    per_unit = replace(optimiser.training, lr=1.0).flow_time_per_step
+    return (1.0 + optimiser.momentum) * step / per_unit
+
+
+def given_optimiser(
+    problem: Problem, lr: float, loss: str, momentum: float, *, decay: float = 0.0, ema: float = 0.0
+) -> Optimiser:
+    """Validates the settings of gradient descent; a target that passes no encoder has no EMA."""
+    training = Training(lr=lr, loss=loss, outputs=problem.network.widths[-1])
+    inertia = below_one("momentum", momentum)
+    decay = _validate.number("weight_decay", decay, _validate.not_negative)
+    lag = below_one("ema", ema)
+    if lag and problem.m == 0:
+        raise ValueError(f"ema must be 0 for an MAE, whose target passes no encoder: got {ema}")
+    return Optimiser(training, inertia, decay, lag)
+
+
+def below_one(name: str, value: float) -> float:
+    """Validates a number in [0, 1)."""
+    share = _validate.number(name, value, _validate.not_negative)
+    if share >= 1.0:
+        raise ValueError(f"{name} must lie in [0, 1): got {value}")
+    return share
+
+
+def _at_plateau(problem: Problem) -> Network:
+    """The balanced network in which every mode with positive rho has its plateau."""
+    L, widths = problem.network.L, problem.network.widths
+    common = resting_value(problem)[: min(widths)]
+    bases = aligned_bases(problem.data, L, widths, problem.objective, np.random.default_rng(0))
+    kept = [basis[:, : common.size] for basis in bases]
+    layers = tuple((after * common) @ before.T for before, after in pairwise(kept))
+    return Network(layers[:L], layers[L:])
+
+
+def resting_value(problem: Problem) -> Array:
+    """The singular value ``u`` of every layer at the plateau, ``u**k = rho``; 0 below 0."""
+    gap = problem.objective.gap(problem.network.L, problem.network.decoder_depth)
+    rho = problem.data.spectrum.rho
+    return plateau_amplitude(rho, np.ones(()), np.asarray(gap, dtype=np.float64))
 
 
 def _leading_eigenvalues(equations: Equations, weights: Array) -> NDArray[Any]:

@@ -132,16 +132,12 @@ def _columns(lam: ArrayLike, rho: ArrayLike) -> tuple[Array, Array]:
     coefficient = _validate.real("rho", rho)
     # Pure noise is never learned, whatever its variance, but needs one to be valid.
     variance = None if coefficient.all() else np.where(coefficient == 0.0, 1.0, np.nan)
-    flat = [one.ravel() for one in np.broadcast_arrays(*_validate.modes(lam, rho, variance)[:2])]
-    return flat[0], flat[1]
+    covariance, coefficient = np.broadcast_arrays(*_validate.modes(lam, rho, variance)[:2])
+    return covariance.ravel(), coefficient.ravel()
 
 
 def _log2_rate(
-    covariance: Array,
-    coefficient: Array,
-    L: int,
-    objective: str | Objective,
-    decoder_depth: int,
+    covariance: Array, coefficient: Array, L: int, objective: str | Objective, decoder_depth: int
 ) -> Array:
     """Logarithm to base 2 of `switching_rate`, whose factors may overflow where it does not.
 
@@ -149,8 +145,8 @@ def _log2_rate(
     ``(z + rho_j / rho_i) (z + lam_j / lam_i) = 1``, since ``U**2 = rho_j U'``.
     """
     chosen = as_objective(objective)
-    L = int(_validate.single("L", _validate.depth("L", L)))
-    P = int(_validate.single("decoder_depth", _validate.depth("decoder_depth", decoder_depth)))
+    L = _validate.positive_integer("L", L)
+    P = _validate.positive_integer("decoder_depth", decoder_depth)
     learnable = coefficient > 0.0
     rest = np.where(learnable, coefficient, 1.0)
     log_lam, log_rho = np.log2(np.where(learnable, covariance, 1.0)), np.log2(rest)

@@ -15,16 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from dlnflow.plot._style import (
-    BETWEEN,
-    COLOURS,
-    LINE_STYLES,
-    NEUTRAL,
-    legend_below,
-    named_lines,
-    refuse_without,
-    single_axes,
-)
+from dlnflow.plot import _style as style
 
 Array = NDArray[np.float64]
 
@@ -43,23 +34,6 @@ CLOSE = 1.3  # largest quotient of two neighbouring x between which a boundary i
 FLOOR = 1e-16  # zeros on a logarithmic axis are drawn here
 WIDTH = 92  # characters of a title
 LINE = 0.05  # of the axes' height: a line of text
-
-
-class DrawnObservation(Protocol):
-    """What the figure reads of one observation."""
-
-    @property
-    def route(self) -> str: ...
-    @property
-    def series(self) -> str: ...
-    @property
-    def x(self) -> float: ...
-    @property
-    def number(self) -> float: ...
-    @property
-    def holds(self) -> bool: ...
-    @property
-    def inside(self) -> bool: ...
 
 
 class DrawnFinding(Protocol):
@@ -103,59 +77,56 @@ def claim(finding: DrawnFinding, *, ax: Axes | None = None) -> Axes:
     >>> axes.get_xlabel()
     'encoder depth L'
     """
-    refuse_without(DrawnFinding, "finding", finding, "dlnflow.claims.Finding")
-    axes = single_axes(ax, figsize=(9.6, 5.4))
-    shown = [one for one in finding.observations if finding.claim.drawn(one)]
+    style.refuse_without(DrawnFinding, "finding", finding, "dlnflow.claims.Finding")
+    axes = style.single_axes(ax, figsize=(9.6, 5.4))
+    about = finding.claim
+    shown = [one for one in finding.observations if about.drawn(one)]
     names = list(dict.fromkeys(one.series for one in shown))
     for index, name in enumerate(names):
         seen = [one for one in shown if one.series == name]
-        look = {"color": _colour(name, names), "linestyle": _line(index)}
-        _series(axes, seen, name, finding.claim.number.log, look)
-        for x in _boundaries(seen, finding.claim.x.log):
+        look = {
+            "color": _colour(name, names),
+            "linestyle": style.LINE_STYLES[index % len(style.LINE_STYLES)],
+        }
+        _series(axes, seen, name, about.number.log, look)
+        for x in _boundaries(seen, about.x.log):
             axes.axvline(x, color=look["color"], linewidth=0.6, alpha=0.6, label="_boundary")
-    zeros = finding.claim.number.log and any(one.number <= 0.0 for one in shown)
-    note = f"\n(0 is drawn at {FLOOR:g})" if zeros else ""
-    axes.set(xlabel=finding.claim.x.label, ylabel=finding.claim.number.label + note)
-    if finding.claim.level is not None:
-        axes.axhline(finding.claim.level, color=NEUTRAL, linewidth=0.8, zorder=0, label="_level")
-    axes.set_xscale("log" if finding.claim.x.log else "linear")
-    axes.set_yscale("log" if finding.claim.number.log else "linear")
-    if all(one.x == int(one.x) for one in shown) and not finding.claim.x.log:
+    if about.level is not None:
+        axes.axhline(about.level, color=style.NEUTRAL, linewidth=0.8, zorder=0, label="_level")
+    zeros = about.number.log and any(one.number <= 0.0 for one in shown)
+    axes.set(
+        xlabel=about.x.label,
+        ylabel=about.number.label + (f"\n(0 is drawn at {FLOOR:g})" if zeros else ""),
+        xscale="log" if about.x.log else "linear",
+        yscale="log" if about.number.log else "linear",
+    )
+    if all(one.x == int(one.x) for one in shown) and not about.x.log:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    heading = f"{finding.claim.name}. {finding.claim.title}: {finding.brief}"
+    heading = f"{about.name}. {about.title}: {finding.brief}"
     axes.set_title(fill(heading, WIDTH), fontsize="medium", loc="left")
     _name_series(axes)
     _legend(axes, shown)
     return axes
 
 
-def _series(
-    axes: Axes, seen: list[DrawnObservation], name: str, log: bool, look: dict[str, Any]
-) -> None:
+def _series(axes: Axes, seen: list[Any], name: str, log: bool, look: dict[str, Any]) -> None:
     for order, route in enumerate(dict.fromkeys(one.route for one in seen)):
         mine = sorted((one for one in seen if one.route == route), key=lambda one: one.x)
-        x = np.array([one.x for one in mine])
-        y = np.array([one.number for one in mine])
+        x, y, true = map(
+            np.array, zip(*((one.x, one.number, one.holds) for one in mine), strict=True)
+        )
         y = np.maximum(y, FLOOR) if log else y
         if order == 0:
             axes.plot(x, y, **look, linewidth=1.5, label=name)
-        marker = ROUTE_MARKERS[route]
-        true = np.array([one.holds for one in mine])
-        for chosen, filled in ((true, True), (~true, False)):
-            face = look["color"] if filled or marker in UNFILLED else "white"
-            axes.plot(
-                x[chosen],
-                y[chosen],
-                linestyle="none",
-                marker=marker,
-                markersize=9 - order,
-                markerfacecolor=face,
-                markeredgecolor=look["color"],
-                label="_",
-            )
+        marker: dict[str, Any] = {"marker": ROUTE_MARKERS[route], "markersize": 9 - order}
+        marker |= {"color": look["color"], "linestyle": "none", "label": "_"}
+        axes.plot(x[true], y[true], **marker)
+        if marker["marker"] not in UNFILLED:
+            marker["markerfacecolor"] = "white"
+        axes.plot(x[~true], y[~true], **marker)
 
 
-def _boundaries(seen: list[DrawnObservation], log: bool) -> list[float]:
+def _boundaries(seen: list[Any], log: bool) -> list[float]:
     """Between neighbouring ``x`` of which one meets the condition and the other does not."""
     places = sorted({(one.x, one.inside) for one in seen})
     whole = all(x == int(x) for x, _ in places)
@@ -168,26 +139,22 @@ def _boundaries(seen: list[DrawnObservation], log: bool) -> list[float]:
 
 def _colour(name: str, names: list[str]) -> Any:
     """Shades of an objective's colour for its series, other colours or a scale for the rest."""
-    for objective, base in COLOURS.items():
+    for objective, base in style.COLOURS.items():
         mine = [other for other in names if other.lower().startswith(objective)]
         if name in mine:
             share = mine.index(name) / (len(mine) - 1) if len(mine) > 1 else 0.5
             own = np.array(to_rgb(base))
             light, dark = own + 0.45 * (1.0 - own), 0.5 * own
             return tuple(light + share * (dark - light))
-    rest = [other for other in names if not other.lower().startswith(tuple(COLOURS))]
-    if len(rest) <= len(BETWEEN):
-        return BETWEEN[rest.index(name)]
+    rest = [other for other in names if not other.lower().startswith(tuple(style.COLOURS))]
+    if len(rest) <= len(style.BETWEEN):
+        return style.BETWEEN[rest.index(name)]
     return colormaps["viridis"](0.92 * rest.index(name) / (len(rest) - 1))
-
-
-def _line(index: int) -> Any:
-    return LINE_STYLES[index % len(LINE_STYLES)]
 
 
 def _name_series(axes: Axes) -> None:
     """Write the name of each series beside the axes, at the height where its line ends."""
-    lines = named_lines(axes)
+    lines = style.named_lines(axes)
     points = [_last_point(line) for line in lines]
     to_axes = axes.transData + axes.transAxes.inverted()
     axes.get_ylim()  # computes the limits, which the transformation needs
@@ -224,18 +191,17 @@ def _apart(heights: Array) -> Array:
     return np.clip(0.5 * (up + down), 0.0, 1.0 - steps[-1]) + steps
 
 
-def _legend(axes: Axes, shown: list[DrawnObservation]) -> None:
+def _legend(axes: Axes, shown: list[Any]) -> None:
     """Routes, and what an open marker means, below the axes."""
     taken = {one.route for one in shown}
-    look: dict[str, Any] = {"color": NEUTRAL, "linestyle": "none"}
     handles = [
-        Line2D([], [], marker=mark, label=route, **look)
+        style.legend_entry(route, marker=mark, linestyle="none")
         for route, mark in ROUTE_MARKERS.items()
         if route in taken
     ]
     if not all(one.holds for one in shown):
-        look |= {"marker": "h", "markersize": 10, "markerfacecolor": "white"}
-        handles.append(Line2D([], [], label="open marker: claim false", **look))
+        look = {"marker": "h", "markersize": 10, "markerfacecolor": "white", "linestyle": "none"}
+        handles.append(style.legend_entry("open marker: claim false", **look))
     if any(line.get_label() == "_boundary" for line in axes.get_lines()):
-        handles.append(Line2D([], [], color=NEUTRAL, linewidth=0.6, label="condition ends"))
-    legend_below(axes, handles, columns=4)
+        handles.append(style.legend_entry("condition ends", linewidth=0.6))
+    style.legend_below(axes, handles, columns=4)

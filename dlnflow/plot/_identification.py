@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from dlnflow.plot._style import NEUTRAL, colour, legend_below, many_axes, number, refuse_without
+from dlnflow.plot import _style as style
 
 Array = NDArray[np.float64]
 
@@ -73,75 +74,55 @@ def identification(found: DrawnIdentification, *, ax: Any = None) -> NDArray[Any
     >>> [one.get_ylabel() for one in dlnflow.plot.identification(found)]
     ['amplitude $\\bar{w}$', 'residual / noise']
     """
-    refuse_without(DrawnIdentification, "found", found, "dlnflow Identification")
-    upper, lower = axes = many_axes(ax, (2,), (6.4, 5.6)) if ax is not None else _stacked()
+    style.refuse_without(DrawnIdentification, "found", found, "dlnflow Identification")
+    if ax is None:
+        look: dict[str, Any] = {"layout": "constrained", "sharex": True, "height_ratios": (3, 1)}
+        ax = plt.subplots(2, 1, figsize=(6.4, 5.6), **look)[1]
+    upper, lower = axes = style.many_axes(ax, (2,), (6.4, 5.6))
     handles = _curves(upper, found)
-    _residuals(lower, found)
+    _measured(lower, found.t, np.atleast_2d(found.residuals))
+    lower.axhline(0.0, color=style.NEUTRAL, linewidth=1)
+    for height in (-2.0, 2.0):
+        lower.axhline(height, color=style.NEUTRAL, linewidth=0.6, linestyle="--")
     upper.set_ylabel(r"amplitude $\bar{w}$")
-    lower.set_ylabel("residual / noise")
-    lower.set_xlabel(found.time_label)
+    lower.set(xlabel=found.time_label, ylabel="residual / noise")
     upper.set_title(_title(found), fontsize="medium")
-    legend_below(lower, handles, columns=2)
+    style.legend_below(lower, handles)
     return axes
 
 
-def _stacked() -> NDArray[Any]:
-    import matplotlib.pyplot as plt
-
-    _, axes = plt.subplots(
-        2, 1, figsize=(6.4, 5.6), layout="constrained", sharex=True, height_ratios=(3, 1)
-    )
-    return axes
+def _measured(axes: Axes, t: Array, values: Any) -> None:
+    for mode, one in enumerate(values):
+        mark = MARKS[mode % len(MARKS)]
+        axes.plot(t, one, mark, color=style.NEUTRAL, markersize=3.0, alpha=0.6, zorder=1)
 
 
 def _curves(axes: Axes, found: DrawnIdentification) -> list[Line2D]:
-    times = np.linspace(found.t[0], found.t[-1], FINE)
-    times = np.union1d(times, found.t)
-    curves = np.atleast_2d(found.predict(times))
-    curves = curves[np.isfinite(curves).all(axis=1)]
-    best = colour(found.objective)
-    handles = []
-    for mode, (w, curve) in enumerate(zip(found.w, curves, strict=True)):
-        mark = MARKS[mode % len(MARKS)]
-        axes.plot(found.t, w, mark, color=NEUTRAL, markersize=3.0, alpha=0.6, zorder=1)
-        axes.plot(times, curve, "-", color=best, zorder=3)
-    handles.append(Line2D([], [], color=NEUTRAL, marker="o", linestyle="", label="measured"))
-    share = 100.0 * found.weight[0]
-    handles.append(
-        Line2D([], [], color=best, label=f"{found.candidate} ({share:.3g} % of the evidence)")
-    )
+    """Measured amplitudes, and the curves of the best explanation and of its rival."""
+    times = np.union1d(np.linspace(found.t[0], found.t[-1], FINE), found.t)
+    _measured(axes, found.t, found.w)
+    handles = [style.legend_entry("measured", marker="o", linestyle="")]
+    best = style.colour(found.objective)
+    looks: list[dict[str, Any]] = [{"color": best, "zorder": 3, "linestyle": "-"}]
+    labels = [f"{found.candidate} ({100.0 * found.weight[0]:.3g} % of the evidence)"]
     if found.weight.size > 1:
-        rival = found.rival
-        other = NEUTRAL if colour(rival.objective) == best else colour(rival.objective)
-        others = np.atleast_2d(found.predict(times, rank=1))
-        for curve in others[np.isfinite(others).all(axis=1)]:
-            axes.plot(times, curve, ":", color=other, linewidth=1.6, zorder=2)
-        share = 100.0 * found.weight[1]
-        handles.append(Line2D([], [], color=other, linestyle=":", label=f"{rival} ({share:.2g} %)"))
+        own = style.colour(found.rival.objective)
+        other: dict[str, Any] = {"color": style.NEUTRAL if own == best else own, "linestyle": ":"}
+        looks.append(other | {"linewidth": 1.6, "zorder": 2})
+        labels.append(f"{found.rival} ({100.0 * found.weight[1]:.2g} %)")
+    for rank, (look, label) in enumerate(zip(looks, labels, strict=True)):
+        curves = np.atleast_2d(found.predict(times, rank=rank))
+        for curve in curves[np.isfinite(curves).all(axis=1)]:
+            axes.plot(times, curve, **look)
+        handles.append(style.legend_entry(label, color=look["color"], linestyle=look["linestyle"]))
     relative = bool(np.all(np.asarray(found.noise) == "relative"))
     if relative and found.w.max() > ORDERS * found.w.min():
         axes.set_yscale("log")
     return handles
 
 
-def _residuals(axes: Axes, found: DrawnIdentification) -> None:
-    away = np.atleast_2d(found.residuals)
-    for mode, one in enumerate(away):
-        axes.plot(
-            found.t,
-            one,
-            MARKS[mode % len(MARKS)],
-            color=NEUTRAL,
-            markersize=3.0,
-            alpha=0.6,
-        )
-    axes.axhline(0.0, color=NEUTRAL, linewidth=1)
-    for height in (-2.0, 2.0):
-        axes.axhline(height, color=NEUTRAL, linewidth=0.6, linestyle="--")
-
-
 def _title(found: DrawnIdentification) -> str:
     if found.weight[0] > SURE:
         return f"{found.candidate}, with {100 * found.weight[0]:.3g} % of the evidence"
-    ahead = number(found.aic[1] - found.aic[0], 2)
+    ahead = style.number(found.aic[1] - found.aic[0], 2)
     return f"{found.candidate} or {found.rival}? AIC apart by {ahead}"

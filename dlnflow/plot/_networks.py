@@ -9,26 +9,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from dlnflow._common import _validate
-from dlnflow.plot._style import (
-    LINE_STYLES,
-    MOST_NAMED,
-    NEUTRAL,
-    colour,
-    display,
-    legend_below,
-    many_axes,
-    marker,
-    named_lines,
-    number,
-    refuse_without,
-    shades_of,
-    single_axes,
-)
+from dlnflow.plot import _style as style
 
 Array = NDArray[np.float64]
 
@@ -72,7 +57,9 @@ class DrawnExperiment(Protocol):
     def greedy_below(self) -> Mapping[str, float]: ...
 
 
-def comparison(made: DrawnComparison, *, ax: Axes | None = None, modes: int = MOST_NAMED) -> Axes:
+def comparison(
+    made: DrawnComparison, *, ax: Axes | None = None, modes: int = style.MOST_NAMED
+) -> Axes:
     """A network's amplitudes (markers) on the closed form's (lines).
 
     Parameters
@@ -106,47 +93,44 @@ def comparison(made: DrawnComparison, *, ax: Axes | None = None, modes: int = MO
     JEPA: network and closed form at most $10^{-10}$ of a plateau apart
     >>> plt.close("all")
     """
-    refuse_without(DrawnComparison, "made", made, "dlnflow.network.Comparison")
-    axes = single_axes(ax, figsize=(6.4, 4.8))
-    count = int(_validate.single("modes", _validate.depth("modes", modes)))
+    style.refuse_without(DrawnComparison, "made", made, "dlnflow.network.Comparison")
+    axes = style.single_axes(ax, figsize=(6.4, 4.8))
+    count = _validate.positive_integer("modes", modes)
     run, lam, rho = made.run, made.spectrum.lam, made.spectrum.rho
     drawn = np.argsort(-lam, kind="stable")[:count]
-    shades = shades_of(colour(run.objective))
+    shades = style.shades_of(style.colour(run.objective))
+    mark = _network_mark(run.objective) | {"markersize": 4.5}
     tints = shades(np.linspace(0.0, 1.0, max(2, drawn.size)))
     for place, mode in enumerate(drawn):
-        style = LINE_STYLES[place % len(LINE_STYLES)]
+        line = style.LINE_STYLES[place % len(style.LINE_STYLES)]
         name = rf"$\lambda = {lam[mode]:.3g}$, $\rho = {rho[mode]:.3g}$"
-        look: dict[str, Any] = {"color": tints[place]}
-        axes.plot(run.t, made.predicted[mode], linestyle=style, label=name, **look)
-        seen = _spread(run.t, made.measured[mode], place / drawn.size)
-        axes.plot(
-            run.t[seen],
-            made.measured[mode][seen],
-            linestyle="",
-            marker=marker(run.objective),
-            markersize=4.5,
-            markerfacecolor="white",
-            label=f"_network {mode}",
-            **look,
-        )
-    axes.set_xlabel(run.time_label)
-    axes.set_ylabel(r"encoder amplitude $\bar w$")
+        axes.plot(run.t, made.predicted[mode], color=tints[place], linestyle=line, label=name)
+        measured = made.measured[mode]
+        seen = _spread(run.t, measured, place / drawn.size)
+        axes.plot(run.t[seen], measured[seen], color=tints[place], label=f"_network {mode}", **mark)
+    axes.set(xlabel=run.time_label, ylabel=r"encoder amplitude $\bar w$")
     depth = f"encoder depth $L = {run.start.L}$, decoder depth $P = {run.start.decoder_depth}$"
     left = lam.size - drawn.size
     also = f", {left} smaller modes not drawn" if left else ""
-    apart = number(max(made.largest_deviation, LEAST), 2)
+    apart = style.number(max(made.largest_deviation, LEAST), 2)
     axes.set_title(
-        f"{display(run.objective)}: network and closed form at most {apart} of a plateau "
+        f"{style.display(run.objective)}: network and closed form at most {apart} of a plateau "
         f"apart\n{depth}{also}",
         fontsize="medium",
     )
-    named = named_lines(axes)
-    if drawn.size > MOST_NAMED:
+    named = style.named_lines(axes)
+    if drawn.size > style.MOST_NAMED:
         named = []
         rank = ScalarMappable(Normalize(1, drawn.size), shades)
         axes.figure.colorbar(rank, ax=axes, label=r"mode, from the largest $\lambda$ down")
-    legend_below(axes, [*named, *_kinds(run.objective)], columns=2)
+    style.legend_below(
+        axes, [*named, style.legend_entry("closed form"), style.legend_entry("network", **mark)]
+    )
     return axes
+
+
+def _network_mark(objective: Any) -> dict[str, Any]:
+    return {"linestyle": "", "marker": style.marker(objective), "markerfacecolor": "white"}
 
 
 def _spread(t: Array, w: Array, phase: float) -> NDArray[np.intp]:
@@ -157,13 +141,6 @@ def _spread(t: Array, w: Array, phase: float) -> NDArray[np.intp]:
     length = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(t) / t[-1], np.diff(w) / height))])
     wanted = (np.arange(MARKS) + phase) / MARKS * length[-1]
     return np.unique(np.clip(np.searchsorted(length, wanted), 0, t.size - 1))
-
-
-def _kinds(objective: Any) -> list[Line2D]:
-    seen = Line2D([], [], color=NEUTRAL, linestyle="", marker=marker(objective), label="network")
-    seen.set_markerfacecolor("white")
-    seen.set_markersize(4.5)
-    return [Line2D([], [], color=NEUTRAL, label="closed form"), seen]
 
 
 def experiment(made: DrawnExperiment, *, ax: Any = None) -> NDArray[Any]:
@@ -197,14 +174,18 @@ def experiment(made: DrawnExperiment, *, ax: Any = None) -> NDArray[Any]:
     delay of the smallest $\rho$ behind the largest
     >>> plt.close("all")
     """
-    refuse_without(DrawnExperiment, "made", made, "dlnflow.network Experiment")
-    draw = {"order": _order, "depth": _depth, "initialisation": _initialisation}[made.name]
-    return draw(made, ax)
+    style.refuse_without(DrawnExperiment, "made", made, "dlnflow.network Experiment")
+    if made.name == "order":
+        return _order(made, ax)
+    panels = style.many_axes(ax, (1,), (6.4, 4.8))
+    {"depth": _depth, "initialisation": _initialisation}[made.name](made, panels[0])
+    style.legend_below(panels[0], style.named_lines(panels[0]))
+    return panels
 
 
 def _order(made: DrawnExperiment, ax: Any) -> NDArray[Any]:
-    grid = many_axes(ax, (2, 2), (9.6, 8.2))
-    for row, name in zip(grid, ("same", "opposite"), strict=True):
+    grid = style.many_axes(ax, (2, 2), (9.6, 8.2))
+    for row, (name, words) in zip(grid, DISTRIBUTIONS.items(), strict=True):
         for axes, objective in zip(row, ("jepa", "mae"), strict=True):
             one = made.comparisons.get((name, objective))
             if one is None:  # the experiment was interrupted
@@ -215,61 +196,57 @@ def _order(made: DrawnExperiment, ax: Any) -> NDArray[Any]:
             rho, lam = one.spectrum.rho[first], one.spectrum.lam[first]
             axes.set_title(
                 rf"{objective.upper()} learns $\rho = {rho:.2f}$, $\lambda = {lam:.2f}$ first"
-                f"\n({DISTRIBUTIONS[name]})",
+                f"\n({words})",
                 fontsize="medium",
             )
     return grid
 
 
-def _depth(made: DrawnExperiment, ax: Any) -> NDArray[Any]:
-    axes = many_axes(ax, (1,), (6.4, 4.8))
-    one = axes[0]
-    _both_kinds(one, made.table, "L", "gap")
-    one.axhline(0.0, color=NEUTRAL, linewidth=0.8, label="_no delay")
-    one.xaxis.set_major_locator(MaxNLocator(integer=True))
-    one.set_xlabel("encoder depth $L$")
-    one.set_ylabel(r"delay of the smallest $\rho$ behind the largest")
+def _depth(made: DrawnExperiment, axes: Axes) -> None:
+    _both_kinds(axes, made.table, "L", "gap")
+    axes.axhline(0.0, color=style.NEUTRAL, linewidth=0.8, label="_no delay")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set(xlabel="encoder depth $L$", ylabel=r"delay of the smallest $\rho$ behind the largest")
     ends = {
         str(name): (part.iloc[0], part.iloc[-1])
         for name, part in made.table.groupby("objective", sort=False)
     }
     said = ", ".join(
-        rf"{display(name)} ${last['measured_gap']:+.2g}$ at $L = {last['L']}$"
+        rf"{style.display(name)} ${last['measured_gap']:+.2g}$ at $L = {last['L']}$"
         for name, (_, last) in ends.items()
     )
     finding = r"Delay of small $\rho$ against depth"
     if "jepa" in ends and ends["jepa"][1]["measured_gap"] > ends["jepa"][0]["measured_gap"]:
         finding = r"The deeper the encoder, the later a JEPA learns small $\rho$"
-    one.set_title(f"{finding}\n" rf"relative delay at equal $\lambda$: {said}", fontsize="medium")
-    legend_below(one, named_lines(one), columns=2)
-    return axes
+    axes.set_title(f"{finding}\n" rf"relative delay at equal $\lambda$: {said}", fontsize="medium")
 
 
-def _initialisation(made: DrawnExperiment, ax: Any) -> NDArray[Any]:
-    axes = many_axes(ax, (1,), (6.4, 4.8))
-    one = axes[0]
-    _both_kinds(one, made.table, "eps", "overlap")
+def _initialisation(made: DrawnExperiment, axes: Axes) -> None:
+    _both_kinds(axes, made.table, "eps", "overlap")
     words = {0.0: r"below these $\epsilon$", float("inf"): r"above these $\epsilon$"}
     said = [
-        words.get(eps, rf"at $\epsilon \approx$ {number(eps, 2)}") + f" ({display(name)})"
+        words.get(eps, rf"at $\epsilon \approx$ {style.number(eps, 2)}")
+        + f" ({style.display(name)})"
         for name, eps in made.greedy_below.items()
     ]
-    look: dict[str, Any] = {"color": NEUTRAL, "linewidth": 0.8, "linestyle": (0, (2, 2))}
-    one.axhline(made.most_overlap, **look, label="_greedy below")
-    one.set_xscale("log")
-    one.set_ylim(-0.04, 1.04)
-    one.set_xlabel(r"initial amplitude $\epsilon$")
-    one.set_ylabel("overlap of neighbours' learning\n(0 one at a time, 1 all together)")
-    one.set_title(f"Greedy learning ends {', '.join(said)}", fontsize="medium")
-    legend_below(one, named_lines(one), columns=2)
-    return axes
+    look: dict[str, Any] = {"color": style.NEUTRAL, "linewidth": 0.8, "linestyle": (0, (2, 2))}
+    axes.axhline(made.most_overlap, **look, label="_greedy below")
+    axes.set(
+        xscale="log",
+        ylim=(-0.04, 1.04),
+        xlabel=r"initial amplitude $\epsilon$",
+        ylabel="overlap of neighbours' learning\n(0 one at a time, 1 all together)",
+    )
+    axes.set_title(f"Greedy learning ends {', '.join(said)}", fontsize="medium")
 
 
 def _both_kinds(axes: Axes, table: Any, x: str, quantity: str) -> None:
     """Lines for the closed form and markers for the network, of each objective."""
     for name, part in table.groupby("objective", sort=False):
-        look: dict[str, Any] = {"color": colour(name)}
-        words = display(name)
-        axes.plot(part[x], part[f"predicted_{quantity}"], label=f"{words}, closed form", **look)
-        look |= {"linestyle": "", "marker": marker(name), "markerfacecolor": "white"}
-        axes.plot(part[x], part[f"measured_{quantity}"], label=f"{words}, network", **look)
+        look: dict[str, Any] = {
+            "color": style.colour(name),
+            "label": f"{style.display(name)}, closed form",
+        }
+        axes.plot(part[x], part[f"predicted_{quantity}"], **look)
+        look |= _network_mark(name) | {"label": f"{style.display(name)}, network"}
+        axes.plot(part[x], part[f"measured_{quantity}"], **look)

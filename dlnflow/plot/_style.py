@@ -190,12 +190,10 @@ class ModeColumns:
 
     def shared(self, *names: str) -> str:
         """What all modes have in common, of the columns named, but for a decoder of one layer."""
-        common = [name for name in names if name not in self.varying()]
-        values = {name: float(getattr(self, name)[0]) for name in common}
+        one_layer = {"decoder_depth"} if self.decoder_depth[0] == 1.0 else set()
+        hidden = one_layer.union(self.varying())
         return ", ".join(
-            equals(name, value)
-            for name, value in values.items()
-            if not (name == "decoder_depth" and value == 1.0)
+            equals(name, getattr(self, name)[0]) for name in names if name not in hidden
         )
 
     def common(self) -> str:
@@ -250,21 +248,24 @@ def explain_modes(
         legend_below(axes, handles, columns=2 if len(modes.varying()) != 1 else 3)
 
 
-def legend_below(axes: Axes, handles: Sequence[Artist], columns: int) -> None:
+def legend_entry(label: str, **look: Any) -> Line2D:
+    """An entry of a legend that stands for several lines, neutral unless it has a colour."""
+    return Line2D([], [], **{"color": NEUTRAL, "label": label} | look)
+
+
+def legend_below(axes: Axes, handles: Sequence[Artist], columns: int = 2) -> None:
     """A legend under the axes, where it hides no data, if the figure's layout makes room for it."""
-    look: dict[str, Any] = {"handles": handles, "fontsize": "small", "handlelength": 3.2}
-    if axes.figure.get_layout_engine() is None:
-        axes.legend(**look, loc="best")
-        return
-    shift = ScaledTranslation(0.0, -BELOW, axes.figure.dpi_scale_trans)
-    axes.legend(
-        **look,
-        loc="upper center",
-        bbox_to_anchor=(0.5, 0.0),
-        bbox_transform=axes.transAxes + shift,
-        borderaxespad=0.0,
-        ncols=min(columns, len(handles)),
-    )
+    look: dict[str, Any] = {"loc": "best"}
+    if axes.figure.get_layout_engine() is not None:
+        shift = ScaledTranslation(0.0, -BELOW, axes.figure.dpi_scale_trans)
+        look = {
+            "loc": "upper center",
+            "bbox_to_anchor": (0.5, 0.0),
+            "bbox_transform": axes.transAxes + shift,
+            "borderaxespad": 0.0,
+            "ncols": min(columns, len(handles)),
+        }
+    axes.legend(handles=handles, fontsize="small", handlelength=3.2, **look)
 
 
 def fields_of(record: type) -> list[str]:

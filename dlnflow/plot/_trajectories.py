@@ -11,27 +11,13 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from dlnflow._common import _validate
-from dlnflow.plot._style import (
-    NEUTRAL,
-    ModeColumns,
-    colour,
-    display,
-    explain_modes,
-    factor,
-    has_fields,
-    many_axes,
-    named_lines,
-    number,
-    refuse_without,
-    single_axes,
-)
+from dlnflow.plot import _style as style
 
 Array = NDArray[np.float64]
 
 QUANTITIES = {"w": r"encoder amplitude $\bar w$", "learned": "learned fraction $q$"}
 TIMES = ("linear", "log", "log-log")
 TOGETHER = 0.02  # relative spread of critical times below which a title states no order
-MODE = ("lam", "rho", "L", "eps", "decoder_depth")
 HALF = 0.5  # of the plateau, at which a mode counts as learned
 DEEPEST = 1e-3  # a log axis shows decay down to this part of the smallest initial value
 
@@ -125,20 +111,19 @@ def trajectories(
     """
     check_words(quantity, time)
     parts = _parts(part)
-    for one in parts:
-        if time != "linear" and not np.any(one.t > 0.0):
+    for one in parts if time != "linear" else ():
+        if not np.any(one.t > 0.0):
             raise ValueError(f"t must hold a time above 0 for time={time!r}: got {one.t.tolist()}")
-    axes = single_axes(ax)
-    modes = ModeColumns.of(**{name: getattr(parts[0], name) for name in MODE})
+    axes = style.single_axes(ax)
+    modes = style.ModeColumns.of(**{name: getattr(parts[0], name) for name in style.SYMBOLS})
     left_out = 0
     marks: list[Line2D] = []
     for one in parts:
         left_out = max(left_out, _draw_lines(axes, one, modes, quantity, time))
         marks = (_mark_critical_times(axes, one, quantity) if modes.named else []) or marks
-    axes.set_xlabel(f"$t$ ({parts[0].time_label})")
-    axes.set_ylabel(QUANTITIES[quantity])
+    axes.set(xlabel=f"$t$ ({parts[0].time_label})", ylabel=QUANTITIES[quantity])
     note = f" ({left_out} without a value to show)" if left_out else ""
-    names = " and ".join(display(one.objective) for one in parts)
+    names = " and ".join(style.display(one.objective) for one in parts)
     finding = _finding(parts[0]) if len(parts) == 1 else _comparison(parts)
     heading = [modes.common()] if len(parts) > 1 and finding else [names, modes.common()]
     axes.set_title(f"{', '.join(filter(None, heading))}\n{finding}{note}", fontsize="medium")
@@ -154,36 +139,37 @@ def check_words(quantity: str, time: str) -> None:
 
 def _parts(given: Any) -> Sequence[Any]:
     """The trajectories of one objective, or of all that a simulation has."""
-    if has_fields(DrawnSimulation, given):
+    if style.has_fields(DrawnSimulation, given):
         return tuple(given.parts)
-    refuse_without(DrawnTrajectories, "part", given, "dlnflow Simulation or Trajectories")
+    style.refuse_without(DrawnTrajectories, "part", given, "dlnflow Simulation or Trajectories")
     return (given,)
 
 
 def _explain(
-    axes: Axes, parts: Sequence[DrawnTrajectories], modes: ModeColumns, marks: list[Line2D]
+    axes: Axes, parts: Sequence[DrawnTrajectories], modes: style.ModeColumns, marks: list[Line2D]
 ) -> None:
-    lines = named_lines(axes)
+    lines = style.named_lines(axes)
     if len(parts) == 1:
-        explain_modes(axes, modes, colour(parts[0].objective), lines, marks)
+        style.explain_modes(axes, modes, style.colour(parts[0].objective), lines, marks)
         return
     drawn = {line.get_label() for line in lines}
     styles = [
-        Line2D([], [], color=NEUTRAL, linestyle=modes.line_style(i), label=text)
+        style.legend_entry(text, linestyle=modes.line_style(i))
         for i, text in enumerate(modes.labels())
         if text in drawn
     ]
-    objectives = [
-        Line2D([], [], color=colour(one.objective), label=display(one.objective)) for one in parts
+    tints = [
+        style.legend_entry(style.display(one.objective), color=style.colour(one.objective))
+        for one in parts
     ]
-    explain_modes(axes, modes, NEUTRAL, styles, [*objectives, *marks])
+    style.explain_modes(axes, modes, style.NEUTRAL, styles, [*tints, *marks])
 
 
 def _draw_lines(
-    axes: Axes, part: DrawnTrajectories, modes: ModeColumns, quantity: str, time: str
+    axes: Axes, part: DrawnTrajectories, modes: style.ModeColumns, quantity: str, time: str
 ) -> int:
     """Draw the modes; returns the number of those without a point to draw."""
-    shown = part.t > 0.0 if time != "linear" else np.ones(part.t.shape, dtype=bool)
+    shown = (part.t > 0.0) | (time == "linear")
     values = np.reshape(part.w if quantity == "w" else part.learned, (modes.count, -1))[:, shown]
     visible = np.isfinite(values) & ((values > 0.0) | (time != "log-log"))
     values = np.where(visible, values, np.nan)
@@ -193,7 +179,7 @@ def _draw_lines(
         axes.ticklabel_format(axis="x", scilimits=(-3, 4), useMathText=True)
     if time == "log-log":
         axes.set_yscale("log")
-    colours, _, _ = modes.scale(colour(part.objective))
+    colours, _, _ = modes.scale(style.colour(part.objective))
     for i, text in enumerate(modes.labels()):
         if visible[i].any():
             axes.plot(
@@ -217,14 +203,12 @@ def _mark_critical_times(axes: Axes, part: DrawnTrajectories, quantity: str) -> 
     inside = (times > part.t[0]) & (times <= part.t[-1])
     if not inside.any():
         return []
-    if quantity == "w":
-        heights = HALF * np.ravel(part.plateau)
-    else:
-        heights = HALF ** np.ravel(part.objective.gap(part.L, part.decoder_depth) / part.L)
+    gaps = part.objective.gap(part.L, part.decoder_depth)
+    heights = np.ravel(HALF * part.plateau if quantity == "w" else HALF ** (gaps / part.L))
     look: dict[str, Any] = {"marker": "o", "linestyle": "none", "markersize": 5.5}
-    look |= {"markerfacecolor": "white", "markeredgecolor": NEUTRAL}
+    look |= {"markerfacecolor": "white", "markeredgecolor": style.NEUTRAL}
     axes.plot(times[inside], heights[inside], **look, label="_critical times", zorder=3)
-    return [Line2D([], [], **look, label=r"half of its plateau in $\bar w$")]
+    return [style.legend_entry(r"half of its plateau in $\bar w$", **look)]
 
 
 def _finding(part: DrawnTrajectories) -> str:
@@ -243,11 +227,11 @@ def _order(times: Array, lam: Array, rho: Array) -> str:
     if last == 0.0:
         return "initialised above half of the plateau"
     if times.size == 1:
-        return f"half of its plateau at $t$ = {number(first)}"
+        return f"half of its plateau at $t$ = {style.number(first)}"
     if last == first:
         return "learned at the same time"
     if last <= (1.0 + TOGETHER) * first:
-        return f"learned together, within {number(100.0 * (last / first - 1.0), 2)} %"
+        return f"learned together, within {style.number(100.0 * (last / first - 1.0), 2)} %"
     words = [
         f"{extreme} {symbol}"
         for extreme, sign in (("largest", -1.0), ("smallest", 1.0))
@@ -256,7 +240,7 @@ def _order(times: Array, lam: Array, rho: Array) -> str:
     ]
     if words:
         return f"{', '.join(words)} first"
-    return f"learned from $t$ = {number(first)} to {number(last)}"
+    return f"learned from $t$ = {style.number(first)} to {style.number(last)}"
 
 
 def _sorted_by(values: Array, times: Array) -> bool:
@@ -310,11 +294,10 @@ def simulation(
     >>> plt.close("all")
     """
     check_words(quantity, time)
-    refuse_without(DrawnSimulation, "sim", sim, "dlnflow Simulation")
+    style.refuse_without(DrawnSimulation, "sim", sim, "dlnflow Simulation")
     parts = sim.parts
-    panels = many_axes(
-        ax, (len(parts),), figsize=((5.4 if len(parts) < 3 else 4.4) * len(parts), 4.6)
-    )
+    width = (5.4 if len(parts) < 3 else 4.4) * len(parts)
+    panels = style.many_axes(ax, (len(parts),), figsize=(width, 4.6))
     for part, panel in zip(parts, panels, strict=True):
         trajectories(part, quantity=quantity, time=time, ax=panel)
     if ax is None and (heading := _comparison(parts)):
@@ -329,10 +312,10 @@ def _comparison(parts: Sequence[DrawnTrajectories]) -> str:
     if len(parts) < 2 or learned.sum() < 2:
         return ""
     times = [one[learned] for one in times]
-    names = " and ".join(display(part.objective) for part in parts)
+    names = " and ".join(style.display(part.objective) for part in parts)
     if any(one.max() <= (1.0 + TOGETHER) * one.min() for one in times):
         spreads = (
-            f"{display(part.objective)} {factor(float(one.max() / one.min()))}"
+            f"{style.display(part.objective)} {style.factor(float(one.max() / one.min()))}"
             for part, one in zip(parts, times, strict=True)
             if one.min() > 0.0
         )

@@ -11,16 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from dlnflow.plot._style import (
-    NEUTRAL,
-    colour,
-    display,
-    legend_below,
-    marker,
-    number,
-    refuse_without,
-    single_axes,
-)
+from dlnflow.plot import _style as style
 
 Array = NDArray[np.float64]
 
@@ -74,66 +65,54 @@ def validity(made: DrawnMap, *, ax: Axes | None = None) -> Axes:
     imbalance of the layers
     >>> plt.close("all")
     """
-    refuse_without(DrawnMap, "made", made, "dlnflow.network ValidityMap")
-    axes = single_axes(ax, figsize=(6.4, 5.0))
+    style.refuse_without(DrawnMap, "made", made, "dlnflow.network ValidityMap")
+    axes = style.single_axes(ax, figsize=(6.4, 5.0))
     x = made.table["x"].to_numpy()
     layers = bool((x == np.round(x)).all() and x.max() <= MOST_LAYERS)
-    if not layers:
-        axes.set_xscale("log")
-    axes.set_yscale("log")
+    axes.set(xscale="linear" if layers else "log", yscale="log")
     handles = list(_curves(axes, made))
     if layers:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel(made.variable)
-    axes.set_ylabel("error of the prediction")
+    axes.set(xlabel=made.variable, ylabel="error of the prediction")
     axes.set_title(_headline(made), fontsize="medium")
-    legend_below(axes, handles, columns=2)
+    style.legend_below(axes, handles)
     return axes
 
 
 def _curves(axes: Axes, made: DrawnMap) -> Iterator[Line2D]:
-    also = {
-        "own_error": "critical time, closed form for $P$",
-        "published_error": "published formula, balanced start",
-    }
-    tops = []
+    own = ", closed form for $P$"
+    never = []
     for name, part in made.table.groupby("objective", sort=False):
-        look: dict[str, Any] = {"color": colour(name), "marker": marker(name)}
-        x = part["x"].to_numpy()
-        columns = {"time_error": "critical time", "deviation": "trajectory", **also}
-        for column, words in columns.items():
+        tint, x = style.colour(name), part["x"].to_numpy()
+        for column, words, line, face in (
+            ("time_error", "critical time", "-", tint),
+            ("deviation", "trajectory" + (own if "own_error" in part else ""), ":", "white"),
+            ("own_error", f"critical time{own}", "--", "white"),
+            ("published_error", "published formula, balanced start", "--", "white"),
+        ):
             if column not in part:
                 continue
             error = part[column].to_numpy()
             good = np.isfinite(error) & (error > 0.0) & np.isfinite(x) & (x > 0.0)
-            style = {"time_error": "-", "deviation": ":"}.get(column, "--")
-            fill = look["color"] if column == "time_error" else "white"
-            if column == "deviation" and "own_error" in part:
-                words += ", closed form for $P$"
-            (line,) = axes.plot(
+            yield from axes.plot(
                 x[good],
                 error[good],
-                linestyle=style,
-                markerfacecolor=fill,
+                color=tint,
+                linestyle=line,
+                marker=style.marker(name),
+                markerfacecolor=face,
                 markersize=5,
-                label=f"{display(name)}: {words}",
-                **look,
+                label=f"{style.display(name)}: {words}",
             )
-            yield line
-            if column == "time_error" and np.isinf(error).any():
-                tops.append((x[np.isinf(error)], look["color"]))
-    for x, tint in tops:
-        axes.plot(
-            x,
-            np.full(x.shape, 0.97),
-            linestyle="",
-            marker="^",
-            color=tint,
-            transform=axes.get_xaxis_transform(),
-            label="_never learned",
-        )
-    if tops:
-        yield Line2D([], [], linestyle="", marker="^", color=NEUTRAL, label="a mode not learned")
+        infinite = np.isinf(part["time_error"].to_numpy())
+        if infinite.any():
+            never.append((x[infinite], tint))
+    look: dict[str, Any] = {"marker": "^", "linestyle": ""}
+    for x, tint in never:
+        top: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "label": "_never learned"}
+        axes.plot(x, np.full(x.shape, 0.97), color=tint, **look, **top)
+    if never:
+        yield style.legend_entry("a mode not learned", **look)
 
 
 def _headline(made: DrawnMap) -> str:
@@ -145,14 +124,13 @@ def _headline(made: DrawnMap) -> str:
     finding = f"errors of critical times below {made.largest_fitted:g} grow: {', '.join(powers)}"
     if not powers:
         errors = made.table.groupby("objective", sort=False)["time_error"]
-        finding = "errors of critical times: " + ", ".join(
-            _span(str(name), error.to_numpy()) for name, error in errors
-        )
+        spans = (_span(str(name), error.min(), error.max()) for name, error in errors)
+        finding = f"errors of critical times: {', '.join(spans)}"
     return f"Breaking one assumption: {made.assumption}\n{finding}"
 
 
-def _span(name: str, error: Array) -> str:
-    if np.isinf(error.min()):
+def _span(name: str, least: float, most: float) -> str:
+    if np.isinf(least):
         return f"{name.upper()} does not learn a mode"
-    largest = "or more" if np.isinf(error.max()) else f"to {number(float(error.max()), 2)}"
-    return f"{name.upper()} {number(float(error.min()), 2)} {largest}"
+    largest = "or more" if np.isinf(most) else f"to {style.number(most, 2)}"
+    return f"{name.upper()} {style.number(least, 2)} {largest}"

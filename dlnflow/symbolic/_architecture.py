@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -89,16 +90,12 @@ class Architecture:
     def cases(self) -> tuple[ConcreteDepths, ...]:
         """The depths at which it is checked: its own, or small ones where it has symbols."""
         least = max(1, int(self.m)) if self.m.is_Integer else 1
-        symbolic = range(least, least + DEPTHS_TRIED)
-        depths = symbolic if self.L.free_symbols else (int(self.L),)
+        depths = range(least, least + DEPTHS_TRIED) if self.L.free_symbols else (int(self.L),)
         found = []
-        for L in depths:
-            for P in (1, 2) if self.P.free_symbols else (int(self.P),):
-                m = self.m.xreplace({no.L: sp.Integer(L)})
-                layers = (0, 1, L) if m.free_symbols else (int(m),)
-                found += [
-                    ConcreteDepths(L, P, layer) for layer in sorted(set(layers)) if layer <= L
-                ]
+        for L, P in product(depths, (1, 2) if self.P.free_symbols else (int(self.P),)):
+            m = self.m.xreplace({no.L: sp.Integer(L)})
+            layers = {0, 1, L} if m.free_symbols else {int(m)}
+            found += [ConcreteDepths(L, P, layer) for layer in sorted(layers)]
         return tuple(found)
 
     @property

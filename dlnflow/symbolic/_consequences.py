@@ -11,55 +11,44 @@ from dlnflow.symbolic import _notation as no
 from dlnflow.symbolic._evaluate import (
     DerivationError,
     Model,
-    UndecidedError,
-    holds_in,
+    all_hold_in,
+    decided_by,
+    limit_holds,
     prove_zero,
+    to_zero,
     truth,
     value,
 )
-from dlnflow.symbolic._gap import (
-    Cases,
-    ModePair,
-    RelativeGap,
-    depths_in,
-    gap_of,
-    prove_gap,
-    without_rho,
-)
+from dlnflow.symbolic._gap import ModePair, RelativeGap, depths_in, gap_of, prove_gap, without_rho
 from dlnflow.symbolic._hyperlogistic import HyperlogisticForm
-from dlnflow.symbolic._limits import limit_holds, to_zero
 from dlnflow.symbolic._notation import equation
-from dlnflow.symbolic._series import critical_time_by_series
+from dlnflow.symbolic._series import Cases, CheckedForm, critical_time_by_series
 from dlnflow.symbolic._step import Step
+
+next_gap_of = sp.Function("G_next", real=True)
+QUOTIENT = to_zero(next_gap_of(no.eps) / gap_of(no.eps))
 
 
 def depth_step(
-    form: HyperlogisticForm,
-    deeper: HyperlogisticForm,
-    cases: Cases,
-    tried: str,
-    what: str,
-    by_rho: bool,
+    here: CheckedForm, deeper: HyperlogisticForm, what: str, by_rho: bool
 ) -> Step | None:
     """The relative gap with one more layer; None if its trend differs between depths."""
-    before, after = RelativeGap(form), RelativeGap(deeper)
-    limit = _ratio_limit(before, after, cases)
+    gaps = RelativeGap(here.form), RelativeGap(deeper)
+    limit = _ratio_limit(*gaps, here.cases)
     if limit is None:
         return None
     encoder = what == "encoder"
-    next_gap = sp.Function("G_next", real=True)
-    node = to_zero(next_gap(no.eps) / gap_of(no.eps))
-    claimed = equation(node, limit)
-    unless = before.may_vanish or after.may_vanish
+    claimed = equation(QUOTIENT, limit)
+    unless = any(one.may_vanish for one in gaps)
     if unless:
-        claimed = sp.Implies(sp.Ne(before.coefficient(), 0), claimed)
+        claimed = sp.Implies(sp.Ne(gaps[0].coefficient(), 0), claimed)
 
     def route(statement: sp.Tuple) -> None:
         (claim,) = statement
         relation = claim.args[1] if unless else claim
-        for values in cases:
-            _compare_ratio((form, deeper), (gap_of, next_gap), values, relation)
-            _prove_ratio((before, after), values, relation)
+        for values in here.cases:
+            _compare_ratio(gaps, values, relation)
+            _prove_ratio(gaps, values, relation)
 
     words = {sp.oo: "grows without bound", sp.S.Zero: "vanishes"}.get(limit, "stays finite")
     return Step(
@@ -80,7 +69,7 @@ def depth_step(
         else "derived here",
         "exact times by their series at three vanishing `eps`; and by SymPy from the limits of "
         "step 11a at both depths",
-        tried,
+        here.tried,
         route,
     )
 
@@ -97,10 +86,9 @@ def _meaning(encoder: bool, limit: Any, by_rho: bool) -> str:
 
 def _ratio_limit(before: RelativeGap, after: RelativeGap, cases: Cases) -> Any:
     """Infinity, 0 or a number, by the powers of ``eps``; None if it differs between depths."""
-    powers = [
-        [one.power().xreplace(dict(values)).doit() for one in (before, after)] for values in cases
-    ]
-    signs = {sp.sign(second - first) for first, second in powers}
+    quotients = [(after.scale() / before.scale()).xreplace(values).doit() for values in cases]
+    # the exponents of eps, logarithms aside
+    signs = {sp.sign(one.as_powers_dict()[no.eps]) for one in quotients}
     if len(signs) > 1:
         return None
     if signs != {0}:
@@ -110,33 +98,27 @@ def _ratio_limit(before: RelativeGap, after: RelativeGap, cases: Cases) -> Any:
 
 
 def _compare_ratio(
-    forms: tuple[HyperlogisticForm, HyperlogisticForm],
-    gaps: tuple[Any, Any],
-    values: Mapping[Any, Any],
-    relation: Any,
+    gaps: tuple[RelativeGap, RelativeGap], values: Mapping[Any, Any], relation: Any
 ) -> None:
     """Compares the limit with the quotient at three ``eps``."""
-    pair, other = (ModePair(form, without_rho(values)) for form in forms)
-    small_eps = other.modes[0].small_eps
+    pair, other = (ModePair(one.form, without_rho(values)) for one in gaps)
+    small_eps, logs = other.modes[0].small_eps, other.modes[0].logs
     at = [
-        {no.eps: eps, gaps[0](no.eps): pair.gap(eps), gaps[1](no.eps): other.gap(eps)}
+        {no.eps: eps, gap_of(no.eps): pair.gap(eps), next_gap_of(no.eps): other.gap(eps)}
         for eps in small_eps
     ]
-    quotients = [here[gaps[1](no.eps)] / here[gaps[0](no.eps)] for here in at]
-    logs = [sp.log(1 / eps).n(15) for eps in small_eps]
+    if relation.lhs != QUOTIENT:
+        limit_holds(relation, {}, at, pair.names)
+        return
+    quotients = [one[next_gap_of(no.eps)] / one[gap_of(no.eps)] for one in at]
     # exponents of 1/eps between neighbouring eps: near 0, or falling, if the limit is finite
     slopes = [sp.log(quotients[j + 1] / quotients[j]) / (logs[j + 1] - logs[j]) for j in (0, 1)]
-    node = to_zero(gaps[1](no.eps) / gaps[0](no.eps))
-    settles = abs(slopes[1]) < abs(slopes[0]) / 2 or abs(slopes[1]) < sp.Float("1e-9")
-    if relation.lhs == node and settles:
+    if abs(slopes[1]) < abs(slopes[0]) / 2 or abs(slopes[1]) < sp.Float("1e-9"):
         aim = sp.N(value(relation.rhs, pair.names), 30)
         # convergence may be logarithmic
         agrees = bool(aim.is_finite and abs(quotients[2] - aim) < abs(aim) / 50)
-    elif relation.lhs == node:
-        agrees = relation.rhs == (sp.S.Zero if slopes[1] < 0 else sp.oo)
     else:
-        limit_holds(relation, {}, at, pair.names)
-        return
+        agrees = relation.rhs == (sp.S.Zero if slopes[1] < 0 else sp.oo)
     if not agrees:
         raise DerivationError(
             f"{relation} does not hold: at eps = {sp.N(small_eps[2], 3)} the quotient is "
@@ -148,25 +130,21 @@ def _compare_ratio(
 
 
 def _prove_ratio(
-    relative_gaps: tuple[RelativeGap, RelativeGap], values: Mapping[Any, Any], relation: Any
+    gaps: tuple[RelativeGap, RelativeGap], values: Mapping[Any, Any], relation: Any
 ) -> None:
     """Shows it from each gap being its coefficient times its scale to leading order."""
-    depths = dict(depths_in(values))
-    for one in relative_gaps:
-        if not prove_gap(one.form, depths_in(values), one.scale(), one.coefficient()):
-            raise UndecidedError(f"SymPy cannot decide {relation}", statement=relation)
-    scales, coefficients = (
-        (getattr(relative_gaps[1], part)() / getattr(relative_gaps[0], part)())
-        .xreplace(depths)
-        .doit()
-        for part in ("scale", "coefficient")
+    depths = depths_in(values)
+    proved = all(prove_gap(one.form, depths, one.scale(), one.coefficient()) for one in gaps)
+    quotients = (
+        gaps[1].scale() / gaps[0].scale(),
+        gaps[1].coefficient() / gaps[0].coefficient(),
+        relation.rhs,
     )
+    scales, coefficients, claimed = (one.xreplace(dict(depths)).doit() for one in quotients)
     limit = sp.limit(scales, no.eps, 0, "+")
-    claimed = relation.rhs.xreplace(depths).doit()
+    decided_by(proved and (limit.is_finite or claimed.is_infinite), relation)
     if limit.is_finite:
         prove_zero(limit * coefficients - claimed, relation)
-    elif not claimed.is_infinite:
-        raise UndecidedError(f"SymPy cannot decide {relation}", statement=relation)
 
 
 t_jepa = sp.Function("t_jepa", positive=True)
@@ -194,12 +172,11 @@ def single_layer_step(jepa: HyperlogisticForm, mae: HyperlogisticForm) -> Step:
     )
 
     def route(statement: sp.Tuple) -> None:
-        parts = statement
-        found, at = _single_layer_limits(jepa, mae, nodes)
-        names = ModePair(jepa, SINGLE).names
-        for relation in parts:
-            limit_holds(relation, found, at, names)
-            _prove_single_layer(relation, {t_jepa: jepa, t_mae: mae})
+        forms = {t_jepa: jepa, t_mae: mae}
+        found, at = _single_layer_limits(forms, nodes)
+        for relation in statement:
+            limit_holds(relation, found, at, ModePair(jepa, SINGLE).names)
+            _prove_single_layer(relation, forms)
 
     return Step(
         "11c",
@@ -235,35 +212,27 @@ def _prove_single_layer(relation: Any, forms: dict[Any, HyperlogisticForm]) -> N
 
 
 def _single_layer_limits(
-    jepa: HyperlogisticForm, mae: HyperlogisticForm, nodes: tuple[Any, ...]
+    forms: dict[Any, HyperlogisticForm], nodes: tuple[Any, ...]
 ) -> tuple[Model, list[dict[Any, Any]]]:
     """The five limits, and the times at the three ``eps`` from which they are taken."""
-    pairs = {t_jepa: ModePair(jepa, SINGLE), t_mae: ModePair(mae, SINGLE)}
-    lam = SINGLE[no.lam]
+    pairs = {time: ModePair(form, SINGLE) for time, form in forms.items()}
     small_eps, logs = pairs[t_jepa].modes[0].small_eps, pairs[t_jepa].modes[0].logs
-    at = [
-        {no.eps: eps}
-        | {
-            time(no.eps, rho): mode.time(eps)
-            for time, pair in pairs.items()
-            for rho, mode in zip((no.rho_1, no.rho_2), pair.modes, strict=True)
-        }
-        for eps in small_eps
-    ]
-    both = {
-        time: [(here[time(no.eps, no.rho_1)], here[time(no.eps, no.rho_2)]) for here in at]
-        for time in pairs
-    }
-    apart = {time: [lam * (b - a) for a, b in rows] for time, rows in both.items()}
-    gaps = {time: [b / a - 1 for a, b in rows] for time, rows in both.items()}
-    found = {
-        nodes[0]: _vanishing(gaps[t_jepa]),
-        nodes[1]: _like_inverse_log(gaps[t_mae], logs),
-        nodes[2]: sp.N((apart[t_jepa][2] - apart[t_jepa][1]) / (logs[2] - logs[1]), 30),
-        nodes[3]: sp.N(apart[t_mae][2], 30),
-        nodes[4]: _vanishing([j / m for j, m in zip(gaps[t_jepa], gaps[t_mae], strict=True)]),
-    }
-    return found, at
+    at: list[dict[Any, Any]] = [{no.eps: eps} for eps in small_eps]
+    for model in at:
+        for time, pair in pairs.items():
+            for rho, mode in zip((no.rho_1, no.rho_2), pair.modes, strict=True):
+                model[time(no.eps, rho)] = mode.time(model[no.eps])
+    j_gap, m_gap, j_apart, m_apart, quotient = (
+        [value(node.args[0], {**SINGLE, **model}).n(200) for model in at] for node in nodes
+    )
+    found = (
+        _vanishing(j_gap),
+        _like_inverse_log(m_gap, logs),
+        sp.N((j_apart[2] * logs[2] - j_apart[1] * logs[1]) / (logs[2] - logs[1]), 30),
+        sp.N(m_apart[2], 30),
+        _vanishing(quotient),
+    )
+    return dict(zip(nodes, found, strict=True)), at
 
 
 def _vanishing(values: list[Any]) -> Any:
@@ -280,14 +249,12 @@ def _like_inverse_log(values: list[Any], logs: list[Any]) -> Any:
 
 
 def opposite_order_step(
-    here: tuple[str, HyperlogisticForm],
-    other: tuple[str, HyperlogisticForm],
-    cases: Cases,
-    tried: str,
+    here: CheckedForm, other: HyperlogisticForm, names: tuple[str, str]
 ) -> Step:
     """The condition under which two objectives learn two modes in opposite order."""
-    times = [sp.Function(f"t_{name}", positive=True) for name, _ in (here, other)]
-    scaled = [sp.Function(f"S_{name}", positive=True) for name, _ in (here, other)]
+    times = [sp.Function(f"t_{name}", positive=True) for name in names]
+    scaled = [sp.Function(f"S_{name}", positive=True) for name in names]
+    forms = (here.form, other)
     modes = ((no.lam_1, no.rho_1), (no.lam_2, no.rho_2))
     share = no.lam_1 / no.lam_2
     bounds = [S(no.rho_1) / S(no.rho_2) for S in scaled]
@@ -302,38 +269,37 @@ def opposite_order_step(
     )
 
     def route(statement: sp.Tuple) -> None:
-        parts = statement
-        seen = set()
-        for values in cases:
-            for model in _two_modes((here[1], other[1]), times, scaled, values):
-                for relation in parts:
-                    holds_in(relation, [model])
-                seen.add(truth(reverse, model))
-        for form in (here[1], other[1]):
+        seen: set[bool] = set()
+        for values in here.cases:
+            models = list(_two_modes(forms, times, scaled, values))
+            all_hold_in(statement, models)
+            seen |= {truth(reverse, model) for model in models}
+        for form in forms:
             scaled_time = sp.piecewise_fold(no.lam * form.critical_time())
             if no.lam in scaled_time.free_symbols:
-                prove_zero(sp.diff(scaled_time, no.lam).doit(), parts[0])
+                prove_zero(sp.diff(scaled_time, no.lam).doit(), statement[0])
         for S in scaled:
-            _prove_boundary(S, parts[2])
+            _prove_boundary(S, statement[2])
         if seen != {True, False}:
             raise DerivationError(
                 "no tried pair has opposite orders, or all have: nothing was checked"
             )
 
+    first, second = ({"jepa": "JEPA", "mae": "MAE"}.get(one, "this objective") for one in names)
     return Step(
         "11e",
         "When two objectives learn in opposite order",
         sp.Tuple(*claims),
         "A critical time is `S(rho)/lam`, with a function `S` for each objective that also "
         "depends on `eps`, `p` and the depths; this holds for modes initialised below the "
-        f"fraction. Therefore {_called(here[0])} learns mode 2 first and {_called(other[0])} mode "
-        f"1 first if and only if `lam_1/lam_2` lies below the quotient `S(rho_1)/S(rho_2)` of "
-        f"{_called(here[0])} and above that of {_called(other[0])}. At small `eps` each quotient "
-        "is 1 up to a relative gap of step 11a, which gives the width of this range.",
+        f"fraction. Therefore {first} learns mode 2 first and {second} mode 1 first if and only if "
+        f"`lam_1/lam_2` lies below the quotient `S(rho_1)/S(rho_2)` of {first} and above that of "
+        f"{second}. At small `eps` each quotient is 1 up to a relative gap of step 11a, which "
+        "gives the width of this range.",
         "the paper for the existence of such pairs; derived here for the condition",
         "both sides evaluated with exact times, at pairs of modes within the range and on either "
         "side of a boundary; and by algebra, since `lam t_star` does not depend on `lam`",
-        tried,
+        here.tried,
         route,
     )
 
@@ -346,17 +312,13 @@ def _prove_boundary(S: Any, claim: Any) -> None:
     prove_zero(later * no.lam_1 / second - below, claim)
 
 
-def _called(name: str) -> str:
-    return {"jepa": "JEPA", "mae": "MAE"}.get(name, "this objective")
-
-
 def _two_modes(
     forms: tuple[HyperlogisticForm, HyperlogisticForm],
     times: list[Any],
     scaled: list[Any],
     values: Mapping[Any, Any],
 ) -> Iterator[Model]:
-    depths = {key: one for key, one in values.items() if key.is_integer}
+    depths = dict(depths_in(values))
     low, high = sp.Rational(3, 10), sp.Rational(8, 10)
     plateaus = [value(form.plateau, {**depths, no.rho: low}) for form in forms]
     eps = sp.Rational(str(sp.N(min(plateaus) / 40, 3)))
@@ -365,22 +327,24 @@ def _two_modes(
         numbers = {**depths, no.p: values[no.p], no.lam: lam, no.rho: rho, no.eps: eps}
         return critical_time_by_series(form, numbers, 40)
 
-    unit = [{rho: exact(form, sp.Integer(1), rho) for rho in (low, high)} for form in forms]
-    for rhos in ((low, high), (high, low)):
-        bounds = [one[rhos[0]] / one[rhos[1]] for one in unit]
+    second = sp.Rational(7, 3)
+    for rho_1, rho_2 in ((low, high), (high, low)):
+        bounds = [exact(form, sp.S.One, rho_1) / exact(form, sp.S.One, rho_2) for form in forms]
         beside = [bounds[0] * (1 + sp.Rational(s, 100)) for s in (-1, 1)]
         for share in ((bounds[0] + bounds[1]) / 2, *beside, bounds[1] * sp.Rational(99, 100)):
-            second = sp.Rational(7, 3)
-            lams = (sp.Rational(str(sp.N(share * second, 12))), second)
-            model: dict[Any, Any] = {**depths, no.lam: lams[0], no.rho: rhos[0]}
-            model |= dict(zip((no.lam_1, no.lam_2), lams, strict=True))
-            model |= dict(zip((no.rho_1, no.rho_2), rhos, strict=True))
-            for time, S, form, one in zip(times, scaled, forms, unit, strict=True):
-                first = exact(form, lams[0], rhos[0])
-                model |= {S(no.rho): one[rhos[0]], time(no.lam, no.rho): first}
-                model |= {S(no.rho_1): one[rhos[0]], time(no.lam_1, no.rho_1): first}
-                model |= {
-                    S(no.rho_2): one[rhos[1]],
-                    time(no.lam_2, no.rho_2): exact(form, lams[1], rhos[1]),
-                }
+            first = sp.Rational(str(sp.N(share * second, 12)))
+            model: dict[Any, Any] = {
+                **depths,
+                no.lam: first,
+                no.lam_1: first,
+                no.lam_2: second,
+                no.rho: rho_1,
+                no.rho_1: rho_1,
+                no.rho_2: rho_2,
+            }
+            modes = ((no.lam, no.rho), (no.lam_1, no.rho_1), (no.lam_2, no.rho_2))
+            for form, time, S in zip(forms, times, scaled, strict=True):
+                for lam, rho in modes:
+                    model[S(rho)] = exact(form, sp.S.One, model[rho])
+                    model[time(lam, rho)] = exact(form, model[lam], model[rho])
             yield model

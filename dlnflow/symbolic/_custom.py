@@ -15,11 +15,11 @@ from dlnflow.symbolic._derivation import Derivation
 from dlnflow.symbolic._evaluate import Model, random_points, truth
 from dlnflow.symbolic._hyperlogistic import HyperlogisticForm, form_of
 from dlnflow.symbolic._integral_step import integral_step
-from dlnflow.symbolic._mode_loss import ModeLoss, powers_of
+from dlnflow.symbolic._mode_loss import ModeLoss, amplitude_velocity, powers_of
 from dlnflow.symbolic._mode_steps import fixed_point_step, learned_fraction_step, mode_step, refute
 from dlnflow.symbolic._notation import equation
 from dlnflow.symbolic._numeric_modes import LossMode
-from dlnflow.symbolic._series import Asymptotics
+from dlnflow.symbolic._series import CheckedForm
 from dlnflow.symbolic._step import Step
 from dlnflow.symbolic._time_steps import critical_time_step, head_step, remainder_step
 
@@ -103,33 +103,38 @@ def derive_mode_ode(
     (False, True)
     """
     described = validated_loss(loss, encoder, decoder, frozen, parameters, clock)
-    flow = _common_flow(described)
+    velocities = described.velocities()
+    flow = _common_flow(velocities)
     L = described.depth
-    speed = 1 / L if clock == "paper" else sp.Integer(1)
+    speed = 1 / L if clock == "paper" else sp.S.One
     form = form_of(flow, L, speed)
-    _not_too_high(form)
-    velocity = _velocity(flow, L, speed)
+    velocity = amplitude_velocity(flow, L, speed)
     candidates = _candidates(described, form)
-    points, rest = (
-        (_fixed_points.of_form(form), None)
-        if form
-        else _fixed_points.of_powers(velocity, candidates)
-    )
-    # most fixed points are positive there, so that all of them are checked
-    best = sorted(candidates, key=lambda one: -_fixed_points.positive_roots(points, one))
-    values = tuple((candidates if form else best)[:TRIED])
-    tn = no.t_network
-    modes = [LossMode(described, one) for one in values]
+    if form is None:
+        points, rest = _fixed_points.of_powers(velocity, candidates)
+        # most fixed points are positive there, so that all of them are checked
+        candidates.sort(key=lambda one: -_fixed_points.positive_roots(points, one))
+    else:
+        points, rest = _fixed_points.of_form(form), None
+    values = tuple(candidates[:TRIED])
+    modes = tuple(LossMode(described, one) for one in values)
+    words = {"source": "the user's loss", "how": HOW, "depths": POINTS}
+    by_layer = next(iter(velocities.values()))
+    steps = [mode_step(flow, L, modes, by_layer, loss=f"`{described.expression}`", **words)]
+    if form is not None:
+        steps += _steps(CheckedForm(form, modes, values, POINTS))
+    elif points:
+        steps.append(_fixed_points.fixed_points_step(points, rest, speed, modes, **words))
+    layers = sp.Tuple(*described.products.values())
+    w, u, tn = no.w_of(no.t), no.u_of(no.t_network), no.t_network
     return Derivation(
         title=f"the loss {loss}, {clock} clock",
-        steps=_steps(described, flow, form, modes, speed, points, rest),
-        mode_ode=equation(
-            sp.Derivative(no.w_of(no.t), no.t), velocity.xreplace({no.w: no.w_of(no.t)})
-        ),
-        flow=equation(sp.Derivative(no.u_of(tn), tn), flow.xreplace({no.u: no.u_of(tn)})),
+        steps=tuple(steps),
+        mode_ode=equation(sp.Derivative(w, no.t), velocity.xreplace({no.w: w})),
+        flow=equation(sp.Derivative(u, tn), flow.xreplace({no.u: u})),
         fixed_points=points,
         form=form,
-        depths=_depths(described),
+        depths=tuple(sorted(layers.free_symbols, key=str)),
         conditions=form.conditions if form is not None else (),
         published=None,
         why_not=_why_not(flow) if form is None else "",
@@ -137,14 +142,8 @@ def derive_mode_ode(
     )
 
 
-def _depths(described: ModeLoss) -> tuple[Any, ...]:
-    counts = described.products.values()
-    return tuple(sorted({one for count in counts for one in count.free_symbols}, key=str))
-
-
-def _common_flow(described: ModeLoss) -> Any:
+def _common_flow(velocities: Mapping[Any, Any]) -> Any:
     """``du/dt``, after checking that it is the same for the layers of every symbol."""
-    velocities = described.velocities()
     powers = {symbol: powers_of(one, no.u) for symbol, one in velocities.items()}
     (first, terms), *others = powers.items()
     for symbol, other in others:
@@ -160,34 +159,17 @@ def _common_flow(described: ModeLoss) -> Any:
     return sum(one * no.u**exponent for exponent, one in terms.items())
 
 
-def _not_too_high(form: HyperlogisticForm | None) -> None:
-    """Refuse orders so high that the sum in the critical time is too long."""
+def _candidates(described: ModeLoss, form: HyperlogisticForm | None) -> list[Model]:
+    """Random parameters at which all conditions hold; the order must not be too high."""
     if form is not None and form.order.is_Integer and form.order > HIGHEST_ORDER:
         raise ValueError(
             f"loss must lead to an order of at most {HIGHEST_ORDER}, since the cost grows with the "
             f"order: got {form.order}"
         )
-
-
-def _velocity(flow: Any, L: Any, speed: Any) -> Any:
-    """``dw/dt`` in ``w`` on the clock."""
-    return sum(
-        sp.cancel(L * speed) * one * no.w ** sp.expand((exponent + L - 1) / L)
-        for exponent, one in powers_of(flow, no.u).items()
-    )
-
-
-def _candidates(described: ModeLoss, form: HyperlogisticForm | None) -> list[Model]:
-    """Random parameters at which all conditions hold."""
-    symbols = described.expression.free_symbols | {
-        symbol
-        for one in (*described.products.values(), *described.frozen.values())
-        for symbol in one.free_symbols
-    }
-    symbols -= {*described.products, *described.frozen, no.u}
-    symbols |= {no.p}
+    counts, frozen = described.products, described.frozen
+    symbols = sp.Tuple(described.expression, *counts.values(), *frozen.values()).free_symbols
     conditions = form.conditions if form else ()
-    candidates = random_points(symbols, count=400, seed=5)
+    candidates = random_points(symbols - {*counts, *frozen, no.u} | {no.p}, count=400, seed=5)
     good = [point for point in candidates if all(truth(one, point) for one in conditions)]
     if not good:
         raise ValueError(
@@ -196,68 +178,30 @@ def _candidates(described: ModeLoss, form: HyperlogisticForm | None) -> list[Mod
     return good
 
 
-def _steps(
-    described: ModeLoss,
-    flow: Any,
-    form: HyperlogisticForm | None,
-    loss_modes: list[LossMode],
-    speed: Any,
-    points: Any,
-    rest: Any,
-) -> tuple[Step, ...]:
-    def terms(w: Any) -> Any:
-        return _velocity(flow, described.depth, 1 / described.depth).xreplace({no.w: w})
-
-    first = mode_step(
-        flow,
-        described.depth,
-        terms,
-        lambda: loss_modes,
-        by_layer=next(iter(described.velocities().values())),
-        loss=f"`{described.expression}`",
-        how=HOW,
-        tried=POINTS,
-        source="the user's loss",
-    )
-    if form is None:
-        velocity = _velocity(flow, described.depth, speed)
-        if not points:
-            return (first,)
-        return first, _fixed_points.fixed_points_step(
-            velocity, points, rest, speed, lambda: loss_modes, HOW, POINTS
-        )
-    values = tuple(one.values for one in loss_modes)
-    exact = tuple(Asymptotics(form, one) for one in values)
-    steps = (
-        first,
+def _steps(here: CheckedForm) -> list[Step]:
+    """Steps 7 to 10 of a hyperlogistic equation."""
+    source, excess = "the user's loss", here.form.excess
+    steps = [
         fixed_point_step(
-            form,
-            lambda: loss_modes,
-            words="where its growing and its damping term are equal.",
-            how=HOW + "; and algebra",
-            tried=POINTS,
-            source="the user's loss",
+            here,
+            "where its growing and its damping term are equal.",
+            HOW + "; and algebra",
+            source,
         ),
         learned_fraction_step(
-            form,
-            lambda: loss_modes,
-            words="Let the learned fraction `q` be the damping term divided by the growing one.",
-            how="the chain rule by algebra; and " + HOW,
-            tried=POINTS,
-            source="the user's loss",
+            here,
+            "Let the learned fraction `q` be the damping term divided by the growing one.",
+            "the chain rule by algebra; and " + HOW,
+            source,
         ),
-        integral_step(form, values, POINTS),
-        critical_time_step(form, values, POINTS),
-        head_step(form, None, exact, POINTS),
-        remainder_step(form, exact, POINTS, in_paper=False),
-    )
+        integral_step(here),
+        critical_time_step(here),
+    ]
     # below order 1 no power of 1/eps grows; at symbolic orders that is not known
-    powers = form.excess.is_nonnegative or (form.excess.free_symbols and _only_depths(form.excess))
-    return steps if powers else steps[:5]
-
-
-def _only_depths(exponent: Any) -> bool:
-    return all(symbol.is_integer for symbol in exponent.free_symbols)
+    depths = excess.free_symbols
+    if excess.is_nonnegative or (depths and all(one.is_integer for one in depths)):
+        steps += [head_step(here), remainder_step(here)]
+    return steps
 
 
 def _why_not(flow: Any) -> str:

@@ -26,23 +26,21 @@ def validated_loss(
         raise TypeError(f"loss must be a SymPy expression: got {shown(loss)}")
     loss = _expression("loss", loss)
     validate_clock(clock)
-    trained = {"encoder": _layers("encoder", encoder), "decoder": _layers("decoder", decoder)}
-    held = _frozen(frozen)
-    others = _parameters(parameters)
-    declared = [*trained["encoder"], *trained["decoder"], *held, *others]
+    encoder, decoder = _layers("encoder", encoder), _layers("decoder", decoder)
+    frozen = _frozen(frozen)
+    declared = [*encoder, *decoder, *frozen, *_parameters(parameters)]
     _declared_once(declared)
-    counts = [*trained["encoder"].values(), *trained["decoder"].values()]
-    _not_too_deep(trained)
-    known = {*declared, no.lam, no.rho, *(s for count in counts for s in count.free_symbols)}
+    trained = encoder | decoder
+    known = {*declared, no.lam, no.rho} | sp.Tuple(*trained.values()).free_symbols
     _all_declared("loss", loss, known)
-    for symbol, one in held.items():
-        _all_declared(f"frozen's value of {symbol}", one, (known | {no.u}) - {*held})
-    if not trained["encoder"]:
+    for symbol, one in frozen.items():
+        _all_declared(f"frozen's value of {symbol}", one, (known | {no.u}) - {*frozen})
+    if not encoder:
         raise ValueError("encoder must name at least one symbol: got none")
-    for symbol in (*trained["encoder"], *trained["decoder"]):
+    for symbol in trained:
         if not loss.has(symbol):
             raise ValueError(f"loss must depend on every trained symbol: {symbol} is not in {loss}")
-    return ModeLoss(loss, trained["encoder"], trained["decoder"], held)
+    return ModeLoss(loss, encoder, decoder, frozen)
 
 
 def _declared_once(symbols: list[Any]) -> None:
@@ -55,12 +53,17 @@ def _declared_once(symbols: list[Any]) -> None:
 
 
 def _layers(name: str, given: Any) -> dict[Any, Any]:
-    if isinstance(given, Mapping):
-        pairs = list(given.items())
-    else:
-        pairs = [(one, 1) for one in _several(name, given)]
+    by_name = isinstance(given, Mapping)
+    pairs = list(given.items()) if by_name else [(one, 1) for one in _several(name, given)]
     _declared_once([symbol for symbol, _ in pairs])
-    return {_symbol(name, symbol): _count(name, symbol, count) for symbol, count in pairs}
+    found = {_symbol(name, symbol): _count(name, symbol, count) for symbol, count in pairs}
+    depth = sum(int(one) for one in found.values() if one.is_Integer)
+    if depth > DEEPEST:
+        raise ValueError(
+            f"{name} must have at most {DEEPEST} layers, since the cost grows with depth (a "
+            f"symbol in place of a number derives every depth at once): got {shown(depth)}"
+        )
+    return found
 
 
 def _count(name: str, symbol: Any, count: Any) -> Any:
@@ -91,26 +94,14 @@ def _is_number(one: Any) -> bool:
     return isinstance(one, numbers.Real) and not isinstance(one, bool)
 
 
-def _not_too_deep(trained: Mapping[str, Mapping[Any, Any]]) -> None:
-    for name, layers in trained.items():
-        depth = sum(int(one) for one in layers.values() if one.is_Integer)
-        if depth > DEEPEST:
-            raise ValueError(
-                f"{name} must have at most {DEEPEST} layers, since the cost grows with depth (a "
-                f"symbol in place of a number derives every depth at once): got {shown(depth)}"
-            )
-
-
 def _expression(name: str, one: Any) -> Any:
     """A real, finite expression of sums, products, powers and functions, floats as fractions."""
     try:
         shown = str(one)
         written = all(isinstance(node, WRITTEN) for node in sp.preorder_traversal(one))
         large = oversized(one)
-    except (
-        RecursionError,
-        ValueError,
-    ) as error:  # Python limits the depth of expressions and the digits of numbers
+    # Python limits the depth of expressions and the digits of numbers
+    except (RecursionError, ValueError) as error:
         raise ValueError(f"{name} must be small enough to print and evaluate: {error}") from None
     if one.has(sp.nan, sp.oo, -sp.oo, sp.zoo, sp.I) or one.is_real is False:
         raise ValueError(f"{name} must be real and finite: got {shown}")
@@ -136,14 +127,13 @@ def _several(name: str, given: Any) -> list[Any]:
 def _frozen(frozen: Any) -> dict[Any, Any]:
     if not isinstance(frozen, Mapping | None):
         raise TypeError(f"frozen must map symbols to their values: got {shown(frozen)}")
-    found = {_symbol("frozen", key): one for key, one in dict(frozen or {}).items()}
-    for symbol, one in found.items():
+    found = {}
+    for key, one in dict(frozen or {}).items():
+        symbol = _symbol("frozen", key)
         if not (isinstance(one, sp.Expr) or _is_number(one)):
             raise TypeError(f"frozen must map {symbol} to an expression: got {shown(one)}")
-    return {
-        symbol: _expression(f"frozen's value of {symbol}", sp.sympify(one))
-        for symbol, one in found.items()
-    }
+        found[symbol] = _expression(f"frozen's value of {symbol}", sp.sympify(one))
+    return found
 
 
 def _parameters(parameters: Any) -> list[Any]:

@@ -12,7 +12,14 @@ import sympy as sp
 
 from dlnflow.symbolic import _notation as no
 from dlnflow.symbolic._architecture import Architecture
-from dlnflow.symbolic._evaluate import DerivationError, Model, UndecidedError, holds_in, prove_zero
+from dlnflow.symbolic._evaluate import (
+    DerivationError,
+    Model,
+    all_hold_in,
+    decided_by,
+    holds_in,
+    prove_zero,
+)
 from dlnflow.symbolic._explicit_network import (
     ExplicitNetwork,
     aligned_network,
@@ -21,7 +28,7 @@ from dlnflow.symbolic._explicit_network import (
     number,
     random_network,
 )
-from dlnflow.symbolic._layer_models import One, layers_of, written_out
+from dlnflow.symbolic._matrix_steps import layers_of, stretches, written_out
 from dlnflow.symbolic._notation import OffDiagonal, TimeDerivative, equation
 from dlnflow.symbolic._step import Step
 
@@ -32,9 +39,8 @@ def decoupling_steps(architecture: Architecture) -> tuple[Step, ...]:
 
 
 def _decoupling_step(architecture: Architecture) -> Step:
-    layers = layers_of(architecture) if written_out(architecture) else [One]
     claims = []
-    for i, layer in enumerate(layers):
+    for i, layer in enumerate(layers_of(architecture)):
         into, out = _bases(architecture, i, layer)
         inner = out.T * TimeDerivative(layer) * into
         claims.append(equation(OffDiagonal(inner), sp.ZeroMatrix(*inner.shape)))
@@ -46,9 +52,7 @@ def _decoupling_step(architecture: Architecture) -> Step:
                 u = [Fraction(rng.randint(1, 9), 5) for _ in range(d)]
                 rho = [Fraction(rng.randint(-5, 9), 10) for _ in range(d)]
                 witness = aligned_network(case, u, rho, rng.randrange(1000))
-                models = list(_aligned_models(witness, architecture))
-                for relation in statement:
-                    holds_in(relation, models)
+                all_hold_in(statement, _aligned_models(witness, architecture))
 
     return Step(
         "4a",
@@ -79,22 +83,16 @@ def _bases(architecture: Architecture, i: int, layer: Any) -> tuple[Any, Any]:
 
 def _aligned_models(witness: Any, architecture: Architecture) -> Iterator[Model]:
     network, bases = witness.network, witness.bases
-    gradients = network.gradients
-    layers = layers_of(architecture) if written_out(architecture) else [One] * len(gradients)
-    together: dict[Any, Any] = {}
-    for i, (symbol, gradient) in enumerate(zip(layers, gradients, strict=True)):
-        into, out = _bases(architecture, i, symbol)
-        model = {
-            into: explicit(bases[i]),
-            out: explicit(bases[i + 1]),
-            TimeDerivative(symbol): explicit(-gradient),
-        }
-        model |= dict(zip(symbol.shape, map(sp.Integer, gradient.shape), strict=True))
-        together |= model
-        if not written_out(architecture):
-            yield model
-    if written_out(architecture):
-        yield together
+    layers = layers_of(architecture)
+    for part in stretches(layers, len(network.layers)):
+        model: dict[Any, Any] = {}
+        for i, symbol in enumerate(layers):
+            at = part.start + i
+            into, out = _bases(architecture, i, symbol)
+            model |= {into: explicit(bases[at]), out: explicit(bases[at + 1])}
+            model |= dict(zip(symbol.shape, map(sp.Integer, network.layers[at].shape), strict=True))
+            model[TimeDerivative(symbol)] = explicit(-network.gradients[at])
+        yield model
 
 
 X_ij, Y_ij = sp.symbols("X_ij Y_ij", real=True)
@@ -143,8 +141,7 @@ def _prove_coupling(architecture: Architecture, relation: Any) -> None:
     layer = u_i ** (N - a) * error * u_j ** (a - 1)
     moved = u_i ** (L - a) * layer * u_j ** (a - 1)
     sums = relation.rhs.atoms(sp.Sum)
-    if len(sums) != 1 or next(iter(sums)).limits != (sp.Tuple(a, 1, L),):
-        raise UndecidedError(f"SymPy cannot decide {relation}", statement=relation)
+    decided_by([one.limits for one in sums] == [(sp.Tuple(a, 1, L),)], relation)
     (total,) = sums
     prove_zero(relation.rhs.xreplace({total: total.function}) - moved, relation)
 

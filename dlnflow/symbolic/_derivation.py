@@ -15,7 +15,7 @@ from dlnflow.symbolic._fixed_points import FixedPoint
 from dlnflow.symbolic._functions import ARGUMENTS, numpy_function
 from dlnflow.symbolic._hyperlogistic import HyperlogisticForm
 from dlnflow.symbolic._printers import latex_block
-from dlnflow.symbolic._render import Readable, to_latex, to_markdown, to_text
+from dlnflow.symbolic._render import to_latex, to_markdown, to_text
 from dlnflow.symbolic._size import refuse_oversized, shown
 from dlnflow.symbolic._step import Step
 
@@ -140,21 +140,11 @@ class Derivation:
     @property
     def results(self) -> list[tuple[str, Any]]:
         """Names and values of what was derived."""
-        found: list[tuple[str, Any]] = [("mode equation", self.mode_ode)]
-        if not self.in_family:
-            return found + [
-                (f"fixed point {STABILITY[one.stable]}", one.w) for one in self.fixed_points
-            ]
-        return [
-            *found,
-            ("order c", self.order),
-            ("rate kappa", self.rate),
-            ("plateau", self.plateau),
-        ]
-
-    @property
-    def _readable(self) -> Readable:
-        return Readable(self.title, self.steps, self.results, self.conditions, self.why_not)
+        if self.in_family:
+            rest = [("order c", self.order), ("rate kappa", self.rate), ("plateau", self.plateau)]
+        else:
+            rest = [(f"fixed point {STABILITY[one.stable]}", one.w) for one in self.fixed_points]
+        return [("mode equation", self.mode_ode), *rest]
 
     def __getitem__(self, number: str) -> Step:
         """A step by its number: ``"5"``, ``"10a"``."""
@@ -263,15 +253,15 @@ class Derivation:
 
     def to_text(self) -> str:
         """As plain text."""
-        return to_text(self._readable)
+        return to_text(self)
 
     def to_markdown(self) -> str:
         """As Markdown with formulas in dollars."""
-        return to_markdown([self._readable])
+        return to_markdown([self])
 
     def to_latex(self) -> str:
         """As a LaTeX document that compiles."""
-        return to_latex(self._readable)
+        return to_latex(self)
 
     def _repr_markdown_(self) -> str:
         return self.to_markdown()
@@ -322,7 +312,7 @@ def side_by_side(derivations: Sequence[Derivation] | Any) -> str:
             raise TypeError(f"{rule}: got {type(one).__name__} in it")
     if not derivations:
         raise ValueError("derivations must hold at least one: got none")
-    return to_markdown([one._readable for one in derivations])
+    return to_markdown(derivations)
 
 
 def _verified(step: Step) -> Mapping[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import cycle
 from typing import Any
 
 import sympy as sp
@@ -26,7 +28,7 @@ from dlnflow.symbolic._mode_steps import (
 )
 from dlnflow.symbolic._notation import equation
 from dlnflow.symbolic._numeric_modes import network_modes
-from dlnflow.symbolic._series import Asymptotics
+from dlnflow.symbolic._series import Cases, CheckedForm
 from dlnflow.symbolic._step import Step
 from dlnflow.symbolic._time_steps import (
     critical_time_step,
@@ -99,13 +101,12 @@ def derive(
         if here.in_paper and here.clock == "paper"
         else None
     )
-    velocity = form.velocity(no.w_of(no.t))
-    tn = no.t_network
+    w, u, tn = no.w_of(no.t), no.u_of(no.t_network), no.t_network
     return Derivation(
         title=str(here),
         steps=_steps(here, form, published),
-        mode_ode=equation(sp.Derivative(no.w_of(no.t), no.t), velocity),
-        flow=equation(sp.Derivative(no.u_of(tn), tn), form.flow(no.u_of(tn))),
+        mode_ode=equation(sp.Derivative(w, no.t), form.velocity(w)),
+        flow=equation(sp.Derivative(u, tn), form.flow(u)),
         fixed_points=_fixed_points.of_form(form),
         form=form,
         depths=tuple(one for one in (no.L, no.P, no.m) if one in (here.L, here.P, here.m)),
@@ -126,67 +127,58 @@ def _form(here: Architecture) -> HyperlogisticForm:
 
 
 def _steps(here: Architecture, form: HyperlogisticForm, published: Any) -> tuple[Step, ...]:
-    cases = _tried_modes(here)
-    exact = tuple(Asymptotics(form, values) for values in cases)
-    tried = here.tried
+    modes = tuple(network_modes(here))
+    checked = CheckedForm(form, modes, _tried_modes(here), here.tried, here.in_paper)
     by_matrices = "the velocity of explicit matrices in random bases, exactly"
-    growing = lambda: network_modes(here)  # noqa: E731
     source = (
         "the paper, as its critical times (Theorem 4.5) imply" if here.in_paper else "derived here"
     )
-    steps = [
+    return (
         *matrix_steps(here),
         *decoupling_steps(here),
         mode_step(
             form.flow(no.u),
             form.L,
-            form.terms,
-            lambda: network_modes(here, growing=False),
-            by_layer=_by_layer(here),
+            tuple(network_modes(here, growing=False)),
+            _by_layer(here),
             loss="`1/2 s (v w)^2 - lam v w tau`, with `v` and `w` the decoder and the encoder, "
             "`s = lam/rho` the variance and `tau` the frozen target",
             how="the loss of one mode differentiated by algebra, against the gradient of layer `a` "
             "in step 2 and the chain rule, for all values of the symbols; and against "
             + by_matrices
             + ", with either sign of `rho`",
-            tried=tried,
+            depths=here.tried,
             source=source,
         ),
         paper_step(here, lambda end: _form(end).velocity(no.w)),
         fixed_point_step(
-            form,
-            growing,
-            words="where the product of the `k` layers between target and prediction equals the "
+            checked,
+            "where the product of the `k` layers between target and prediction equals the "
             "regression coefficient, `u^k = rho`.",
-            how=by_matrices + ", at, below and above the plateau; and algebra",
-            tried=tried,
-            source=source,
+            by_matrices + ", at, below and above the plateau; and algebra",
+            source,
         ),
         learned_fraction_step(
-            form,
-            growing,
-            words="Let `q = u^k / rho` be the learned fraction of the mode's regression "
-            "coefficient.",
-            how="the chain rule by algebra, for all values of the symbols; and the ratio of "
+            checked,
+            "Let `q = u^k / rho` be the learned fraction of the mode's regression coefficient.",
+            "the chain rule by algebra, for all values of the symbols; and the ratio of "
             "prediction and target, and " + by_matrices,
-            tried=tried,
-            source="the paper for the exponents of JEPA and MAE, as its critical times imply; the "
+            "the paper for the exponents of JEPA and MAE, as its critical times imply; the "
             "form is derived here",
         ),
-        integral_step(form, cases, tried),
-        critical_time_step(form, cases, tried),
-        head_step(form, published, exact, tried),
-        remainder_step(form, exact, tried, here.in_paper),
-        *_consequences(here, form, cases, tried),
-    ]
-    return tuple(steps)
+        integral_step(checked),
+        critical_time_step(checked),
+        head_step(checked, published),
+        remainder_step(checked),
+        *_consequences(here, checked),
+    )
 
 
-def _tried_modes(here: Architecture) -> tuple[dict[Any, Any], ...]:
+def _tried_modes(here: Architecture) -> Cases:
     cases = here.cases()
     if len(cases) == 1:
         return tuple({**cases[0].symbols, **mode} for mode in TRIED[:2])
-    return tuple({**case.symbols, **TRIED[index % len(TRIED)]} for index, case in enumerate(cases))
+    return tuple({**case.symbols, **mode} for case, mode in zip(cases, cycle(TRIED), strict=False))
 
 
 def _by_layer(here: Architecture) -> Any:
@@ -196,28 +188,20 @@ def _by_layer(here: Architecture) -> Any:
     return after * error * before
 
 
-def _consequences(
-    here: Architecture, form: HyperlogisticForm, cases: Any, tried: str
-) -> list[Step]:
+def _consequences(here: Architecture, checked: CheckedForm) -> list[Step]:
     by_rho = here.m.is_positive is True  # the larger rho first, by design
-    one = sp.Integer(1)
-    latent = here.m == here.L
-    single = Architecture("jepa", one, one, one, "paper")
-    deeper = Architecture(
-        here.objective, here.L + 1, here.P, here.m + (1 if latent else 0), here.clock
-    )
-    wider = Architecture(here.objective, here.L, here.P + 1, here.m, here.clock)
-    other = "jepa" if here.objective == "mae" else "mae"
-    partner = Architecture(
-        other, here.L, here.P, here.L if other == "jepa" else 0 * one, here.clock
-    )
-    name = here.objective.replace("-", "_")
+    deeper = replace(here, L=here.L + 1, m=here.m + (1 if here.m == here.L else 0))
+    wider = replace(here, P=here.P + 1)
+    single = replace(here, L=sp.S.One)
     found = [
-        gap_step(form, cases, tried, by_rho),
-        depth_step(form, _form(deeper), cases, tried, "encoder", by_rho),
+        gap_step(checked, by_rho),
+        depth_step(checked, _form(deeper), "encoder", by_rho),
         single_layer_step(*(_form(single.of_paper(name)) for name in ("jepa", "mae"))),
-        depth_step(form, _form(wider), cases, tried, "decoder", by_rho),
+        depth_step(checked, _form(wider), "decoder", by_rho),
     ]
     if here.m != 0 or here.objective == "mae":
-        found.append(opposite_order_step((name, form), (other, _form(partner)), cases, tried))
+        other = "jepa" if here.objective == "mae" else "mae"
+        partner = replace(here, m=here.L if other == "jepa" else sp.S.Zero)
+        names = (here.objective.replace("-", "_"), other)
+        found.append(opposite_order_step(checked, _form(partner), names))
     return [step for step in found if step is not None]

@@ -8,12 +8,14 @@ undecided.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import sympy as sp
 from sympy.core.function import AppliedUndef
+
+from dlnflow.symbolic import _notation as no
 
 Model = Mapping[Any, Any]
 
@@ -21,6 +23,7 @@ DIGITS = 40
 TOLERANCE = sp.Float("1e-25", DIGITS)  # relative, for numbers that are not rational
 ROUNDING = sp.Float("1e-35", DIGITS)  # absolute, where one side is exactly 0
 LONGEST_NUMBER = 20  # characters of a number that a message shows exactly
+NEAR = sp.Rational(1, 5)  # relative distance below which values may still converge
 POINTS = 8  # random points at which an undecided expression is tried
 
 
@@ -99,21 +102,42 @@ def holds_in(relation: Any, models: Iterable[Model]) -> int:
     return count
 
 
+def all_hold_in(relations: Iterable[Any], models: Iterable[Model]) -> None:
+    """Evaluate several relations as `holds_in` does."""
+    models = list(models)
+    for relation in relations:
+        holds_in(relation, models)
+
+
+def decided_by(proof: bool, claim: Any) -> None:
+    """Refuse a claim without a proof.
+
+    Raises
+    ------
+    UndecidedError
+        If there is no proof.
+    """
+    if not proof:
+        raise UndecidedError(f"SymPy cannot decide {claim}", statement=claim)
+
+
 def _holds(relation: Any, model: Model) -> None:
+    residual: Any = None
     if isinstance(relation, sp.Eq):
-        residual = _residual(relation, model)
-        if not _vanishes(residual, relation, model):
-            _refute(relation, residual, model)
+        left, right = (value(side, model) for side in (relation.lhs, relation.rhs))
+        residual = _residual(relation, left, right)
+        holds = _vanishes(residual, left, right)
     elif isinstance(relation, sp.core.relational.Relational):
-        if not truth(relation, model):
-            _refute(relation, value(relation.lhs - relation.rhs, model), model)
+        holds = truth(relation, model)
+        residual = None if holds else value(relation.lhs - relation.rhs, model)
     elif isinstance(relation, sp.logic.boolalg.BooleanFunction):
-        if not truth(relation, model):
-            _refute(relation, None, model)
+        holds = truth(relation, model)
     else:
         raise DerivationError(
             f"{relation} is not a relation that can be checked", statement=relation
         )
+    if not holds:
+        _refute(relation, residual, model)
 
 
 def truth(relation: Any, model: Model) -> bool:
@@ -136,31 +160,24 @@ def value(expression: Any, model: Model) -> Any:
         raise DerivationError(
             f"{expression} cannot be evaluated: {error}", statement=expression
         ) from None
-    entries = list(found) if isinstance(found, sp.MatrixBase) else [found]
-    for entry in entries:
-        _no_open_symbols(entry, expression)
+    for entry in list(found) if isinstance(found, sp.MatrixBase) else [found]:
+        # entries of matrices may keep their symbols
+        left = entry.atoms(AppliedUndef, sp.Derivative, sp.Subs, sp.Limit, sp.MatrixSymbol)
+        left |= {one for one in entry.free_symbols if not isinstance(one, MatrixEntry)}
+        if left:
+            names = ", ".join(sorted(map(str, left)))
+            raise DerivationError(
+                f"{expression} cannot be evaluated: there is no value for {names}",
+                statement=expression,
+            )
     return found
-
-
-def _no_open_symbols(entry: Any, expression: Any) -> None:
-    """Refuse values that still have symbols, other than entries of matrices."""
-    open_ones = entry.atoms(AppliedUndef, sp.Derivative, sp.Subs, sp.Limit, sp.MatrixSymbol)
-    open_ones |= {s for s in entry.free_symbols if not getattr(s, "is_entry", False)}
-    if open_ones:
-        names = ", ".join(sorted(map(str, open_ones)))
-        raise DerivationError(
-            f"{expression} cannot be evaluated: there is no value for {names}", statement=expression
-        )
 
 
 class MatrixEntry(sp.Symbol):
     """A symbol for an entry of a matrix in a model, which may take any value."""
 
-    is_entry = True
 
-
-def _residual(relation: Any, model: Model) -> Any:
-    left, right = (value(side, model) for side in (relation.lhs, relation.rhs))
+def _residual(relation: Any, left: Any, right: Any) -> Any:
     shapes = [getattr(side, "shape", ()) for side in (left, right)]
     if shapes[0] != shapes[1]:
         raise DerivationError(
@@ -171,7 +188,7 @@ def _residual(relation: Any, model: Model) -> Any:
     return (left - right).expand() if left.free_symbols | right.free_symbols else left - right
 
 
-def _vanishes(residual: Any, relation: Any, model: Model) -> bool:
+def _vanishes(residual: Any, left: Any, right: Any) -> bool:
     if isinstance(residual, sp.MatrixBase):
         return residual.is_zero_matrix is True
     if residual.is_Rational or residual.free_symbols:
@@ -179,9 +196,8 @@ def _vanishes(residual: Any, relation: Any, model: Model) -> bool:
     size = abs(sp.N(residual, DIGITS))
     if not size.is_finite:
         return False
-    scale = max(abs(sp.N(value(s, model), DIGITS)) for s in (relation.lhs, relation.rhs))
-    exact_zero = any(value(side, model) == 0 for side in (relation.lhs, relation.rhs))
-    return bool(size <= (ROUNDING if exact_zero else TOLERANCE * scale))
+    scale = max(abs(sp.N(side, DIGITS)) for side in (left, right))
+    return bool(size <= (ROUNDING if 0 in (left, right) else TOLERANCE * scale))
 
 
 def _refute(relation: Any, residual: Any, model: Model) -> None:
@@ -283,3 +299,66 @@ def _number(symbol: Any, rng: random.Random) -> Any:
     if symbol.is_negative:
         return -number
     return number * rng.choice((-1, 1))
+
+
+def to_zero(expression: Any) -> sp.Limit:
+    """The limit at vanishing ``eps``."""
+    return sp.Limit(expression, no.eps, 0, "+")
+
+
+def limit_holds(
+    relation: Any, found: Mapping[Any, Any], at_small_eps: Sequence[Model], names: Model
+) -> None:
+    """Check a relation between limits.
+
+    Parameters
+    ----------
+    relation
+        Equation or inequality of limits.
+    found
+        Known values of limits, extrapolated where convergence is slow.
+    at_small_eps
+        Values of the functions under the limits at decreasing ``eps``, for other limits.
+    names
+        Numbers for all other symbols.
+
+    Raises
+    ------
+    DerivationError
+        If it does not hold; with the values at the smallest ``eps``.
+    UndecidedError
+        If a limit is not known and the values approach the relation.
+    """
+    nodes = relation.atoms(sp.Limit)
+    if not nodes:
+        raise DerivationError(f"{relation} has no limit in it", statement=relation)
+    unknown = [node for node in nodes if node not in found]
+    if not unknown:
+        holds_in(relation, [{**names, **{node: found[node] for node in nodes}}])
+        return
+    models = [
+        {**names, **{node: sp.N(value(node.args[0], {**names, **one}), 30) for node in nodes}}
+        for one in at_small_eps
+    ]
+    if isinstance(relation, sp.Eq) and relation.rhs.is_infinite:
+        sizes = [value(relation.lhs, model) * sp.sign(relation.rhs) for model in models]
+        converging = bool(sizes[-1] > sizes[-2] > 0)
+    else:
+        apart, scales = zip(*(_apart(relation, model) for model in models), strict=True)
+        converging = bool(apart[-1] < apart[-2] and apart[-1] < NEAR * scales[-1])
+    if converging:
+        raise UndecidedError(f"{relation} cannot be decided from small eps", statement=relation)
+    smallest = {**models[-1], **at_small_eps[-1]}
+    raise DerivationError(
+        f"{relation} does not hold: at eps = {sp.N(smallest[no.eps], 3)} the quantities are "
+        + ", ".join(f"{node} = {sp.N(models[-1][node], 6)}" for node in nodes),
+        statement=relation,
+        residual=models[-1][unknown[0]],
+        counterexample=smallest,
+    )
+
+
+def _apart(relation: Any, model: Model) -> tuple[Any, Any]:
+    """The distance of two sides, and their size."""
+    sides = [sp.N(value(side, model), 30) for side in (relation.lhs, relation.rhs)]
+    return abs(sides[0] - sides[1]), max(map(abs, sides)) or sp.Integer(1)

@@ -167,14 +167,12 @@ def _bases_and_scales(
 
 def rational_rotation(d: int, rng: random.Random) -> Matrix:
     """A random orthogonal matrix of fractions, by Cayley's transform of a skew one."""
-    skew = sp.zeros(d, d)
-    for i in range(d):
-        for j in range(i):
-            skew[i, j] = sp.Rational(rng.randint(1, 5), rng.randint(1, 5))
+    skew = sp.Matrix(
+        d, d, lambda i, j: sp.Rational(rng.randint(1, 5), rng.randint(1, 5)) if j < i else 0
+    )
     skew = skew - skew.T
     rotation = (sp.eye(d) - skew) * (sp.eye(d) + skew).inv()
-    fractions = [[Fraction(int(r.p), int(r.q)) for r in rotation.row(i)] for i in range(d)]
-    return np.array(fractions, dtype=object)
+    return np.array([Fraction(int(r.p), int(r.q)) for r in rotation], dtype=object).reshape(d, d)
 
 
 def explicit(matrix: Matrix) -> sp.ImmutableDenseMatrix:

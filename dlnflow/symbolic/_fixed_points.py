@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
-from math import gcd
 from typing import Any
 
 import sympy as sp
@@ -16,7 +15,7 @@ from dlnflow.symbolic._evaluate import DerivationError, Model, holds_in, value
 from dlnflow.symbolic._hyperlogistic import HyperlogisticForm
 from dlnflow.symbolic._mode_loss import powers_of
 from dlnflow.symbolic._notation import equation
-from dlnflow.symbolic._numeric_modes import GUARD, NumericMode, velocity_and_slope
+from dlnflow.symbolic._numeric_modes import GUARD, NumericMode, slope_at, velocity_and_slope
 from dlnflow.symbolic._step import Step
 
 HIGHEST_SOLVED = 2  # degree up to which roots are given as formulas
@@ -44,14 +43,14 @@ class FixedPoint:
 
 def of_form(form: HyperlogisticForm) -> tuple[FixedPoint, ...]:
     """The fixed points of a hyperlogistic equation: 0 and the plateau."""
-    resting = (FixedPoint(sp.S.Zero, _slope_at_zero(form.terms(no.w)), False),)
     plateau = FixedPoint(form.plateau, -form.rate, True)
-    return (*resting, plateau) if form.rests_at_zero else (plateau,)
+    if not form.rests_at_zero:
+        return (plateau,)
+    return FixedPoint(sp.S.Zero, _slope_at_zero(form.terms(no.w)), False), plateau
 
 
 def _slope_at_zero(velocity: Any) -> Any:
-    slopes = {exponent - 1: one for exponent, one in powers_of(velocity, no.w).items()}
-    return sum(one for exponent, one in slopes.items() if exponent == 0)
+    return powers_of(velocity, no.w).get(sp.S.One, 0)
 
 
 def of_powers(velocity: Any, candidates: Iterable[Model]) -> tuple[tuple[FixedPoint, ...], Any]:
@@ -60,8 +59,7 @@ def of_powers(velocity: Any, candidates: Iterable[Model]) -> tuple[tuple[FixedPo
     Roots that are positive at no candidate are omitted.
     """
     terms = powers_of(velocity, no.w)
-    exponents = list(terms)
-    lowest = exponents[0] if len(exponents) == 1 else _lowest(exponents)
+    lowest = next((one for one in terms if _is_lowest(one, terms)), None)
     if lowest is None:
         return (), equation(velocity, 0)
     found: list[FixedPoint] = []
@@ -69,10 +67,9 @@ def of_powers(velocity: Any, candidates: Iterable[Model]) -> tuple[tuple[FixedPo
         stable = _stability(terms[lowest])
         found.append(FixedPoint(sp.S.Zero, _slope_at_zero(velocity), stable))
     rest = {sp.expand(exponent - lowest): one for exponent, one in terms.items()}
-    if not all(exponent.is_Rational for exponent in rest):
-        return tuple(found), equation(velocity, 0)
-    unit = _unit([sp.Rational(exponent) for exponent in rest])
-    if max(rest) > HIGHEST_FACTORED * unit:
+    # the exponents are whole multiples of the unit
+    unit = reduce(sp.gcd, rest) or 1 if all(one.is_Rational for one in rest) else None
+    if unit is None or max(rest) > HIGHEST_FACTORED * unit:
         return tuple(found), equation(velocity, 0)
     y = sp.Symbol("y", positive=True)
     polynomial = sp.Poly(sum(one * y ** (e / unit) for e, one in rest.items()), y)
@@ -99,17 +96,8 @@ def positive_roots(points: tuple[FixedPoint, ...], parameters: Model) -> int:
     return sum(_positive(point.w, parameters) for point in points)
 
 
-def _lowest(exponents: list[Any]) -> Any:
-    for one in exponents:
-        if all(sp.expand(other - one).is_nonnegative for other in exponents):
-            return one
-    return None
-
-
-def _unit(exponents: list[Any]) -> Any:
-    """The largest rational of which all exponents are whole multiples."""
-    scale = reduce(sp.ilcm, (e.q for e in exponents), 1)
-    return sp.Rational(reduce(gcd, (int(e * scale) for e in exponents if e), 0) or 1, scale)
+def _is_lowest(one: Any, exponents: Iterable[Any]) -> bool:
+    return all(sp.expand(other - one).is_nonnegative for other in exponents)
 
 
 def _stability(slope: Any) -> bool | None:
@@ -119,36 +107,25 @@ def _stability(slope: Any) -> bool | None:
 
 
 def fixed_points_step(
-    velocity: Any,
-    points: tuple[FixedPoint, ...],
-    rest: Any,
-    speed: Any,
-    modes: Callable[[], Iterable[NumericMode]],
-    how: str,
-    tried: str,
+    points: Iterable[FixedPoint], rest: Any, speed: Any, modes: Iterable[NumericMode], **words: str
 ) -> Step:
     """Step 7 for an equation that is not hyperlogistic."""
-    f, w = no.velocity, no.w
     claims = []
     for point in points:
-        claims.append(equation(f(point.w), 0))
+        claims.append(equation(no.velocity(point.w), 0))
         if point.w != 0:
-            at = sp.Subs(sp.Derivative(f(w), w), w, point.w)
-            claims.append(equation(at, point.slope))
+            claims.append(equation(slope_at(point.w), point.slope))
     open_ones = "" if rest is None else f" Further ones are the positive solutions of {rest}."
 
     def route(statement: sp.Tuple) -> None:
-        seen = [0] * len(claims)
-        for mode in modes():
-            for index, relation in enumerate(statement):
-                for model in _rest_models(relation, claims[index].lhs, mode, speed):
-                    seen[index] += holds_in(relation, [model])
-        if not all(seen):
-            missed = statement[seen.index(0)]
-            raise DerivationError(
-                f"{missed} was not checked: the root is positive at no tried parameters",
-                statement=missed,
-            )
+        for relation, claim in zip(statement, claims, strict=True):
+            models = [one for mode in modes for one in _rest_models(claim.lhs, mode, speed)]
+            if not models:
+                raise DerivationError(
+                    f"{relation} was not checked: the root is positive at no tried parameters",
+                    statement=relation,
+                )
+            holds_in(relation, models)
 
     return Step(
         "7",
@@ -157,14 +134,12 @@ def fixed_points_step(
         "`f(w)` is `dw/dt`. A fixed point is a root of it, stable where the slope is negative. "
         "Roots whose sign depends on parameters are fixed points only where they are positive; "
         "roots that are positive at none of 400 random parameters are omitted." + open_ones,
-        "the user's loss",
-        how,
-        tried,
-        route,
+        route=route,
+        **words,
     )
 
 
-def _rest_models(relation: Any, node: Any, mode: NumericMode, speed: Any) -> Iterator[Model]:
+def _rest_models(node: Any, mode: NumericMode, speed: Any) -> Iterator[Model]:
     """The velocity or its slope at a root, if the root is positive at the mode's parameters."""
     is_slope = isinstance(node, sp.Subs)
     root = node.point[0] if is_slope else node.args[0]

@@ -35,27 +35,24 @@ def numpy_function(
     """
     fixed = ARGUMENTS[name]
     rest = sorted(expression.free_symbols - {*fixed, *depths}, key=str)
-    order = [*fixed, *depths, *rest]
-    names = [symbol.name for symbol in order]
+    names = [symbol.name for symbol in (*fixed, *depths, *rest)]
+
+    distance = sp.S.NegativeOne if plateau is None else no.eps - no.p * plateau
 
     @lru_cache(maxsize=32)
     def compiled(*sizes: int) -> Callable[..., Any]:
         numbers = dict(zip(depths, map(sp.Integer, sizes), strict=True))
-        concrete = expression.subs(numbers).doit()
+        concrete = [one.subs(numbers).doit() for one in (expression, distance)]
         return sp.lambdify([*fixed, *rest], concrete, modules=[{"hyper": _hyper}, "numpy"])
-
-    above = None if plateau is None else ([*fixed, *rest], depths, no.eps - no.p * plateau)
 
     def function(*args: Any, **kwargs: Any) -> Any:
         given = _bound(name, names, args, kwargs)
-        sizes = tuple(_whole(symbol.name, given[symbol.name]) for symbol in depths)
+        sizes = [_whole(symbol.name, given[symbol.name]) for symbol in depths]
         arrays = [_checked(symbol, given[symbol.name]) for symbol in (*fixed, *rest)]
-        shape = np.broadcast_shapes(*(array.shape for array in arrays)) if arrays else ()
+        shape = np.broadcast_shapes(*(array.shape for array in arrays))
         with np.errstate(all="ignore"):
-            values = np.array(np.broadcast_to(compiled(*sizes)(*arrays), shape), dtype=float)
-        if above is not None:
-            values[np.broadcast_to(_is_above(above, sizes, arrays), shape)] = 0.0
-        return values[()]
+            found, above = (np.broadcast_to(one, shape) for one in compiled(*sizes)(*arrays))
+        return np.where(above >= 0.0, 0.0, found)[()]
 
     function.__name__ = name
     function.__doc__ = f"{name}({', '.join(names)}): {expression}"
@@ -68,12 +65,6 @@ def _bound(name: str, names: list[str], args: tuple[Any, ...], kwargs: dict[str,
         return signature.bind(*args, **kwargs).arguments
     except TypeError as error:
         raise TypeError(f"{name} takes ({', '.join(names)}): got {error}") from None
-
-
-def _is_above(above: Any, sizes: tuple[int, ...], arrays: list[Any]) -> Any:
-    symbols, depths, distance = above
-    numbers = dict(zip(depths, map(sp.Integer, sizes), strict=True))
-    return sp.lambdify(symbols, distance.xreplace(numbers), modules="numpy")(*arrays) >= 0.0
 
 
 def _checked(symbol: Any, given: Any) -> Any:

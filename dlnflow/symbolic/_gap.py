@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
 import sympy as sp
 
 from dlnflow.symbolic import _notation as no
-from dlnflow.symbolic._evaluate import Model, UndecidedError, holds_in, value
-from dlnflow.symbolic._hyperlogistic import HyperlogisticForm, any_order, at_condition, ratio
-from dlnflow.symbolic._limits import limit_holds, to_zero
+from dlnflow.symbolic._evaluate import Model, decided_by, holds_in, limit_holds, to_zero, value
+from dlnflow.symbolic._hyperlogistic import (
+    Formula,
+    HyperlogisticForm,
+    any_order,
+    by_condition,
+    ratio,
+)
 from dlnflow.symbolic._notation import equation
-from dlnflow.symbolic._series import Asymptotics
+from dlnflow.symbolic._series import Asymptotics, Cases, CheckedForm
 from dlnflow.symbolic._step import Step, definition
-
-Cases = tuple[Mapping[Any, Any], ...]
 
 t_of = sp.Function("t_star", positive=True)
 gap_of = sp.Function("G", real=True)
@@ -32,66 +35,40 @@ class RelativeGap:
 
     form: HyperlogisticForm
 
-    def _by_order(self, **forms: Any) -> Any:
-        """One of the forms, by whether the order is 1, between 1 and 2, 2, or above 2."""
-        above = sp.expand(self.form.growth - 1 - self.form.gap)  # (c - 2) k
-        one = dict(self.form.branches()).get("one", sp.false)
-        two = self._is_two(above)
-        below = sp.false if above.is_nonnegative else self._is_below(above)
-        pairs = [("one", one), ("two", two), ("below", below), ("above", sp.true)]
-        kept = [
-            (at_condition(forms[kind](), when), when) for kind, when in pairs if when != sp.false
-        ]
-        first = next(i for i, (_, when) in enumerate(kept) if when == sp.true)
-        return kept[0][0] if first == 0 else sp.Piecewise(*kept[: first + 1])
-
-    @staticmethod
-    def _is_below(above: Any) -> Any:
-        layer = sp.expand(above / 2 + 1)
-        return sp.Eq(layer, 0) if layer.is_Symbol and layer.is_integer else (above < 0)
-
-    @staticmethod
-    def _is_two(above: Any) -> Any:
-        layer = sp.expand(above / 2 + 1)
-        if above.is_nonzero or above.is_negative:
-            return sp.false
-        return sp.Eq(layer, 1) if layer.is_Symbol else sp.Eq(above, 0)
+    def _by_order(self, one: Formula, below: Formula, two: Formula, above: Formula) -> Any:
+        """One of the formulas, by whether the order is 1, between 1 and 2, 2, or above 2."""
+        excess = self.form.above_two
+        layer = sp.expand(excess / 2 + 1)
+        by_layer = layer.is_Symbol and layer.is_integer
+        is_two = sp.Eq(layer, 1) if layer.is_Symbol else sp.Eq(excess, 0)
+        is_below = sp.Eq(layer, 0) if by_layer else excess < 0
+        return by_condition(
+            (one, self.form.is_one),
+            (two, sp.false if excess.is_nonzero else is_two),
+            (below, sp.false if excess.is_nonnegative else is_below),
+            (above, sp.true),
+        )
 
     @property
     def may_vanish(self) -> bool:
         """Whether the coefficient can be 0 at different ``rho``, as at orders between 1 and 2."""
-        above = sp.expand(self.form.growth - 1 - self.form.gap)
-        return not above.is_nonnegative and self.form.branches() != [("one", sp.true)]
+        return not self.form.above_two.is_nonnegative and self.form.is_one != sp.true
 
     def leading(self) -> Any:
         """The critical time to leading order, which does not depend on ``rho``."""
         form = self.form
         power = no.eps ** ratio(form.growth - 1, form.L)
-
-        def powers() -> Any:
-            return 1 / (form.excess * form.simple_rate * power)
-
-        return self._by_order(one=form.head, below=powers, two=powers, above=powers)
+        powers = lambda: 1 / (form.excess * form.simple_rate * power)  # noqa: E731
+        return self._by_order(form.head, powers, powers, powers)
 
     def scale(self) -> Any:
         """The order of the relative gap, as a function of ``eps``."""
-        form = self.form
-        power = no.eps**form.exponent
+        log, power = sp.log(1 / no.eps), no.eps**self.form.exponent
         return self._by_order(
-            one=lambda: 1 / sp.log(1 / no.eps),
-            below=lambda: no.eps ** ratio(form.growth - 1, form.L),
-            two=lambda: power * sp.log(1 / no.eps),
+            one=lambda: 1 / log,
+            below=lambda: no.eps ** ratio(self.form.growth - 1, self.form.L),
+            two=lambda: power * log,
             above=lambda: power,
-        )
-
-    def power(self) -> Any:
-        """The exponent of ``eps`` in the relative gap, logarithms aside."""
-        form = self.form
-        return self._by_order(
-            one=lambda: sp.Integer(0),
-            below=lambda: ratio(form.growth - 1, form.L),
-            two=lambda: form.exponent,
-            above=lambda: form.exponent,
         )
 
     def coefficient(self) -> Any:
@@ -102,7 +79,7 @@ class RelativeGap:
             one=lambda: sp.log(no.rho_2 / no.rho_1) / form.exponent,
             below=lambda: e * any_order(form.q_p, e) * (no.rho_2**-e - no.rho_1**-e),
             two=lambda: form.exponent * difference,
-            above=lambda: ratio(form.growth - 1, form.growth - 1 - form.gap) * difference,
+            above=lambda: ratio(form.growth - 1, form.above_two) * difference,
         )
 
 
@@ -132,18 +109,16 @@ class ModePair:
 
     def at_small_eps(self, leading: Any, scale: Any) -> list[dict[Any, Any]]:
         """Times and gaps, their leading orders and scales, at the three ``eps``."""
-        return [self._at(eps, leading, scale) for eps in self.modes[0].small_eps]
-
-    def _at(self, eps: Any, leading: Any, scale: Any) -> dict[Any, Any]:
-        first, digits = self.modes[0], self.modes[0].digits(eps)
-        model = {**self.values, no.eps: eps}
-        return {
-            no.eps: eps,
-            t_of(no.eps): first.time(eps),
-            gap_of(no.eps): self.gap(eps),
-            lead_of(no.eps): _number(leading, model, digits),
-            scale_of(no.eps): _number(scale, model, digits),
-        }
+        first, found = self.modes[0], []
+        for eps in first.small_eps:
+            lead, order = (
+                one.xreplace({**self.values, no.eps: eps}).doit().n(first.digits(eps))
+                for one in (leading, scale)
+            )
+            values = (eps, first.time(eps), self.gap(eps), lead, order)
+            functions = (node(no.eps) for node in (t_of, gap_of, lead_of, scale_of))
+            found.append(dict(zip((no.eps, *functions), values, strict=True)))
+        return found
 
     def limits(self, at: list[dict[Any, Any]]) -> tuple[Any, Any]:
         """The limits of ``t_star / t_lead`` and ``G / g``, from the two smallest ``eps``.
@@ -169,13 +144,9 @@ class ModePair:
         return second.time(eps) / first.time(eps) - 1
 
 
-def _number(expression: Any, model: Model, digits: int) -> Any:
-    return sp.N(sp.sympify(expression).xreplace(dict(model)).doit(), digits)
-
-
-def gap_step(form: HyperlogisticForm, cases: Cases, tried: str, by_rho: bool) -> Step:
+def gap_step(here: CheckedForm, by_rho: bool) -> Step:
     """The relative gap of two critical times at equal ``lam``."""
-    found, eps = RelativeGap(form), no.eps
+    found, eps = RelativeGap(here.form), no.eps
     second = to_zero(gap_of(eps) / scale_of(eps))
     first = to_zero(t_of(eps) / lead_of(eps))
     claims = [
@@ -190,17 +161,16 @@ def gap_step(form: HyperlogisticForm, cases: Cases, tried: str, by_rho: bool) ->
     def route(statement: sp.Tuple) -> None:
         leading, ratio, scale, gap, *sign = statement
         lead, order = definition(leading, lead_of(eps)), definition(scale, scale_of(eps))
-        for values in cases:
-            pair = ModePair(form, without_rho(values))
+        for values in here.cases:
+            pair = ModePair(here.form, without_rho(values))
             at = pair.at_small_eps(lead, order)
             limits = (sp.N(one, 30) for one in pair.limits(at))
             found = dict(zip((first, second), limits, strict=True))
             limit_holds(ratio, found, at, pair.names)
             limit_holds(gap, found, at, pair.names)
-            if not prove_gap(form, depths_in(values), order, gap.rhs):
-                raise UndecidedError(f"SymPy cannot decide {gap}")
+            decided_by(prove_gap(here.form, depths_in(values), order, gap.rhs), gap)
         for relation in sign:
-            holds_in(relation, _random_pairs(cases, gap))
+            holds_in(relation, _random_pairs(here.cases, gap))
 
     return Step(
         "11a",
@@ -221,7 +191,7 @@ def gap_step(form: HyperlogisticForm, cases: Cases, tried: str, by_rho: bool) ->
         "of the gap",
         "exact times by their series, at `eps` so small that corrections to the limit vanish; and "
         "the limit by SymPy, for all `rho_1`, `rho_2` and `p`",
-        tried,
+        here.tried,
         route,
     )
 
@@ -281,7 +251,7 @@ def _in_small_eps(there: HyperlogisticForm, rho: Any, x: Any, held: dict[Any, An
     Hypergeometric functions of ``q_0`` are expanded to the order needed; those of ``p`` are
     constants, collected in ``held``.
     """
-    form = HyperlogisticForm(there.lam, rho, there.growth, there.gap, there.L, there.speed)
+    form = replace(there, rho=rho)
     q_0 = sp.Symbol("q_0", positive=True)
     initial = {form.q_0: q_0, no.eps: (rho * q_0) ** (1 / form.exponent)}
     time = form.critical_time().xreplace(initial)

@@ -6,14 +6,17 @@ A mode equation ``du/dt = A u**g - B u**(g + k)`` belongs to the family, with ``
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 import sympy as sp
 
 from dlnflow.symbolic import _notation as no
 from dlnflow.symbolic._mode_loss import powers_of
+
+Formula = Callable[[], Any]  # written only where its condition can hold
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,9 @@ class HyperlogisticForm:
 
     def at(self, values: Mapping[Any, Any]) -> HyperlogisticForm:
         """The form with values for symbols."""
-        return HyperlogisticForm(
-            *(
-                sp.sympify(getattr(self, field.name)).xreplace(dict(values))
-                for field in fields(self)
-            )
-        )
+        numbers = dict(values)
+        parts = {one.name: getattr(self, one.name) for one in fields(self)}
+        return replace(self, **{name: one.xreplace(numbers) for name, one in parts.items()})
 
     @property
     def conditions(self) -> tuple[Any, ...]:
@@ -107,33 +107,33 @@ class HyperlogisticForm:
         """``q_p``."""
         return no.p**self.exponent
 
-    def branches(self) -> list[tuple[str, Any]]:
-        """Conditions for order 1, whole orders from 2 and other orders, where they can occur."""
-        above = sp.expand(self.growth - 1 - self.gap)  # (c - 2) k
-        one = sp.false if above.is_nonnegative else self._order_is_one()
-        whole = sp.false if above.is_negative else self._order_is_whole()
-        found = [("one", one), ("whole", whole), ("other", sp.true)]
-        kept = [(kind, when) for kind, when in found if when != sp.false]
-        return kept[: next(i for i, (_, when) in enumerate(kept) if when == sp.true) + 1]
+    @cached_property
+    def above_two(self) -> Any:
+        """``(c - 2) k``, a polynomial in the depths."""
+        return sp.expand(self.growth - 1 - self.gap)
 
-    def _order_is_one(self) -> Any:
+    @property
+    def is_one(self) -> Any:
+        """The condition for order 1."""
         numerator = sp.expand(self.growth - 1)
-        if numerator.is_positive:
+        if self.above_two.is_nonnegative or numerator.is_positive:
             return sp.false
         if sp.expand(numerator - no.L).is_number:
             return sp.Eq(no.L, no.L - numerator)
         return sp.Eq(numerator, 0)
 
-    def _order_is_whole(self) -> Any:
-        return sp.Contains(self.order, sp.Integers)
-
-    def _by_branch(self, **forms: Any) -> Any:
-        pairs = [(at_condition(forms[kind](), when), when) for kind, when in self.branches()]
-        return pairs[0][0] if pairs[0][1] == sp.true else sp.Piecewise(*pairs)
+    def by_order(self, one: Formula, whole: Formula, other: Formula) -> Any:
+        """One of three formulas, by whether the order is 1, whole from 2, or another."""
+        is_whole = sp.Contains(self.order, sp.Integers)
+        return by_condition(
+            (one, self.is_one),
+            (whole, sp.false if self.above_two.is_negative else is_whole),
+            (other, sp.true),
+        )
 
     def antiderivative(self, q: Any) -> Any:
         """``T_c(q)``, the integral of ``1 / (q**c (1 - q))``."""
-        return self._by_branch(
+        return self.by_order(
             one=lambda: logit(q),
             whole=lambda: whole_order(q, self.excess),
             other=lambda: any_order(q, self.excess),
@@ -142,7 +142,7 @@ class HyperlogisticForm:
     def critical_time(self) -> Any:
         """``(T_c(q_p) - T_c(q_0)) / kappa``, for ``q_0 < q_p < 1``."""
         q_0, q_p, e = self.q_0, self.q_p, self.excess
-        return self._by_branch(
+        return self.by_order(
             one=lambda: (logit(q_p) - logit(q_0)) / self.simple_rate,
             whole=lambda: (whole_order(q_p, e) - whole_order(q_0, e)) / self.rate,
             other=lambda: (any_order(q_p, e) - any_order(q_0, e)) / self.rate,
@@ -162,21 +162,17 @@ class HyperlogisticForm:
 
     def short_head(self) -> Any:
         """`head` in ``q_0`` and ``kappa``."""
-        return self._by_branch(
+        return self.by_order(
             one=lambda: sp.log(1 / no.eps) / (ratio(self.L, 1 / self.speed) * self.lam),
             whole=lambda: _summed(no.q_0**-no.n / no.n, self.excess) / no.kappa,
             other=lambda: self._head_terms() / no.kappa,
         )
 
     def _head_terms(self) -> Any:
-        if self._below_two:
+        if self.above_two.is_negative:
             return no.q_0**-self.excess / self.excess
         term = no.q_0 ** (no.n - self.order) / (self.order - no.n)
         return _summed(term, sp.ceiling(self.order) - 1)
-
-    @property
-    def _below_two(self) -> bool:
-        return bool(sp.expand(self.growth - 1 - self.gap).is_negative)
 
     def remainder(self) -> Any:
         """Critical time less `head`, without cancellation."""
@@ -185,30 +181,38 @@ class HyperlogisticForm:
     def short_remainder(self) -> Any:
         """`remainder` in ``q_0``, ``q_p`` and ``kappa``."""
         q_0, q_p, e = no.q_0, no.q_p, self.excess
-        return self._by_branch(
+        return self.by_order(
             one=lambda: (logit(q_p) + sp.log(self.rho) + sp.log(1 - q_0)) / no.kappa,
             whole=lambda: (whole_order(q_p, e) - logit(q_0)) / no.kappa,
             other=lambda: (any_order(q_p, e) - self._tail()) / no.kappa,
         )
 
     def _tail(self) -> Any:
-        if self._below_two:
-            b = ratio(self.gap - self.growth + 1, self.gap)
-        else:
-            b = sp.ceiling(self.order) - self.order
+        below = self.above_two.is_negative
+        b = ratio(-self.above_two, self.gap) if below else sp.ceiling(self.order) - self.order
         return no.q_0**b / b * sp.hyper((1, b), (b + 1,), no.q_0)
 
     def remainder_limit(self) -> tuple[Any, Any]:
         """The remainder's order in ``eps``, and the limit of their quotient."""
-        scale = self._by_branch(
-            one=lambda: sp.Integer(1), whole=lambda: sp.log(1 / no.eps), other=lambda: sp.Integer(1)
-        )
-        limit = self._by_branch(
+        constant = lambda: sp.S.One  # noqa: E731
+        scale = self.by_order(constant, lambda: sp.log(1 / no.eps), constant)
+        limit = self.by_order(
             one=lambda: (logit(no.q_p) + sp.log(self.rho)) / no.kappa,
             whole=lambda: self.exponent / no.kappa,
             other=lambda: any_order(no.q_p, self.excess) / no.kappa,
         )
         return scale, limit
+
+
+def by_condition(*cases: tuple[Formula, Any]) -> Any:
+    """The formula of the first condition that holds, where conditions may depend on depths."""
+    kept: list[tuple[Any, Any]] = []
+    for formula, when in cases:
+        if when != sp.false:
+            kept.append((at_condition(formula(), when), when))
+        if when == sp.true:
+            break
+    return kept[0][0] if len(kept) == 1 else sp.Piecewise(*kept)
 
 
 def at_condition(form: Any, when: Any) -> Any:
@@ -256,7 +260,7 @@ def form_of(flow: Any, L: Any, speed: Any) -> HyperlogisticForm | None:
     if gap.is_nonpositive or first.is_nonpositive or second.is_nonnegative:
         return None
     rho = sp.cancel(-first / second)
-    return HyperlogisticForm(first, rho, one, gap, sp.sympify(L), speed)
+    return HyperlogisticForm(first, rho, one, gap, L, speed)
 
 
 def _comes_later(one: Any, first: Any, other: Any, second: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 from itertools import product
 from typing import Any
@@ -14,27 +14,23 @@ from dlnflow.symbolic import _notation as no
 from dlnflow.symbolic._evaluate import (
     DerivationError,
     Model,
-    UndecidedError,
+    decided_by,
     holds_in,
     prove_zero,
     value,
 )
 from dlnflow.symbolic._hyperlogistic import HyperlogisticForm, any_order, at_condition, whole_order
 from dlnflow.symbolic._notation import equation
-from dlnflow.symbolic._series import elapsed, quadrature
+from dlnflow.symbolic._series import Cases, CheckedForm, elapsed, quadrature
 from dlnflow.symbolic._step import Step
 
-Cases = tuple[Mapping[Any, Any], ...]  # numbers for every symbol but eps and p
-
 whole_c = sp.Symbol("c", integer=True, positive=True)
-t_star, t_head, t_published = sp.symbols("t_star t_head t_published", positive=True)
-remainder = sp.Function("R", real=True)
 DEEP = 12  # layers up to which the branches of a symbolic order are compared with the series
 
 
-def integral_step(form: HyperlogisticForm, cases: Cases, tried: str) -> Step:
+def integral_step(here: CheckedForm) -> Step:
     """Both closed forms of the antiderivative, and the one for this order."""
-    q = no.q
+    q, form = no.q, here.form
     claims = (
         equation(sp.Derivative(whole_order(q, whole_c - 1), q), q**-whole_c / (1 - q)),
         equation(sp.Derivative(any_order(q, no.c - 1), q), q**-no.c / (1 - q)),
@@ -42,14 +38,14 @@ def integral_step(form: HyperlogisticForm, cases: Cases, tried: str) -> Step:
     )
 
     def route(statement: sp.Tuple) -> None:
-        whole, other, here = statement
-        holds_in(here, _integral_models(form, cases, here))
-        holds_in(here, _series_models(form, here))
+        whole, other, last = statement
+        holds_in(last, _integral_models(form, here.cases, last))
+        holds_in(last, _series_models(form, last))
         _integrates(whole, whole_c, tuple(map(sp.Integer, range(1, 7))))
         _integrates(other, no.c, tuple(sp.Rational(k, 4) for k in (3, 5, 6, 9, 15)))
         _prove_by_induction(whole)
         _prove_by_series(other)
-        _prove_instance(form, here, (whole, other))
+        _prove_instance(form, last, (whole, other))
 
     return Step(
         "9",
@@ -64,7 +60,7 @@ def integral_step(form: HyperlogisticForm, cases: Cases, tried: str) -> Step:
         "differences of the closed forms against quadrature of the integrand; for all whole `c` "
         "by induction, for all others by the coefficients of the power series; the last line "
         "by algebra, by quadrature, and by the integrand's series at depths to 12",
-        tried,
+        here.tried,
         route,
     )
 
@@ -75,8 +71,7 @@ def _prove_instance(form: HyperlogisticForm, here: Any, closed_forms: tuple[Any,
     branches = here.rhs.args if isinstance(here.rhs, sp.Piecewise) else ((here.rhs, sp.true),)
     for branch, when in branches:
         order = at_condition(form.order, when)
-        if not any(_same(branch, one) for one in _instances(whole, other, order)):
-            raise UndecidedError(f"SymPy cannot decide {here}", statement=here)
+        decided_by(any(_same(branch, one) for one in _instances(whole, other, order)), here)
 
 
 def _instances(whole: Any, other: Any, order: Any) -> list[Any]:
@@ -118,10 +113,9 @@ def _series_models(form: HyperlogisticForm, relation: Any) -> Iterator[Model]:
     """``T_c(q)`` by the integrand's series, at every encoder depth up to ``DEEP``."""
     low, high = sp.Rational(1, 5), sp.Rational(3, 5)
     for depths in _depths_of(form):
-        order = sp.sympify(form.order).xreplace(depths)
-        anchor = value(
-            relation.rhs, {**depths, no.q: high}
-        )  # the smaller value, for the same reason
+        order = form.order.xreplace(depths)
+        # the smaller value, for the same reason
+        anchor = value(relation.rhs, {**depths, no.q: high})
         with mpmath.workdps(45):
             c = mpmath.mpf(int(order.p)) / int(order.q)
             area = elapsed(c, mpmath.mpf(1) / 5, mpmath.mpf(3) / 5)
@@ -130,17 +124,19 @@ def _series_models(form: HyperlogisticForm, relation: Any) -> Iterator[Model]:
 
 def _depths_of(form: HyperlogisticForm) -> list[dict[Any, Any]]:
     """Values of the depths in an order; one empty dictionary if it has none."""
-    symbols = [one for one in (no.L, no.P, no.m) if form.order.has(one)]
+    ranges = {no.L: range(1, DEEP + 1), no.P: range(1, 4), no.m: range(DEEP + 1)}
+    symbols = [one for one in ranges if form.order.has(one)]
     if form.order.free_symbols - set(symbols):
         return []
-    found = []
-    for L, P in product(range(1, DEEP + 1), (1, 2, 3) if no.P in symbols else (1,)):
-        for m in range(L + 1) if no.m in symbols else (1,):
-            values = {no.L: sp.Integer(L), no.P: sp.Integer(P), no.m: sp.Integer(m)}
-            gap = sp.sympify(form.gap).xreplace(values)
-            if not gap.is_number or gap > 0:
-                found.append({one: values[one] for one in symbols})
-    return [dict(one) for one in dict.fromkeys(tuple(one.items()) for one in found)]
+    found = [
+        dict(zip(symbols, map(sp.Integer, depths), strict=True))
+        for depths in product(*(ranges[one] for one in symbols))
+    ]
+    return [
+        one
+        for one in found
+        if one.get(no.m, 0) <= one.get(no.L, DEEP) and (form.gap.xreplace(one) > 0) != sp.false
+    ]
 
 
 def _integrand(order: Any) -> Any:
@@ -154,16 +150,15 @@ def _integrates(relation: Any, symbol: Any, orders: tuple[Any, ...]) -> None:
     if not isinstance(relation.lhs, sp.Derivative) or relation.lhs.variables != (no.q,):
         raise DerivationError(f"{relation} is no derivative by q", statement=relation)
     low, high = sp.Rational(1, 10), sp.Rational(7, 10)
-    area, difference = sp.symbols("area difference")
+    area, difference, integrand = sp.symbols("area difference integrand")
     for order in orders:
-        ends = (value(relation.lhs.expr, {symbol: order, no.q: q}) for q in (high, low))
-        whole = next(ends) - next(ends)
-        model = {difference: whole, area: quadrature(_integrand(order), low, high), symbol: order}
-        holds_in(equation(difference, area), [model])
-        for q in (low, high):
-            exact = sp.Symbol("integrand")
-            here = {symbol: order, no.q: q, exact: q**-order / (1 - q)}
-            holds_in(equation(relation.rhs, exact), [here])
+        at = [{symbol: order, no.q: q, integrand: q**-order / (1 - q)} for q in (low, high)]
+        start, end = (value(relation.lhs.expr, one) for one in at)
+        exact = quadrature(_integrand(order), low, high)
+        holds_in(
+            equation(difference, area), [{symbol: order, difference: end - start, area: exact}]
+        )
+        holds_in(equation(relation.rhs, integrand), at)
 
 
 @cache
@@ -171,8 +166,7 @@ def _prove_by_induction(relation: Any) -> None:
     """From ``c`` to ``c + 1`` the sum gains one term; at ``c = 1`` it is empty."""
     form, q, c = relation.lhs.expr, no.q, whole_c
     (total,) = form.atoms(sp.Sum)
-    if total.function.has(c) or total.limits[0][:2] != (no.n, 1):
-        raise UndecidedError(f"SymPy cannot decide {relation}", statement=relation)
+    decided_by(not total.function.has(c) and total.limits[0][:2] == (no.n, 1), relation)
     gained = total.function.xreplace({no.n: total.limits[0][2].xreplace({c: c + 1})})
     held = sp.Dummy("sum")
     outside = form.xreplace({total: held})
@@ -185,15 +179,14 @@ def _prove_by_induction(relation: Any) -> None:
 
 @cache
 def _prove_by_series(relation: Any) -> None:
-    """Shows that term ``j`` of the series differentiates to the integrand's ``q**(j - c)``."""
+    """Shows that the terms of the series differentiate to ``q**-c``, ``q**(1-c)`` and so on."""
     form, q, c = relation.lhs.expr, no.q, no.c
     (series,) = form.atoms(sp.hyper)
-    if series.argument != q:
-        raise UndecidedError(f"SymPy cannot decide {relation}", statement=relation)
+    decided_by(series.argument == q, relation)
     j = sp.Symbol("j", integer=True, nonnegative=True)
-    above = sp.prod([sp.rf(one, j) for one in series.ap])
-    below = sp.prod([sp.rf(one, j) for one in series.bq]) * sp.factorial(j)
-    coefficient = sp.gammasimp((above / below).rewrite(sp.gamma))
-    term = sp.diff(form / series * coefficient * q**j, q)
-    prove_zero(sp.simplify(term / q ** (j - c)) - 1, relation)
+    # the derivative of term j without its coefficient, and the quotient of two coefficients
+    term, following = (sp.diff(form / series * q**power, q) for power in (j, j + 1))
+    grows = sp.prod([one + j for one in series.ap]) / sp.prod([one + j for one in series.bq])
+    prove_zero(term.xreplace({j: sp.S.Zero}) * q**c - 1, relation)
+    prove_zero(sp.cancel(sp.powsimp(following * grows / (j + 1) / term)) / q - 1, relation)
     prove_zero(relation.rhs * q**c * (1 - q) - 1, relation)

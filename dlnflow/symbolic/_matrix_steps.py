@@ -1,8 +1,12 @@
-"""Steps 1 to 3: the population loss, its gradients, and what gradient flow conserves."""
+"""Steps 1 to 3: the population loss, its gradients, and what gradient flow conserves.
+
+First the symbols of layers and covariances, and explicit networks that give them values.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -11,36 +15,125 @@ import sympy as sp
 
 from dlnflow.symbolic import _notation as no
 from dlnflow.symbolic._architecture import Architecture
-from dlnflow.symbolic._evaluate import DerivationError, Model, holds_in, value
-from dlnflow.symbolic._explicit_network import ExplicitNetwork, explicit, product
-from dlnflow.symbolic._layer_models import (
-    After,
-    Before,
-    Decoder,
-    Encoder,
-    Next,
-    One,
-    Sigma_xx,
-    Sigma_yx,
-    Sigma_yy,
-    Target,
-    by_name,
-    chain,
-    d_next,
-    entries,
-    layers_of,
-    loss_model,
-    networks_of,
-    written_out,
+from dlnflow.symbolic._evaluate import (
+    DerivationError,
+    MatrixEntry,
+    Model,
+    all_hold_in,
+    holds_in,
+    value,
+)
+from dlnflow.symbolic._explicit_network import (
+    ExplicitNetwork,
+    explicit,
+    number,
+    product,
+    random_network,
 )
 from dlnflow.symbolic._notation import LossGradient, TimeDerivative, equation
 from dlnflow.symbolic._step import Step
 
+WRITTEN_OUT = 8  # number of layers up to which each has its own equation
+
+d_in, d_out, d_latent, d_above, d_below, d_next = sp.symbols(
+    "d_0 d_m d_L d_a d_b d_c", integer=True, positive=True
+)
+Sigma_xx = sp.MatrixSymbol("Sigma_xx", d_in, d_in)
+Sigma_yx = sp.MatrixSymbol("Sigma_yx", d_in, d_in)
+Sigma_yy = sp.MatrixSymbol("Sigma_yy", d_in, d_in)
+Target = sp.MatrixSymbol("T", d_out, d_in)
+Encoder = sp.MatrixSymbol("Wbar", d_latent, d_in)
+Decoder = sp.MatrixSymbol("V", d_out, d_latent)
+
+# A layer X, the product A of the layers after it, and the product B of those before it.
+After = sp.MatrixSymbol("A", d_out, d_above)
+One = sp.MatrixSymbol("X", d_above, d_below)
+Before = sp.MatrixSymbol("B", d_below, d_in)
+Next = sp.MatrixSymbol("Y", d_next, d_above)
+
+
+def written_out(architecture: Architecture) -> bool:
+    """Whether every layer has its own symbol."""
+    return not architecture.symbolic and architecture.N <= WRITTEN_OUT
+
+
+def layers_of(architecture: Architecture, *any_layers: Any) -> Sequence[Any]:
+    """Symbols of all layers with matching sizes; or, where they have none, ``any_layers``."""
+    if not written_out(architecture):
+        return any_layers or (One,)
+    L, P, m = int(architecture.L), int(architecture.P), int(architecture.m)
+    names = [f"W_{a}" for a in range(1, L + 1)]
+    names += ["V"] if P == 1 else [f"V_{b}" for b in range(1, P + 1)]
+    sizes = [sp.Symbol(f"d_{a}", integer=True, positive=True) for a in range(L + P)]
+    sizes.append(sizes[m])
+    return [sp.MatrixSymbol(name, sizes[i + 1], sizes[i]) for i, name in enumerate(names)]
+
+
+def encoder_and_target(architecture: Architecture) -> tuple[Any, Any]:
+    """``Wbar`` and ``T`` with sizes that match the layers."""
+    if not written_out(architecture):
+        return Encoder, Target
+    layers = layers_of(architecture)
+    latent, out = layers[int(architecture.L) - 1].shape[0], layers[-1].shape[0]
+    return sp.MatrixSymbol("Wbar", latent, d_in), sp.MatrixSymbol("T", out, d_in)
+
+
+def stretches(symbols: Sequence[Any], count: int) -> Iterator[slice]:
+    """Neighbouring layers that the symbols can stand for: all of them, or any."""
+    return (slice(i, i + len(symbols)) for i in range(count - len(symbols) + 1))
+
+
+def chain(layers: Sequence[Any], width: Any) -> Any:
+    """The product of layers, the last one leftmost."""
+    if len(layers) == 1:
+        return layers[0]
+    return sp.MatMul(*reversed(layers)) if layers else sp.Identity(width)
+
+
+def entries(name: str, rows: int, columns: int) -> sp.ImmutableDenseMatrix:
+    """A matrix with a symbol for every entry."""
+    return sp.ImmutableDenseMatrix(
+        [[MatrixEntry(f"{name}_{i}{j}") for j in range(columns)] for i in range(rows)]
+    )
+
+
+def loss_model(network: ExplicitNetwork, architecture: Architecture) -> dict[Any, Any]:
+    """Values of the loss, its matrices and its covariances."""
+    layers = layers_of(architecture) if written_out(architecture) else ()
+    encoder, target = encoder_and_target(architecture)
+    return {
+        no.loss: number(network.loss(network.layers, network.target)),
+        **values_of(layers, network.layers[: len(layers)]),
+        Decoder: explicit(network.decoder),
+        **dict.fromkeys((Encoder, encoder), explicit(network.encoder)),
+        **dict.fromkeys((Target, target), explicit(network.target)),
+        Sigma_xx: explicit(network.covariance("x", "x")),
+        Sigma_yx: explicit(network.covariance("y", "x")),
+        Sigma_yy: explicit(network.covariance("y", "y")),
+    }
+
+
+def values_of(symbols: Sequence[Any], matrices: Sequence[Any]) -> dict[Any, Any]:
+    """Values of matrices and of their sizes."""
+    found: dict[Any, Any] = {}
+    for symbol, matrix in zip(symbols, matrices, strict=True):
+        found |= dict(zip(symbol.shape, map(sp.Integer, matrix.shape), strict=True))
+        found[symbol] = explicit(matrix)
+    return found
+
+
+def networks_of(architecture: Architecture) -> Iterator[ExplicitNetwork]:
+    """Whole-number networks of every case: d = 2, d = 3, and unequal widths."""
+    rng = random.Random(1)
+    for case in architecture.cases():
+        for d in (2, 3):
+            yield random_network(case, [d] * (case.N + 1), rng)
+        yield random_network(case, [2, *(1 + (a % 3) for a in range(case.N))], rng)
+
 
 def matrix_steps(architecture: Architecture) -> tuple[Step, ...]:
     """Steps 1 to 3, which hold at any weights."""
-    makers = (_loss_step, _gradient_step, _conservation_step)
-    return tuple(maker(architecture) for maker in makers)
+    return _loss_step(architecture), _gradient_step(architecture), _conservation_step(architecture)
 
 
 def _loss_step(architecture: Architecture) -> Step:
@@ -52,21 +145,16 @@ def _loss_step(architecture: Architecture) -> Step:
     )
     claims = [equation(no.loss, expanded)]
     if written_out(architecture):
-        layers = layers_of(architecture)
-        L, m = int(architecture.L), int(architecture.m)
-        size = layers[0].shape[1]
-        latent = sp.MatrixSymbol("Wbar", layers[L - 1].shape[0], size)
-        target = sp.MatrixSymbol("T", layers[-1].shape[0], size)
+        layers, (encoder, target) = layers_of(architecture), encoder_and_target(architecture)
         claims += [
-            equation(latent, chain(layers[:L], size)),
-            equation(target, chain(layers[:m], size)),
+            equation(encoder, chain(layers[: int(architecture.L)], d_in)),
+            equation(target, chain(layers[: int(architecture.m)], d_in)),
         ]
 
     def route(statement: sp.Tuple) -> None:
-        _for_all_populations(statement[0])
-        networks = list(networks_of(architecture))
-        for relation in statement:
-            holds_in(relation, (loss_model(network, architecture) for network in networks))
+        _for_all_entries(statement[0], _symbolic_populations)
+        networks = networks_of(architecture)
+        all_hold_in(statement, (loss_model(network, architecture) for network in networks))
 
     return Step(
         "1",
@@ -87,11 +175,11 @@ def _loss_step(architecture: Architecture) -> Step:
 
 
 @cache
-def _for_all_populations(relation: Any) -> None:
-    holds_in(relation, _symbolic_populations())
+def _for_all_entries(relation: Any, models: Callable[[Any], Iterable[Model]]) -> None:
+    holds_in(relation, models(relation))
 
 
-def _symbolic_populations() -> Iterator[Model]:
+def _symbolic_populations(_: Any) -> Iterator[Model]:
     """Two samples, and matrices with a symbol for every entry."""
     for d_input, latent, output in ((2, 2, 2), (2, 1, 3)):
         x, y = entries("x", d_input, 2), entries("y", d_input, 2)
@@ -110,38 +198,25 @@ def _symbolic_populations() -> Iterator[Model]:
         }
 
 
-def _split(architecture: Architecture) -> list[tuple[Any, Any, Any, Any, Any, Any]]:
-    """Every layer as ``(after, layer, before, target, Sigma_xx, Sigma_yx)``."""
-    if not written_out(architecture):
-        return [(After, One, Before, Target, Sigma_xx, Sigma_yx)]
-    layers = layers_of(architecture)
-    size = layers[0].shape[1]
-    out = layers[-1].shape[0]
-    rest = (
-        sp.MatrixSymbol("T", out, size),
-        sp.MatrixSymbol("Sigma_xx", size, size),
-        sp.MatrixSymbol("Sigma_yx", size, size),
-    )
-    return [
-        (chain(layers[i + 1 :], out), layer, chain(layers[:i], size), *rest)
-        for i, layer in enumerate(layers)
-    ]
-
-
 def _gradient_step(architecture: Architecture) -> Step:
-    parts = _split(architecture)
+    layers, (_, target) = layers_of(architecture), encoder_and_target(architecture)
+    own = written_out(architecture)
+    around = [(After, Before)]
+    if own:
+        out = layers[-1].shape[0]
+        around = [
+            (chain(layers[i + 1 :], out), chain(layers[:i], d_in)) for i in range(len(layers))
+        ]
     claims = [
-        equation(LossGradient(no.loss, X), _gradient(A, X, B, T, Sxx, Syx))
-        for A, X, B, T, Sxx, Syx in parts
+        equation(LossGradient(no.loss, X), _gradient(A, X, B, target))
+        for X, (A, B) in zip(layers, around, strict=True)
     ]
 
     def route(statement: sp.Tuple) -> None:
-        if not written_out(architecture):
-            _for_all_entries(statement[0])
+        if not own:
+            _for_all_entries(statement[0], _symbolic_layers)
         for network in networks_of(architecture):
-            gradients = network.gradients
-            for relation in statement:
-                holds_in(relation, _gradient_models(network, gradients, architecture))
+            all_hold_in(statement, _gradient_models(network, architecture))
 
     return Step(
         "2",
@@ -160,20 +235,12 @@ def _gradient_step(architecture: Architecture) -> Step:
     )
 
 
-def _gradient(A: Any, X: Any, B: Any, T: Any, Sxx: Any, Syx: Any) -> Any:
-    factors = [one for one in (A, X, B) if not isinstance(one, sp.Identity)]
-    prediction = sp.MatMul(*factors, Sxx).doit()
-    left = [] if isinstance(A, sp.Identity) else [sp.Transpose(A)]
-    right = [] if isinstance(B, sp.Identity) else [sp.Transpose(B)]
-    return sp.MatMul(*left, prediction - T * Syx, *right)
+def _gradient(A: Any, X: Any, B: Any, T: Any) -> Any:
+    left, right = ([] if isinstance(one, sp.Identity) else [sp.Transpose(one)] for one in (A, B))
+    return sp.MatMul(*left, sp.MatMul(A, X, B, Sigma_xx).doit() - T * Sigma_yx, *right)
 
 
-@cache
-def _for_all_entries(relation: Any) -> None:
-    holds_in(relation, _symbolic_layers())
-
-
-def _symbolic_layers() -> Iterator[Model]:
+def _symbolic_layers(_: Any) -> Iterator[Model]:
     """A layer between two others and the covariances, with a symbol for every entry."""
     for d_input, below, above, output in ((2, 2, 2, 2), (3, 3, 3, 3), (2, 3, 2, 1)):
         A, B = entries("a", output, above), entries("b", below, d_input)
@@ -199,44 +266,30 @@ def _symbolic_layers() -> Iterator[Model]:
         }
 
 
-def _gradient_models(
-    network: ExplicitNetwork, gradients: Sequence[Any], architecture: Architecture
-) -> Iterator[Model]:
-    common = loss_model(network, architecture)
-    if written_out(architecture):
-        nodes = [LossGradient(no.loss, layer) for layer in layers_of(architecture)]
-        yield common | dict(zip(nodes, map(explicit, gradients), strict=True))
-        return
-    for i, (layer, gradient) in enumerate(zip(network.layers, gradients, strict=True)):
-        yield common | {
-            After: explicit(_above(network, i)),
-            One: explicit(layer),
-            Before: explicit(product(network.layers[:i], network.x.shape[0])),
-            LossGradient(no.loss, One): explicit(gradient),
-        }
-
-
-def _above(network: ExplicitNetwork, i: int) -> Any:
-    layers = network.layers
-    return product(layers[i + 1 :], layers[i].shape[0])
+def _gradient_models(network: ExplicitNetwork, architecture: Architecture) -> Iterator[Model]:
+    common, layers = loss_model(network, architecture), network.layers
+    symbols = layers_of(architecture)
+    for part in stretches(symbols, len(layers)):
+        nodes = [LossGradient(no.loss, one) for one in symbols]
+        model = common | dict(zip(nodes, map(explicit, network.gradients[part]), strict=True))
+        if not written_out(architecture):
+            after = product(layers[part.stop :], layers[part.start].shape[0])
+            before = product(layers[: part.start], network.x.shape[0])
+            model |= values_of((After, One, Before), (after, layers[part.start], before))
+        yield model
 
 
 def _conservation_step(architecture: Architecture) -> Step:
-    neighbours = (
-        list(pairwise(layers_of(architecture))) if written_out(architecture) else [(One, Next)]
-    )
     claims = []
-    for X, Y in neighbours:
+    for X, Y in pairwise(layers_of(architecture, One, Next)):
         size = X.shape[0]
         claims.append(equation(TimeDerivative(Y.T * Y - X * X.T), sp.ZeroMatrix(size, size)))
 
     def route(statement: sp.Tuple) -> None:
         if not written_out(architecture):
-            _for_all_neighbours(statement[0])
+            _for_all_entries(statement[0], _symbolic_neighbours)
         for network in networks_of(architecture):
-            flow = [-gradient for gradient in network.gradients]
-            for relation in statement:
-                holds_in(relation, _flow_models(network, flow, architecture, relation))
+            all_hold_in(statement, _flow_models(network, architecture, statement))
 
     return Step(
         "3",
@@ -260,11 +313,6 @@ def _conservation_step(architecture: Architecture) -> Step:
     )
 
 
-@cache
-def _for_all_neighbours(relation: Any) -> None:
-    holds_in(relation, _symbolic_neighbours(relation))
-
-
 def _symbolic_neighbours(statement: Any) -> Iterator[Model]:
     for d_input, below, middle, above, output in ((2, 2, 2, 2, 2), (1, 2, 1, 2, 2)):
         A, Y = entries("a", output, above), entries("y", above, middle)
@@ -277,8 +325,8 @@ def _symbolic_neighbours(statement: Any) -> Iterator[Model]:
             symbol: matrix.applyfunc(lambda entry, E=E: -sp.diff(E, entry))
             for symbol, matrix in ((One, X), (Next, Y))
         }
-        sizes = dict(zip(One.shape, X.shape, strict=True)) | {d_next: sp.Integer(above)}
-        model = {One: X, Next: Y, **{key: sp.Integer(one) for key, one in sizes.items()}}
+        sizes = zip((*One.shape, *Next.shape), map(sp.Integer, (*X.shape, *Y.shape)), strict=True)
+        model = {One: X, Next: Y, **dict(sizes)}
         yield model | _moving(statement, model, flow)
 
 
@@ -312,14 +360,10 @@ def _along(matrix: Any, flow: dict[Any, Any]) -> Any:
 
 
 def _flow_models(
-    network: ExplicitNetwork, flow: Sequence[Any], architecture: Architecture, relation: Any
+    network: ExplicitNetwork, architecture: Architecture, statement: Any
 ) -> Iterator[Model]:
-    if written_out(architecture):
-        model = by_name(architecture, network)
-        layers = layers_of(architecture)
-        yield model | _moving(relation, model, dict(zip(layers, map(explicit, flow), strict=True)))
-        return
-    for (X, dX), (Y, dY) in pairwise(zip(network.layers, flow, strict=True)):
-        model = {One: explicit(X), Next: explicit(Y)}
-        model |= dict(zip(One.shape, map(sp.Integer, X.shape), strict=True))
-        yield model | _moving(relation, model, {One: explicit(dX), Next: explicit(dY)})
+    symbols = layers_of(architecture, One, Next)
+    for part in stretches(symbols, len(network.layers)):
+        model = values_of(symbols, network.layers[part])
+        flow = (explicit(-gradient) for gradient in network.gradients[part])
+        yield model | _moving(statement, model, dict(zip(symbols, flow, strict=True)))

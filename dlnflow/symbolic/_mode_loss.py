@@ -84,3 +84,12 @@ def powers_of(expression: Any, variable: Any) -> dict[Any, Any]:
         found[exponent] = found.get(exponent, sp.Integer(0)) + coefficient
     simplified = {exponent: sp.factor(one) for exponent, one in found.items()}
     return {exponent: one for exponent, one in simplified.items() if one != 0}
+
+
+def amplitude_velocity(flow: Any, L: Any, speed: Any = None) -> Any:
+    """``dw/dt`` in ``w = u**L``, on a clock of this speed or the paper's, from ``du/dt``."""
+    factor = 1 if speed is None else sp.cancel(L * speed)
+    return sum(
+        factor * one * no.w ** sp.expand((exponent + L - 1) / L)
+        for exponent, one in powers_of(flow, no.u).items()
+    )

@@ -10,9 +10,10 @@ import sympy as sp
 
 from dlnflow.symbolic import _notation as no
 from dlnflow.symbolic._architecture import Architecture
-from dlnflow.symbolic._evaluate import Model, holds_in, prove_zero, value
+from dlnflow.symbolic._evaluate import Model, all_hold_in, holds_in, prove_zero, value
 from dlnflow.symbolic._explicit_network import number
 from dlnflow.symbolic._hyperlogistic import HyperlogisticForm
+from dlnflow.symbolic._mode_loss import amplitude_velocity
 from dlnflow.symbolic._notation import equation
 from dlnflow.symbolic._numeric_modes import (
     GUARD,
@@ -21,60 +22,42 @@ from dlnflow.symbolic._numeric_modes import (
     network_modes,
     singular_value,
     singular_values,
+    slope_at,
     velocity_and_slope,
 )
+from dlnflow.symbolic._series import CheckedForm
 from dlnflow.symbolic._step import Step, definition
-
-NumericModes = Callable[[], Iterable[NumericMode]]
-
-
-def network_clock() -> tuple[Any, Any]:
-    """``du/dt`` and ``dw/dt`` on the network clock."""
-    tn = no.t_network
-    return sp.Derivative(no.u_of(tn), tn), sp.Derivative(no.w_of(tn), tn)
 
 
 def mode_step(
-    flow: Any,
-    L: Any,
-    terms: Callable[[Any], Any],
-    modes: NumericModes,
-    *,
-    by_layer: Any,
-    loss: str,
-    how: str,
-    tried: str,
-    source: str,
+    flow: Any, L: Any, modes: Iterable[NumericMode], by_layer: Any, *, loss: str, **words: str
 ) -> Step:
     """``du/dt``, then ``dw/dt`` on both clocks: ``L terms(w)``, and without the factor ``L``.
 
     ``by_layer`` is the velocity of layer ``a`` by step 2.
     """
     tn, tp = no.t_network, no.t_paper
-    du, dw = network_clock()
-    paper = sp.Derivative(no.w_of(tp), tp)
+    du, dw, paper = (
+        sp.Derivative(of(t), t) for of, t in ((no.u_of, tn), (no.w_of, tn), (no.w_of, tp))
+    )
+    terms = amplitude_velocity(flow, L)
     claims = (
         equation(du, flow.xreplace({no.u: no.u_of(tn)})),
-        equation(dw, sp.Mul(L, terms(no.w_of(tn)), evaluate=L == 1)),
-        equation(paper, terms(no.w_of(tp))),
+        equation(dw, sp.Mul(L, terms.xreplace({no.w: no.w_of(tn)}), evaluate=L == 1)),
+        equation(paper, terms.xreplace({no.w: no.w_of(tp)})),
     )
 
     def models() -> Iterator[Model]:
-        for mode in modes():
+        for mode in modes:
             for u in singular_values():
-                along = mode.encoder(u)
-                common = dict(mode.values)
-                for name in (no.w_of(tn), no.w_of(tp)):
-                    common[name] = number(u) ** mode.L
-                common |= {no.u_of(tn): number(u), dw: along, paper: along / mode.L}
+                along, w = mode.encoder(u), number(u) ** mode.L
+                common = {**mode.values, no.u_of(tn): number(u), no.w_of(tn): w, no.w_of(tp): w}
                 for velocity in mode.layers(u):
-                    yield common | {du: velocity}
+                    yield common | {dw: along, paper: along / mode.L, du: velocity}
 
     def route(statement: sp.Tuple) -> None:
         of_layer, of_encoder, of_paper = statement
-        found = list(models())
-        for relation in statement:
-            holds_in(relation, found)
+        all_hold_in(statement, models())
         flow_of_u = of_layer.rhs.xreplace({no.u_of(tn): no.u})
         prove_zero(flow_of_u - by_layer, of_layer)
         in_w = of_encoder.rhs.xreplace({no.w_of(tn): no.u**L})
@@ -92,10 +75,8 @@ def mode_step(
         "equation without it, hence a clock that runs `L` times as fast, `t_paper = L t_network`; "
         "the third equation is on that clock. Whether the paper prints its mode equations with "
         "the factor `L` could not be checked.",
-        source,
-        how,
-        tried,
-        route,
+        route=route,
+        **words,
     )
 
 
@@ -107,33 +88,20 @@ def paper_velocity(objective: str, L: Any, w: Any) -> Any:
 
 def paper_step(architecture: Architecture, velocity: Callable[[Architecture], Any]) -> Step:
     """The derived equation and the paper's; for other targets, at both of the paper's."""
-    names = (
-        [architecture.objective] if architecture.objective in ("jepa", "mae") else ["jepa", "mae"]
-    )
-    ends = {name: architecture.of_paper(name) for name in names}
-    paper = {name: sp.Derivative(no.w_of(no.t_paper), no.t_paper) for name in names}
+    named = architecture.objective in ("jepa", "mae")
+    names = [architecture.objective] if named else ["jepa", "mae"]
+    ends = [architecture.of_paper(name) for name in names]
+    change = sp.Derivative(no.w_of(no.t_paper), no.t_paper)
     claims = [
-        equation(velocity(end), paper_velocity(name, architecture.L, no.w))
-        for name, end in ends.items()
+        equation(velocity(end), paper_velocity(end.objective, architecture.L, no.w)) for end in ends
     ]
 
-    def models(name: str) -> Iterator[Model]:
-        for mode in network_modes(ends[name]):
-            for u in singular_values():
-                yield {
-                    **mode.values,
-                    no.w: number(u) ** mode.L,
-                    paper[name]: mode.encoder(u) / mode.L,
-                }
-
     def route(statement: sp.Tuple) -> None:
-        for name, relation in zip(names, statement, strict=True):
-            found = list(models(name))
-            for side in (relation.lhs, relation.rhs):
-                holds_in(equation(paper[name], side), found)
+        for end, relation in zip(ends, statement, strict=True):
+            sides = [equation(change, side) for side in (relation.lhs, relation.rhs)]
+            all_hold_in(sides, _velocities(network_modes(end), no.w, change, end.speed))
             prove_zero(relation.lhs - relation.rhs, relation)
 
-    direct = architecture.in_paper
     return Step(
         "6",
         "The paper's equations",
@@ -141,7 +109,7 @@ def paper_step(architecture: Architecture, velocity: Callable[[Architecture], An
         (
             "On the paper's clock the derived equation (left) is the paper's (right), as its "
             "critical times imply it."
-            if direct
+            if architecture.in_paper
             else "The paper has one decoder layer and two targets. With the target at the latent "
             "representation (`m = L`) or the data (`m = 0`), the derived equation (left) is the "
             "paper's (right), as its critical times imply it."
@@ -156,31 +124,25 @@ def paper_step(architecture: Architecture, velocity: Callable[[Architecture], An
     )
 
 
-def fixed_point_step(
-    form: HyperlogisticForm, modes: NumericModes, *, words: str, how: str, tried: str, source: str
-) -> Step:
+def fixed_point_step(here: CheckedForm, where: str, how: str, source: str) -> Step:
     """The fixed points of a mode, and their stability."""
-    f, w, rest = no.velocity, no.w, no.w_plateau
-    slope = sp.Subs(sp.Derivative(f(w), w), w, rest)
-    rests_at_zero = form.rests_at_zero
+    f, w, rest, form = no.velocity, no.w, no.w_plateau, here.form
     claims = (
         equation(rest, form.plateau),
         equation(f(rest), 0),
-        equation(slope, -form.rate),
+        equation(slope_at(rest), -form.rate),
         sp.Implies(w < rest, f(w) > 0),
         sp.Implies(w > rest, f(w) < 0),
-        *((equation(f(0), 0),) if rests_at_zero else ()),
+        *((equation(f(0), 0),) if form.rests_at_zero else ()),
     )
 
     def route(statement: sp.Tuple) -> None:
         plateau, resting, sloping, below, above, *zero = statement
         claimed = definition(plateau, rest)
-        for mode in modes():
+        for mode in here.modes:
             model = _rest_model(mode, value(claimed, mode.values), form)
-            for relation in (plateau, resting, sloping, *zero):
-                holds_in(relation, [model])
-            for relation in (below, above):
-                holds_in(relation, _beside(mode, model, form))
+            all_hold_in((plateau, resting, sloping, *zero), [model])
+            all_hold_in((below, above), _beside(mode, model, form))
         prove_zero(form.velocity(w).xreplace({w: claimed}), resting)
         at_rest = sp.diff(form.velocity(w), w).xreplace({w: claimed})
         prove_zero(at_rest - sloping.rhs, sloping)
@@ -191,12 +153,12 @@ def fixed_point_step(
         sp.Tuple(*claims),
         "`f(w)` is `dw/dt`. From here on `lam` and `rho` are positive; where they are negative "
         "both terms are, and the mode is not learned. "
-        + ("There is an unstable fixed point at 0, and one " if rests_at_zero else "It is 0 ")
-        + words
+        + ("There is an unstable fixed point at 0, and one " if form.rests_at_zero else "It is 0 ")
+        + where
         + " That plateau is stable, with the rate `kappa` of step 8.",
         source,
         how,
-        tried,
+        here.tried,
         route,
     )
 
@@ -208,14 +170,14 @@ def _speed(mode: NumericMode, form: HyperlogisticForm) -> Any:
 
 def _rest_model(mode: NumericMode, plateau: Any, form: HyperlogisticForm) -> Model:
     """The velocity and its slope at the claimed plateau."""
-    speed, w, f = _speed(mode, form), no.w, no.velocity
+    speed, f = _speed(mode, form), no.velocity
     rest, slope = velocity_and_slope(mode, plateau, speed)
     return {
         **mode.values,
         no.w_plateau: plateau,
         f(0): speed * mode.encoder(Fraction(0)),
         f(no.w_plateau): rest,
-        sp.Subs(sp.Derivative(f(w), w), w, no.w_plateau): slope,
+        slope_at(no.w_plateau): slope,
     }
 
 
@@ -229,11 +191,9 @@ def _beside(mode: NumericMode, at_rest: Model, form: HyperlogisticForm) -> Itera
         yield {**mode.values, no.w_plateau: at_rest[no.w_plateau], **here}
 
 
-def learned_fraction_step(
-    form: HyperlogisticForm, modes: NumericModes, *, words: str, how: str, tried: str, source: str
-) -> Step:
+def learned_fraction_step(here: CheckedForm, what: str, how: str, source: str) -> Step:
     """The learned fraction, its order and rate, and the equation they give."""
-    of_time = no.q_of(no.t)
+    form, of_time = here.form, no.q_of(no.t)
     change = sp.Derivative(of_time, no.t)
     claims = (
         equation(no.q, no.w**form.exponent / form.rho),
@@ -243,10 +203,9 @@ def learned_fraction_step(
     )
 
     def route(statement: sp.Tuple) -> None:
-        parts = statement
-        fraction, order, rate, equation_of_q = parts
+        fraction, order, rate, equation_of_q = statement
         known = {no.c: definition(order, no.c), no.kappa: definition(rate, no.kappa)}
-        for mode in modes():
+        for mode in here.modes:
             for u in singular_values(count=2):
                 model = _fraction_model(mode, u, form, change)
                 holds_in(fraction, [model])
@@ -258,13 +217,12 @@ def learned_fraction_step(
         "8",
         "One equation for all modes",
         sp.Tuple(*claims),
-        words
-        + " Its equation is Blumberg's hyperlogistic equation. Modes and objectives differ only in "
-        "two constants, the order `c` and the rate `kappa` (on the chosen clock). The exponent of "
-        "`rho` in `kappa` is `c - 1`.",
+        what + " Its equation is Blumberg's hyperlogistic equation. Modes and objectives differ "
+        "only in two constants, the order `c` and the rate `kappa` (on the chosen clock). The "
+        "exponent of `rho` in `kappa` is `c - 1`.",
         source,
         how,
-        tried,
+        here.tried,
         route,
     )
 
@@ -306,13 +264,14 @@ def refute(conjecture: Any, modes: Iterable[NumericMode], speed: Any) -> None:
     change, amplitude = sp.Derivative(no.w_of(no.t), no.t), no.w_of(no.t)
     claimed = conjecture if isinstance(conjecture, sp.Eq) else equation(change, conjecture)
     rhs = sp.nsimplify(claimed.rhs, rational=True).xreplace({no.w: amplitude})
-    models = (
-        {
-            **mode.values,
-            amplitude: number(u) ** mode.L,
-            change: value(speed, mode.values) * mode.encoder(u),
-        }
-        for mode in modes
-        for u in singular_values()
-    )
-    holds_in(equation(claimed.lhs, rhs), models)
+    holds_in(equation(claimed.lhs, rhs), _velocities(modes, amplitude, change, speed))
+
+
+def _velocities(
+    modes: Iterable[NumericMode], amplitude: Any, change: Any, speed: Any
+) -> Iterator[Model]:
+    """The velocity of each mode at random amplitudes, on a clock of this speed."""
+    for mode in modes:
+        for u in singular_values():
+            moving = value(speed, mode.values) * mode.encoder(u)
+            yield {**mode.values, amplitude: number(u) ** mode.L, change: moving}

@@ -23,15 +23,16 @@ velocity = sp.Function("f", real=True)  # dw/dt as a function of w
 elapsed = sp.Function("T_c", real=True)  # T_c, the antiderivative of 1 / (q**c (1 - q))
 
 
-class LossGradient(sp.MatrixExpr):
-    """The matrix of derivatives of a scalar with respect to each entry of a matrix."""
-
-    def __new__(cls, scalar: sp.Expr, matrix: sp.MatrixExpr) -> LossGradient:
-        return sp.Basic.__new__(cls, scalar, matrix)
+class MatrixOperation(sp.MatrixExpr):
+    """An operation on a matrix, its last argument, with a result of the same shape."""
 
     @property
     def shape(self) -> Any:
-        return self.args[1].shape
+        return self.args[-1].shape
+
+
+class LossGradient(MatrixOperation):
+    """The matrix of derivatives of a scalar with respect to each entry of a matrix."""
 
     def _sympystr(self, printer: Any) -> str:
         return "d{}/d{}".format(*map(printer._print, self.args))
@@ -40,15 +41,8 @@ class LossGradient(sp.MatrixExpr):
         return r"\frac{{\partial {}}}{{\partial {}}}".format(*map(printer._print, self.args))
 
 
-class TimeDerivative(sp.MatrixExpr):
+class TimeDerivative(MatrixOperation):
     """The derivative of a matrix in time, on the network clock."""
-
-    def __new__(cls, matrix: sp.MatrixExpr) -> TimeDerivative:
-        return sp.Basic.__new__(cls, matrix)
-
-    @property
-    def shape(self) -> Any:
-        return self.args[0].shape
 
     def _sympystr(self, printer: Any) -> str:
         inner = printer._print(self.args[0])
@@ -61,23 +55,14 @@ class TimeDerivative(sp.MatrixExpr):
         return rf"\frac{{d}}{{d t}} \left({inner}\right)"
 
 
-class OffDiagonal(sp.MatrixExpr):
+class OffDiagonal(MatrixOperation):
     """A matrix with its diagonal set to zero."""
-
-    def __new__(cls, matrix: sp.MatrixExpr) -> OffDiagonal:
-        return sp.Basic.__new__(cls, matrix)
-
-    @property
-    def shape(self) -> Any:
-        return self.args[0].shape
 
     def doit(self, **hints: Any) -> sp.MatrixExpr:
         inner = self.args[0].doit(**hints)
         if not isinstance(inner, sp.MatrixBase):
             return OffDiagonal(inner)
-        rows, columns = inner.shape
-        keep = [[inner[i, j] if i != j else 0 for j in range(columns)] for i in range(rows)]
-        return sp.ImmutableDenseMatrix(keep)
+        return sp.ImmutableDenseMatrix(inner - sp.diag(*inner.diagonal()))
 
     def _sympystr(self, printer: Any) -> str:
         return f"offdiag({printer._print(self.args[0])})"

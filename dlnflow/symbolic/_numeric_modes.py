@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 import sympy as sp
 
@@ -27,27 +27,6 @@ MANY = 200  # digits with which a user's loss is differenced
 CHOPPED = sp.Float("1e-60")  # a slope below this is rounding error
 
 
-class NumericMode(Protocol):
-    """A mode with numbers for all its parameters."""
-
-    @property
-    def values(self) -> Mapping[Any, Any]:
-        """Numbers for the symbols."""
-
-    @property
-    def L(self) -> int:
-        """Encoder depth."""
-
-    def layers(self, u: Fraction) -> list[Any]:
-        """``du/dt`` of every layer, network clock."""
-
-    def encoder(self, u: Fraction) -> Any:
-        """``dw/dt``, network clock."""
-
-    def regression(self, u: Fraction) -> Any:
-        """Prediction over target, as maps of the context; None if unknown."""
-
-
 @dataclass(frozen=True)
 class NetworkMode:
     """The first of two modes of a balanced network of matrices."""
@@ -56,14 +35,10 @@ class NetworkMode:
     rho: Fraction
     seed: int
 
-    def network(self, u: Fraction) -> AlignedNetwork:
-        """The network when the mode's layers have the singular value ``u``."""
-        return _two_mode_network(self.case, u, self.rho, self.seed)
-
     @property
     def values(self) -> Mapping[Any, Any]:
         """Depths, ``lam`` and ``rho``."""
-        lam = self.network(Fraction(1)).lam[0]
+        lam = _network(self, Fraction(1)).lam[0]
         return self.case.symbols | {no.lam: number(lam), no.rho: number(self.rho)}
 
     @property
@@ -73,15 +48,15 @@ class NetworkMode:
 
     def layers(self, u: Fraction) -> list[Any]:
         """``du/dt`` of every layer, from gradients taken entry by entry."""
-        return [number(velocity[0, 0]) for velocity in self.network(u).layer_velocities()]
+        return [number(velocity[0, 0]) for velocity in _network(self, u).layer_velocities()]
 
     def encoder(self, u: Fraction) -> Any:
         """``dw/dt`` by the product rule over the encoder's layers."""
-        return number(self.network(u).encoder_velocity()[0, 0])
+        return number(_network(self, u).encoder_velocity()[0, 0])
 
     def regression(self, u: Fraction) -> Any:
         """``(V Wbar)_ii / T_ii`` in the modes."""
-        aligned = self.network(u)
+        aligned = _network(self, u)
         network, bases = aligned.network, aligned.bases
         prediction = bases[-1].T @ network.decoder @ network.encoder @ bases[0]
         target = bases[self.case.m].T @ network.target @ bases[0]
@@ -89,10 +64,10 @@ class NetworkMode:
 
 
 @lru_cache(maxsize=1024)
-def _two_mode_network(
-    case: ConcreteDepths, u: Fraction, rho: Fraction, seed: int
-) -> AlignedNetwork:
-    return aligned_network(case, (u, Fraction(2, 3)), (rho, Fraction(1, 2)), seed)
+def _network(mode: NetworkMode, u: Fraction) -> AlignedNetwork:
+    """The network when the mode's layers have the singular value ``u``."""
+    regression = (mode.rho, Fraction(1, 2))
+    return aligned_network(mode.case, (u, Fraction(2, 3)), regression, mode.seed)
 
 
 def network_modes(architecture: Architecture, *, growing: bool = True) -> Iterator[NetworkMode]:
@@ -114,7 +89,7 @@ class LossMode:
     @property
     def _counts(self) -> dict[Any, int]:
         counts = self.loss.products.items()
-        return {symbol: int(sp.sympify(one).xreplace(dict(self.values))) for symbol, one in counts}
+        return {symbol: int(one.xreplace(dict(self.values))) for symbol, one in counts}
 
     @property
     def L(self) -> int:
@@ -128,29 +103,18 @@ class LossMode:
     def _slopes(self, u: Fraction) -> dict[Any, Any]:
         base = sp.Float(number(u), MANY)
         step = (base or 1) * sp.Float("1e-50", MANY)
-        frozen = self._frozen(base)
+        products = {symbol: base**count for symbol, count in self._counts.items()}
+        known = {**self.values, **products, no.u: base}
+        held = {key: sp.N(one.xreplace(known), MANY) for key, one in self.loss.frozen.items()}
         found = {}
-        for symbol in self.loss.products:
+        for symbol, count in self._counts.items():
             ahead, behind = (
-                self._loss({symbol: base + sign * step}, base, frozen) for sign in (1, -1)
+                sp.N(self.loss.expression.xreplace({**known, **held, symbol: moved}), MANY)
+                for moved in (base ** (count - 1) * (base + sign * step) for sign in (1, -1))
             )
             slope = -(ahead - behind) / (2 * step)
             found[symbol] = sp.S.Zero if abs(slope) < CHOPPED else slope
         return found
-
-    def _frozen(self, base: Any) -> dict[Any, Any]:
-        known = {no.u: base, **self._products({}, base), **self.values}
-        held = self.loss.frozen.items()
-        return {symbol: sp.N(sp.sympify(one).xreplace(known), MANY) for symbol, one in held}
-
-    def _products(self, moved: Mapping[Any, Any], base: Any) -> dict[Any, Any]:
-        """Each product of layers, one of them moved."""
-        counts = self._counts.items()
-        return {symbol: base ** (count - 1) * moved.get(symbol, base) for symbol, count in counts}
-
-    def _loss(self, moved: Mapping[Any, Any], base: Any, frozen: Mapping[Any, Any]) -> Any:
-        numbers = {**self.values, **frozen, **self._products(moved, base)}
-        return sp.N(self.loss.expression.xreplace(numbers), MANY)
 
     def encoder(self, u: Fraction) -> Any:
         """``dw/dt`` by the product rule."""
@@ -162,6 +126,9 @@ class LossMode:
         """None: a loss of any form has no target to compare with."""
 
 
+NumericMode = NetworkMode | LossMode
+
+
 def singular_values(seed: int = 6, count: int = 3) -> list[Fraction]:
     """Random fractions in (0, 2)."""
     rng = random.Random(seed)
@@ -171,6 +138,12 @@ def singular_values(seed: int = 6, count: int = 3) -> list[Fraction]:
 def singular_value(amplitude: Any, L: int) -> Fraction:
     """The layers' singular value at an amplitude, as a fraction exact to ``GUARD`` digits."""
     return Fraction(str(sp.N(sp.N(amplitude, GUARD) ** sp.Rational(1, L), GUARD)))
+
+
+def slope_at(amplitude: Any) -> Any:
+    """The symbol for ``df/dw`` at an amplitude."""
+    f, w = no.velocity, no.w
+    return sp.Subs(sp.Derivative(f(w), w), w, amplitude)
 
 
 def velocity_and_slope(mode: NumericMode, amplitude: Any, speed: Any) -> tuple[Any, Any]:

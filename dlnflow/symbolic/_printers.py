@@ -51,11 +51,6 @@ class PaperLatex(LatexPrinter):
             return printed
         return rf"{printed}^{{{exp}}}" if timed else rf"{{{printed}}}^{{{exp}}}"
 
-    def _print_Function(self, expr: Any, exp: Any = None) -> str:
-        if isinstance(expr, AppliedUndef):
-            return self._print_AppliedUndef(expr, exp)
-        return str(super()._print_Function(expr, exp))
-
     def _print_Derivative(self, expr: Any) -> str:
         inner = expr.expr
         if isinstance(inner, AppliedUndef) and inner.args == (expr.variables[0],):
@@ -75,12 +70,17 @@ class PaperLatex(LatexPrinter):
         return self._deal_with_super_sub(expr.name, style=style)
 
     def _print_Equivalent(self, expr: Any, altchar: Any = None) -> str:
-        one, other = sorted(expr.args, key=lambda arg: str(arg).startswith("(lam"))
+        one, other = _sides(expr)
         return rf"{self._print(one)} \quad\Longleftrightarrow\quad {self._print(other)}"
 
     def _print_Implies(self, expr: Any, altchar: Any = None) -> str:
         one, other = expr.args
         return rf"{self._print(one)} \quad\Longrightarrow\quad {self._print(other)}"
+
+
+def _sides(expr: Any) -> list[Any]:
+    """The sides of an equivalence, the one that is a range of ``lam`` last."""
+    return sorted(expr.args, key=lambda arg: str(arg).startswith("(lam"))
 
 
 def _named(name: str) -> str | None:
@@ -101,10 +101,10 @@ class PlainText(StrPrinter):
     def _print_Relational(self, expr: Any) -> str:
         return f"{self._print(expr.lhs)} {expr.rel_op.replace('==', '=')} {self._print(expr.rhs)}"
 
-    def _print_Function(self, expr: Any) -> str:
-        if isinstance(expr, AppliedUndef) and all(arg in CLOCKS for arg in expr.args):
+    def _print_AppliedUndef(self, expr: Any) -> str:
+        if all(arg in CLOCKS for arg in expr.args):
             return str(expr.func.__name__)
-        return str(super()._print_Function(expr))
+        return str(self._print_Function(expr))
 
     def _print_Derivative(self, expr: Any) -> str:
         inner, variable = expr.expr, expr.variables[0]
@@ -146,7 +146,7 @@ class PlainText(StrPrinter):
         return f"if {self._print(expr.args[0])} then {self._print(expr.args[1])}"
 
     def _print_Equivalent(self, expr: Any) -> str:
-        one, other = sorted(expr.args, key=lambda arg: str(arg).startswith("(lam"))
+        one, other = _sides(expr)
         return f"({self._print(one)}) if and only if ({self._print(other)})"
 
     def _print_Trace(self, expr: Any) -> str:

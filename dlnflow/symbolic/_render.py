@@ -1,26 +1,20 @@
-"""Derivations as text, Markdown and LaTeX documents."""
+"""Derivations as text, Markdown and LaTeX documents.
+
+A derivation is anything with `Derivation`'s ``title``, ``steps``, ``results``, ``conditions`` and
+``why_not``.
+"""
 
 from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from dlnflow.symbolic._printers import latex, plain
 from dlnflow.symbolic._step import Step
 
 WIDTH = 100  # characters of a line of text
-
-
-class Readable(NamedTuple):
-    """What is rendered of a derivation."""
-
-    title: str
-    steps: Sequence[Step]
-    results: Sequence[tuple[str, Any]]
-    conditions: Sequence[Any]
-    why_not: str
 
 
 HOW_TO_READ = (
@@ -51,7 +45,7 @@ NOTATION = (
 )
 
 
-def to_text(derivation: Readable) -> str:
+def to_text(derivation: Any) -> str:
     """As text with one line per formula."""
     lines = [f"Derivation: {derivation.title}", ""]
     for step in derivation.steps:
@@ -72,19 +66,18 @@ def _wrapped(text: str, indent: str) -> list[str]:
     )
 
 
-def to_markdown(derivations: Sequence[Readable]) -> str:
+def to_markdown(derivations: Sequence[Any]) -> str:
     """Several derivations step by step; what they share is printed once."""
-    blocks = [
-        f"# Derivation: {_several([one.title for one in derivations])}",
-        *_shared_title(derivations),
-    ]
+    rest = _by_value((one.title, one.title.partition(", ")[2]) for one in derivations)
+    shared = f"For {next(iter(rest))}." if len(rest) == 1 else _titles(derivations)
+    blocks = [f"# Derivation: {_several([one.title for one in derivations])}", shared]
     blocks += [HOW_TO_READ, _notation()]
-    numbers = _unique([step.number for one in derivations for step in one.steps])
-    for number in sorted(numbers, key=_position):
-        having = [one for one in derivations if any(s.number == number for s in one.steps)]
-        blocks += _markdown_step(
-            [(one.title, _numbered(one, number)) for one in having], len(derivations)
-        )
+    having: dict[str, list[tuple[str, Step]]] = {}
+    for one in derivations:
+        for step in one.steps:
+            having.setdefault(step.number, []).append((one.title, step))
+    for number in sorted(having, key=_position):
+        blocks += _markdown_step(having[number], len(derivations))
     blocks += ["## Result", *_markdown_result(derivations)]
     return "\n\n".join(blocks) + "\n"
 
@@ -95,75 +88,45 @@ def _notation() -> str:
     return "\n".join(head + rows)
 
 
-def _numbered(derivation: Readable, number: str) -> Step:
-    return next(step for step in derivation.steps if step.number == number)
-
-
-def _shared_title(derivations: Sequence[Readable]) -> list[str]:
-    """Depths and clock, printed once if they are shared."""
-    rest = _unique([one.title.partition(", ")[2] for one in derivations])
-    if len(rest) == 1:
-        return [f"For {rest[0]}."]
-    return ["\n".join(f"- {one.title}" for one in derivations)]
+def _titles(derivations: Sequence[Any]) -> str:
+    return "\n".join(f"- {one.title}" for one in derivations)
 
 
 def _position(number: str) -> tuple[int, str]:
-    digits = "".join(filter(str.isdigit, number))
-    return int(digits), number
+    return int(number.rstrip("abcdefgh")), number
 
 
-def _unique(values: Sequence[Any]) -> list[Any]:
-    return list(dict.fromkeys(values))
+def _by_value(found: Iterable[tuple[str, Any]]) -> dict[Any, list[str]]:
+    """The derivations, by what they have; equal ones together."""
+    groups: dict[Any, list[str]] = {}
+    for title, value in found:
+        groups.setdefault(value, []).append(title)
+    return groups
 
 
 def _markdown_step(found: list[tuple[str, Step]], count: int) -> list[str]:
+    def labelled(values: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+        """Values that differ, with the names of the derivations that have each."""
+        groups = _by_value(zip((title for title, _ in found), values, strict=True))
+        for value, titles in groups.items():
+            yield f"*{_several(titles)}*:" if len(titles) < count else "", value
+
     steps = [step for _, step in found]
     blocks = [f"## {steps[0]}"]
-    blocks += _labelled("explanation", found, count)
+    blocks += [f"{name} {one}".lstrip() for name, one in labelled(s.explanation for s in steps)]
     shared = [one for one in steps[0].statement if all(one in step.statement for step in steps)]
-    if len(shared) < len(steps[0].statement):
-        blocks += [_formula(relation) for relation in shared]
-        blocks += _own_statements(found, shared, count)
-    else:
-        blocks += [_formula(relation) for relation in steps[0].statement]
-    blocks += _labelled("source", found, count)
-    for how in _unique([step.how for step in steps]):
-        alike = [(title, step.depths) for title, step in found if step.how == how]
-        blocks.append(f"Checked by: {how} ({_tried(alike)}).")
-    return blocks
-
-
-def _tried(found: list[tuple[str, str]]) -> str:
-    """The depths tried, with the derivations' names where the depths differ."""
-    places = _unique([depths for _, depths in found])
-    if len(places) == 1:
-        return str(places[0])
-    named = {place: [title for title, depths in found if depths == place] for place in places}
-    return "; ".join(f"{_several(titles)}: {place}" for place, titles in named.items())
-
-
-def _labelled(attribute: str, found: list[tuple[str, Step]], count: int) -> list[str]:
-    """The explanations or sources of steps, with names where they differ."""
-    name = "Source: " if attribute == "source" else ""
-    end = "." if attribute == "source" else ""
-    blocks = []
-    for value in _unique([getattr(step, attribute) for _, step in found]):
-        titles = [title for title, step in found if getattr(step, attribute) == value]
-        label = f"*{_several(titles)}*: " if len(titles) < count else ""
-        blocks.append(f"{name}{label}{value}{end}")
-    return blocks
-
-
-def _own_statements(found: list[tuple[str, Step]], shared: list[Any], count: int) -> list[str]:
-    """The relations that are not shared, under the names of their derivations."""
-    own = [
-        (title, tuple(one for one in step.statement if one not in shared)) for title, step in found
-    ]
-    blocks = []
-    for relations in _unique([statement for _, statement in own]):
-        titles = [title for title, statement in own if statement == relations]
-        blocks += [f"*{_several(titles)}*:"] if len(titles) < count else []
-        blocks += [_formula(relation) for relation in relations]
+    blocks += map(_formula, shared)
+    own = [tuple(one for one in step.statement if one not in shared) for step in steps]
+    if own[0]:
+        for name, relations in labelled(own):
+            blocks += [name] * bool(name) + [_formula(relation) for relation in relations]
+    for name, source in labelled(step.source for step in steps):
+        blocks.append(f"Source: {name} {source}.".replace("  ", " "))
+    for how in dict.fromkeys(step.how for step in steps):
+        depths = _by_value((title, step.depths) for title, step in found if step.how == how)
+        places = [f"{_several(titles)}: {place}" for place, titles in depths.items()]
+        tried = next(iter(depths)) if len(depths) == 1 else "; ".join(places)
+        blocks.append(f"Checked by: {how} ({tried}).")
     return blocks
 
 
@@ -175,17 +138,14 @@ def _several(titles: Sequence[str]) -> str:
     return "; ".join(title.split(",")[0] for title in titles)
 
 
-def _markdown_result(derivations: Sequence[Readable]) -> list[str]:
+def _markdown_result(derivations: Sequence[Any]) -> list[str]:
     blocks = []
     for one in derivations:
         rows = [f"| {name} | ${_cell(value)}$ |" for name, value in one.results]
         title = _several([one.title]) if len(derivations) > 1 else "result"
         blocks.append("\n".join([f"| {title} | |", "|---|---|", *rows]))
         blocks += [one.why_not] if one.why_not else []
-        blocks += [
-            f"{title.capitalize()}: for ${latex(one_condition)}$."
-            for one_condition in one.conditions
-        ]
+        blocks += [f"{title.capitalize()}: for ${latex(when)}$." for when in one.conditions]
     return blocks
 
 
@@ -206,7 +166,7 @@ PREAMBLE = r"""\documentclass{article}
 """
 
 
-def to_latex(derivation: Readable) -> str:
+def to_latex(derivation: Any) -> str:
     """A document that compiles with pdflatex."""
     parts = [PREAMBLE, rf"\title{{Derivation: {_prose(derivation.title)}}}", r"\date{}"]
     parts += [r"\begin{document}", r"\maketitle"]

@@ -17,6 +17,7 @@ import sympy as sp
 from dlnflow.symbolic import _notation as no
 from dlnflow.symbolic._evaluate import value
 from dlnflow.symbolic._hyperlogistic import HyperlogisticForm
+from dlnflow.symbolic._numeric_modes import NumericMode
 
 ACCURATE = 36  # digits after the point to which the series is summed
 DECADES = 30  # powers of 10 by which corrections shrink from one eps to the next
@@ -58,6 +59,25 @@ def _critical_time(form: HyperlogisticForm, numbers: frozenset[Any], digits: int
             for one in (there.order, there.rate, there.q_0, there.q_p)
         )
         return sp.Float(elapsed(order, start, end) / rate, digits)
+
+
+Cases = tuple[Mapping[Any, Any], ...]  # numbers for every symbol but eps
+
+
+@dataclass(frozen=True)
+class CheckedForm:
+    """A hyperlogistic equation, and the modes and numbers at which its steps are checked."""
+
+    form: HyperlogisticForm
+    modes: tuple[NumericMode, ...]
+    cases: Cases
+    tried: str
+    in_paper: bool = False
+
+    @cached_property
+    def exact(self) -> tuple[Asymptotics, ...]:
+        """Exact times of the cases."""
+        return tuple(Asymptotics(self.form, values) for values in self.cases)
 
 
 @dataclass(frozen=True)
@@ -126,7 +146,12 @@ def quadrature(integrand: Callable[[Any], Any], start: Any, end: Any) -> Any:
     with mpmath.workdps(digits):
         ends = [mpmath.log(_number(one, digits)) for one in (start, end)]
         pieces = mpmath.linspace(*ends, 9)
-        area = mpmath.quad(lambda x: mpmath.exp(x) * integrand(mpmath.exp(x)), pieces)
+
+        def in_logarithm(x: Any) -> Any:
+            q = mpmath.exp(x)
+            return q * integrand(q)
+
+        area = mpmath.quad(in_logarithm, pieces, method="gauss-legendre")
         return sp.Float(area, digits)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import sympy as sp
@@ -12,28 +12,32 @@ from dlnflow.symbolic import _notation as no
 from dlnflow.symbolic._evaluate import (
     DerivationError,
     Model,
-    UndecidedError,
+    all_hold_in,
+    decided_by,
     holds_in,
+    limit_holds,
     prove_one,
     prove_zero,
+    to_zero,
     value,
 )
 from dlnflow.symbolic._hyperlogistic import HyperlogisticForm
-from dlnflow.symbolic._limits import limit_holds, to_zero
 from dlnflow.symbolic._notation import equation
-from dlnflow.symbolic._series import Asymptotics, critical_time_by_quadrature
+from dlnflow.symbolic._series import (
+    Asymptotics,
+    Cases,
+    CheckedForm,
+    critical_time_by_quadrature,
+)
 from dlnflow.symbolic._step import Step, definition
 
-Cases = tuple[Mapping[Any, Any], ...]  # numbers for every symbol but eps and p
-
-whole_c = sp.Symbol("c", integer=True, positive=True)
 t_star, t_head, t_published = sp.symbols("t_star t_head t_published", positive=True)
 remainder = sp.Function("R", real=True)
-DEEP = 12  # encoder depth up to which the form that a symbolic order takes is tried
 
 
-def critical_time_step(form: HyperlogisticForm, cases: Cases, tried: str) -> Step:
+def critical_time_step(here: CheckedForm) -> Step:
     """The exact time to the fraction ``p`` of the plateau."""
+    form = here.form
     difference = no.elapsed(no.q_p) - no.elapsed(no.q_0)
     claims = (
         equation(no.q_0, form.q_0),
@@ -42,11 +46,8 @@ def critical_time_step(form: HyperlogisticForm, cases: Cases, tried: str) -> Ste
     )
 
     def route(statement: sp.Tuple) -> None:
-        parts = statement
-        models = list(_time_models(form, cases, parts))
-        for relation in parts:
-            holds_in(relation, models)
-        _prove_time(form, parts)
+        all_hold_in(statement, _time_models(form, here.cases))
+        _prove_time(form, statement)
 
     return Step(
         "10a",
@@ -61,17 +62,17 @@ def critical_time_step(form: HyperlogisticForm, cases: Cases, tried: str) -> Ste
         "has the leading orders",
         "quadrature of `dw/f(w)` over the mode equation of step 5; and by algebra: its "
         "derivative by `eps` is `-1/f(eps)`, and it is 0 where `eps` is `p` times the plateau",
-        tried,
+        here.tried,
         route,
     )
 
 
-def _time_models(form: HyperlogisticForm, cases: Cases, parts: tuple[Any, ...]) -> Iterator[Model]:
+def _time_models(form: HyperlogisticForm, cases: Cases) -> Iterator[Model]:
     rng = random.Random(7)
     for values in cases:
         there = form.at(values)
         fraction = sp.Rational(rng.randint(4, 8), 10)
-        goal = fraction * sp.sympify(there.plateau)
+        goal = fraction * there.plateau
         eps = sp.Rational(str(sp.N(goal / rng.randint(4, 40), 8)))
         numbers = {**values, no.eps: eps, no.p: fraction}
         amounts = dict(zip((no.q_0, no.q_p), (eps / there.plateau, fraction), strict=True))
@@ -83,7 +84,7 @@ def _time_models(form: HyperlogisticForm, cases: Cases, parts: tuple[Any, ...]) 
         yield {**numbers, **learned, **closed, t_star: time, no.kappa: value(form.rate, values)}
 
 
-def _prove_time(form: HyperlogisticForm, parts: tuple[Any, ...]) -> None:
+def _prove_time(form: HyperlogisticForm, parts: sp.Tuple) -> None:
     q_0, q_p, time = (part.rhs.xreplace({no.kappa: form.rate}) for part in parts)
     at_start = sp.diff(time.xreplace({no.q_0: no.q}), no.q).doit()
     slope = sp.Derivative(no.elapsed(no.q), no.q)
@@ -107,23 +108,21 @@ def paper_critical_time(objective: str, L: Any) -> Any:
     return deep if L.is_Integer else sp.Piecewise((shallow, sp.Eq(L, 1)), (deep, True))
 
 
-def head_step(
-    form: HyperlogisticForm, published: Any, exact: tuple[Asymptotics, ...], tried: str
-) -> Step:
+def head_step(here: CheckedForm, published: Any = None) -> Step:
     """The part that grows as a power of ``1/eps``, and the paper's sum beside it."""
+    form = here.form
     name = t_head if published is None else t_published
     claims = [equation(name, form.short_head())]
     if published is not None:
         claims.append(equation(name, published))
 
     def route(statement: sp.Tuple) -> None:
-        parts = statement
-        for relation in parts:
+        for relation in statement:
             part = definition(relation, name).xreplace(form.short)
-            for one in exact:
+            for one in here.exact:
                 _leaves_little(one, relation, part)
         if published is not None:
-            _prove_published(form, parts)
+            _prove_published(form, statement)
 
     return Step(
         "10b",
@@ -142,7 +141,7 @@ def head_step(
         "the exact time less this part, by its series with hundreds of digits, grows like "
         "`log(1/eps)` (whole orders from 2) or is bounded, which fixes this part up to such terms"
         + ("; the two lines against each other by algebra" if published is not None else ""),
-        tried,
+        here.tried,
         route,
     )
 
@@ -162,29 +161,26 @@ def _leaves_little(exact: Asymptotics, relation: Any, part: Any) -> None:
         )
 
 
-def _prove_published(form: HyperlogisticForm, parts: tuple[Any, ...]) -> None:
+def _prove_published(form: HyperlogisticForm, parts: sp.Tuple) -> None:
     """Compares sums term by term, and the rest directly; branch by branch."""
     head, published = parts[0].rhs.xreplace(form.short), parts[1].rhs
     sums = [one.atoms(sp.Sum) for one in (head, published)]
     if all(sums):
         (one,), (other,) = sums
-        if one.limits != other.limits:
-            raise UndecidedError(f"SymPy cannot decide {parts[1]}", statement=parts[1])
+        decided_by(one.limits == other.limits, parts[1])
         head = head.xreplace({one: one.function})
         published = published.xreplace({other: other.function})
+    pairs = [((head, True), (published, True))]
     if isinstance(head, sp.Piecewise):
-        for (formula, when), (printed, condition) in zip(head.args, published.args, strict=True):
-            if when != condition:
-                raise UndecidedError(f"SymPy cannot decide {parts[1]}", statement=parts[1])
-            prove_one(formula / printed, parts[1])
-        return
-    prove_one(head / published, parts[1])
+        pairs = list(zip(head.args, published.args, strict=True))
+    for (formula, when), (printed, condition) in pairs:
+        decided_by(when == condition, parts[1])
+        prove_one(formula / printed, parts[1])
 
 
-def remainder_step(
-    form: HyperlogisticForm, exact: tuple[Asymptotics, ...], tried: str, in_paper: bool
-) -> Step:
+def remainder_step(here: CheckedForm) -> Step:
     """The exact time less the part of step 10b, and its limit."""
+    form, exact = here.form, here.exact
     scale, limit = form.remainder_limit()
     R = remainder(no.eps)
     quotient = to_zero(R / scale)
@@ -201,12 +197,13 @@ def remainder_step(
             found = {quotient: sp.N(slopes[-1] if one.logarithmic else left[-1], 50)}
             pairs = zip(one.small_eps, left, strict=True)
             at = [{no.eps: eps, R: sp.N(there, 50)} for eps, there in pairs]
-            limit_holds(asymptotic, found, at, {**one.values})
-        for one in exact:
+            limit_holds(asymptotic, found, at, one.values)
             _prove_limit(one, full, asymptotic)
 
     theta = (
-        ": what the paper calls Theta(log eps) for JEPA and Theta(1) for MAE" if in_paper else ""
+        ": what the paper calls Theta(log eps) for JEPA and Theta(1) for MAE"
+        if here.in_paper
+        else ""
     )
     return Step(
         "10c",
@@ -216,10 +213,10 @@ def remainder_step(
         "cancellation (`kappa` of step 8, `q_0` and `q_p` of step 10a)" + theta + ". Divided by "
         "its order it has a limit as `eps` goes to 0; at whole orders from 2 the limit does not "
         "depend on `p`.",
-        "derived here; the paper (Theorem 4.5) has the orders" if in_paper else "derived here",
+        "derived here; the paper (Theorem 4.5) has the orders" if here.in_paper else "derived here",
         "the exact time by its series less the part of step 10b, with hundreds of digits, at "
         "moderate and at vanishing `eps`; the limit by SymPy",
-        tried,
+        here.tried,
         route,
     )
 

@@ -6,11 +6,7 @@ paper's critical times), ``_simulate``. The curve that all modes share is in ``c
 """
 
 from dlnflow.theory._clock import Training
-from dlnflow.theory._critical_time import (
-    critical_time,
-    critical_time_measured,
-    critical_time_table,
-)
+from dlnflow.theory._critical_time import critical_time, critical_time_measured, critical_time_table
 from dlnflow.theory._integrate import ModeEquation
 from dlnflow.theory._modes import amplitude, hitting_time, learned_fraction, plateau, velocity
 from dlnflow.theory._objective import JEPA, MAE, Objective

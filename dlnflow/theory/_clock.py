@@ -56,12 +56,11 @@ class Training:
     outputs: int | None = None
 
     def __post_init__(self) -> None:
-        rate = _validate.single("lr", _validate.positive("lr", self.lr))
-        object.__setattr__(self, "lr", float(rate))
+        object.__setattr__(self, "lr", _validate.number("lr", self.lr, _validate.positive))
         _validate.choice("loss", self.loss, LOSSES)
         if self.outputs is not None:
-            outputs = _validate.single("outputs", _validate.depth("outputs", self.outputs))
-            object.__setattr__(self, "outputs", int(outputs))
+            outputs = _validate.positive_integer("outputs", self.outputs)
+            object.__setattr__(self, "outputs", outputs)
         elif self.loss == "mean":
             raise ValueError("outputs must be given for loss='mean': got None")
         if not 0.0 < self.flow_time_per_step < math.inf:
@@ -107,10 +106,8 @@ def network_time(clock: Clock, L: ArrayLike) -> Any:
     """
     if isinstance(clock, Training):
         return clock.flow_time_per_step
-    if isinstance(clock, str) and clock == "paper":
-        return 1.0 / _validate.depth("L", L)[()]
-    if isinstance(clock, str) and clock == "network":
-        return 1.0
+    if isinstance(clock, str) and clock in ("paper", "network"):
+        return 1.0 / _validate.depth("L", L)[()] if clock == "paper" else 1.0
     raise ValueError(
         f"clock must be 'paper', 'network' or a dlnflow.Training: got {described(clock)}"
     )

@@ -14,17 +14,17 @@ from numpy.typing import ArrayLike, NDArray
 from dlnflow._common import _validate
 from dlnflow.theory._clock import Clock
 from dlnflow.theory._integrate import ModeEquation
-from dlnflow.theory._objective import Objective, as_objective, as_objectives
+from dlnflow.theory._objective import Objective, Objectives, as_objectives
 from dlnflow.theory._published import critical_time_published, published
 from dlnflow.theory._scaled_modes import (
     ScaledModes,
     ValidatedModes,
-    by_curve,
+    elapsed,
     log_scaled,
-    prepare,
     scaled,
+    validated,
 )
-from dlnflow.theory.curve._master_curve import Branch, elapsed
+from dlnflow.theory.curve._master_curve import Branch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,7 +98,7 @@ def critical_time(
     (0.173, -0.0036)
     """
     fraction = _validate.fraction("p", p)
-    modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, variance)
+    modes = validated(lam, rho, L, eps, decoder_depth, variance).under(objective, clock)
     return critical_time_of(modes, fraction)
 
 
@@ -131,7 +131,7 @@ def _elapsed(p: Array, modes: ScaledModes) -> Array:
     # A mode that starts above the fraction is taken to start at it: no time passes.
     log_r0 = np.minimum(modes.log_r0, log_r1)
     growth = np.full((1,) * log_r0.ndim, float(Branch.GROWTH))
-    return by_curve(modes.order, growth, elapsed, log_r0, log_r1, log_r1 - log_r0)
+    return elapsed(modes.order, growth, log_r0, log_r1, log_r1 - log_r0)
 
 
 def log_critical_time(
@@ -158,7 +158,7 @@ def log_critical_time(
     ([inf, inf], [908.8406, 908.8407])
     """
     fraction = _validate.fraction("p", p)
-    modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, variance)
+    modes = validated(lam, rho, L, eps, decoder_depth, variance).under(objective, clock)
     return log_critical_time_of(modes, fraction)
 
 
@@ -209,10 +209,8 @@ def critical_time_measured(
     fraction = _validate.fraction("p", p)
     if (fraction > LARGEST_MEASURED).any():
         raise ValueError(f"p must be at most 1 - 1e-9 to be measured: got {fraction.max():.17g}")
-    modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, variance)
-    rest = as_objective(objective).plateau(modes.rho, modes.L, decoder_depth)
-    target = np.asarray(fraction * rest)
-    arrays = np.broadcast_arrays(target, *modes.columns())
+    modes = validated(lam, rho, L, eps, decoder_depth, variance).under(objective, clock)
+    arrays = np.broadcast_arrays(fraction * modes.plateau, *modes.columns())
     times = [_measure(*map(float, row)) for row in zip(*(a.ravel() for a in arrays), strict=True)]
     return np.reshape(times, arrays[0].shape)[()]
 
@@ -229,7 +227,7 @@ def critical_time_table(
     rho: ArrayLike,
     L: ArrayLike,
     eps: ArrayLike = 1e-3,
-    objective: Any = ("jepa", "mae"),
+    objective: Objectives = ("jepa", "mae"),
     *,
     p: float = 0.5,
     decoder_depth: int = 1,
@@ -281,57 +279,38 @@ def critical_time_table(
     _validate.single("decoder_depth", _validate.depth("decoder_depth", decoder_depth))
     checked = _validate.modes(lam, rho, variance)
     shape = np.broadcast_shapes(*(column.shape for column in checked if column is not None))
-    flat: dict[str, Any] = {
+    modes: dict[str, Any] = {
         name: None if column is None else np.broadcast_to(column, shape).ravel()
         for name, column in zip(("lam", "rho", "variance"), checked, strict=True)
     }
-    blocks = [
-        _table_block(flat, int(depth), float(start), one, p, decoder_depth, clock)
-        for one in as_objectives(objective)
-        for depth in _validate.depth("L", L).ravel()
-        for start in _validate.positive("eps", eps).ravel()
-    ]
-    return pd.concat(blocks, ignore_index=True)
-
-
-def _table_block(
-    modes: dict[str, Any],
-    L: int,
-    eps: float,
-    objective: Objective,
-    p: float,
-    decoder_depth: int,
-    clock: Clock,
-) -> pd.DataFrame:
-    import pandas as pd
-
-    settings: dict[str, Any] = {
-        "eps": eps,
-        "objective": objective,
-        "decoder_depth": decoder_depth,
-        "clock": clock,
-    }
-    exact = critical_time(**modes, L=L, p=p, **settings)
-    measured = critical_time_measured(**modes, L=L, p=p, **settings)
-    if published(objective, decoder_depth):
-        from_paper = critical_time_published(**modes, L=L, **settings)
-    else:
-        from_paper = np.full_like(exact, np.nan)
-    return pd.DataFrame(
-        {
-            "objective": objective.name,
-            "mode": np.arange(exact.size),
+    depths = _validate.depth("L", L).reshape(-1, 1, 1)
+    starts = _validate.positive("eps", eps).reshape(-1, 1)
+    crossed = {**modes, "L": depths, "eps": starts, "decoder_depth": decoder_depth, "clock": clock}
+    frames = []
+    for one in as_objectives(objective):
+        exact = critical_time(**crossed, objective=one, p=p)
+        measured = critical_time_measured(**crossed, objective=one, p=p)
+        if published(one, decoder_depth):
+            from_paper = critical_time_published(**crossed, objective=one)
+        else:
+            from_paper = np.full_like(exact, np.nan)
+        columns = {
+            "objective": np.array(one.name, dtype=object),
+            "mode": np.arange(exact.shape[-1]),
             "lam": modes["lam"],
             "rho": modes["rho"],
-            "L": L,
-            "eps": eps,
+            "L": depths,
+            "eps": starts,
             "measured": measured,
             "exact": exact,
             "published": from_paper,
             "exact_error": _relative_error(exact, measured),
             "published_error": _relative_error(from_paper, measured),
         }
-    )
+        frames.append(
+            pd.DataFrame({k: np.broadcast_to(v, exact.shape).ravel() for k, v in columns.items()})
+        )
+    return pd.concat(frames, ignore_index=True)
 
 
 def _relative_error(value: Array, reference: Array) -> Array:

@@ -9,19 +9,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
 from dlnflow.theory._clock import Clock
-from dlnflow.theory._numerics import blockwise, rational_power
-from dlnflow.theory._objective import Objective, as_objective
+from dlnflow.theory._numerics import rational_power
+from dlnflow.theory._objective import Objective, as_objective, plateau_amplitude
 from dlnflow.theory._scaled_modes import (
     FEWEST_DIGITS,
-    ScaledModesAtStart,
-    ScaledModesOnBranch,
+    ScaledModes,
     ValidatedModes,
     at_start,
     by_curve,
-    on_branch,
-    prepare,
+    elapsed,
+    scaled,
+    validated,
 )
-from dlnflow.theory.curve._master_curve import LARGEST_EXPONENT, Branch, elapsed, log_growth
+from dlnflow.theory.curve._master_curve import LARGEST_EXPONENT, Branch
 
 Array = NDArray[np.float64]
 
@@ -88,7 +88,7 @@ def amplitude(
     >>> dlnflow.amplitude([0, 20000, 23000, float("inf")], 1.0, 0.5, 2).round(6).tolist()
     [0.001, 0.003926, 0.021271, 0.25]
     """
-    modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, variance)
+    modes = validated(lam, rho, L, eps, decoder_depth, variance).under(objective, clock)
     return amplitude_of(modes, _validate.not_negative("t", t, infinite=True))
 
 
@@ -140,7 +140,7 @@ def learned_fraction(
     >>> q.round(4).tolist()
     [0.04, 0.1544, 0.375, 0.9468]
     """
-    modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, variance)
+    modes = validated(lam, rho, L, eps, decoder_depth, variance).under(objective, clock)
     return learned_fraction_of(modes, _validate.not_negative("t", t, infinite=True))
 
 
@@ -202,13 +202,13 @@ def hitting_time(
     >>> dlnflow.hitting_time(0.2, **modes).round(1).tolist()
     [806.4, 773.7]
     """
-    modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, variance)
+    modes = validated(lam, rho, L, eps, decoder_depth, variance).under(objective, clock)
     return hitting_time_of(modes, _validate.not_negative("w", w))
 
 
 def hitting_time_of(modes: ValidatedModes, w: Array) -> Any:
     """`hitting_time` of validated modes."""
-    return modes.over(_hitting_block, on_branch, t=w, name="w")
+    return modes.over(_hitting_block, scaled, t=w, name="w")
 
 
 def plateau(
@@ -293,22 +293,18 @@ def velocity(
     >>> float(dlnflow.velocity(0.25, 1.0, 0.8, 1)), 0.25**2 - 0.25**3 / 0.8
     (0.04296875, 0.04296875)
     """
-    modes = prepare(lam, rho, L, 1.0, objective, decoder_depth, clock, variance)
-    amplitudes = _validate.not_negative("w", w)
-    _validate.together(
-        w=amplitudes, lam=modes.lam, rho=modes.rho, L=modes.gap, variance=modes.variance
-    )
-    with np.errstate(all="ignore"):
-        return blockwise(_velocity_block, amplitudes, *modes.columns())[()]
+    modes = validated(lam, rho, L, 1.0, decoder_depth, variance).under(objective, clock)
+    w = _validate.not_negative("w", w)
+    return modes.over(_velocity_block, lambda same: same, t=w, name="w")
 
 
-def _log_growth(t: Array, modes: ScaledModesAtStart) -> Array:
+def _log_growth(t: Array, modes: ScaledModes) -> Array:
     """``log(q(t) / q0)``."""
     operands = scaled_time(t, modes), modes.log_r0, modes.start
-    return by_curve(modes.order, modes.branch, log_growth, *operands)
+    return by_curve(modes.order, modes.branch, lambda curve, *at: curve.log_growth(*at), *operands)
 
 
-def scaled_time(t: Array, modes: ScaledModesAtStart) -> Array:
+def scaled_time(t: Array, modes: ScaledModes) -> Array:
     """The master curve's time. Where it is no float a growing mode has come to rest."""
     x = t * modes.rate
     if t.size and t.max() * modes.rate.max() == np.inf:
@@ -321,9 +317,9 @@ def scaled_time(t: Array, modes: ScaledModesAtStart) -> Array:
     return x
 
 
-def _amplitude_block(t: Array, modes: ScaledModesAtStart) -> Array:
+def _amplitude_block(t: Array, modes: ScaledModes) -> Array:
     """`amplitude` for modes that are ready, a block of times and modes at once."""
-    growth = _log_growth(t, modes)
+    growth, rest = _log_growth(t, modes), plateau_amplitude(modes.rho, modes.L, modes.gap)
     growth *= modes.L / modes.gap
     if growth.max(initial=0.0) < LARGEST_EXPONENT and growth.min(initial=0.0) > -LARGEST_EXPONENT:
         w = np.exp(growth, out=growth)
@@ -331,19 +327,15 @@ def _amplitude_block(t: Array, modes: ScaledModesAtStart) -> Array:
     else:  # w / eps may be no float though w is one
         far = np.abs(growth) >= LARGEST_EXPONENT
         w = np.where(far, np.exp(growth + np.log(modes.eps)), np.exp(growth) * modes.eps)
-    return _at_the_ends(t, _between(w, modes.eps, modes.rest), modes.eps, modes.rest)
+    return _at_the_ends(t, _between(w, modes.eps, rest), modes.eps, rest)
 
 
-def _learned_block(t: Array, modes: ScaledModesAtStart) -> Array:
-    sign = np.where(modes.rho == 0.0, np.inf, np.sign(modes.rho))
-    size = np.exp(_log_growth(t, modes) + np.where(modes.rho == 0.0, 0.0, modes.log_r0))
-    at_zero = np.exp(modes.log_r0)
-    at_rest = np.where(modes.rho > 0.0, 1.0, 0.0)
-    size = _between(size, at_zero, at_rest)
-    at_zero, at_rest, size = (
-        np.where(modes.rho == 0.0, np.inf, sign * one) for one in (at_zero, at_rest, size)
-    )
-    return _at_the_ends(t, size, at_zero, at_rest)
+def _learned_block(t: Array, modes: ScaledModes) -> Array:
+    noise = modes.rho == 0.0
+    at_zero, at_rest = np.exp(modes.log_r0), np.where(modes.rho > 0.0, 1.0, 0.0)
+    size = np.exp(_log_growth(t, modes) + np.where(noise, 0.0, modes.log_r0))
+    size = _at_the_ends(t, _between(size, at_zero, at_rest), at_zero, at_rest)
+    return np.where(noise, np.inf, np.sign(modes.rho) * size)
 
 
 def _between(value: Array, at_zero: Array, at_rest: Array) -> Array:
@@ -363,9 +355,9 @@ def _at_the_ends(t: Array, value: Array, at_zero: Array, at_rest: Array) -> Arra
     return value
 
 
-def _hitting_block(w: Array, modes: ScaledModesOnBranch) -> Array:
+def _hitting_block(w: Array, modes: ScaledModes) -> Array:
     change = (w - modes.eps) / modes.eps
-    power, rest = modes.gap / modes.L, modes.rest
+    power, rest = modes.gap / modes.L, plateau_amplitude(modes.rho, modes.L, modes.gap)
     log_ratio = power * np.where(change > -0.5, np.log1p(change), np.log(w / modes.eps))
     beyond = (w - rest) / rest
     log_r1 = np.where(
@@ -377,13 +369,12 @@ def _hitting_block(w: Array, modes: ScaledModesOnBranch) -> Array:
         modes.branch == Branch.GROWTH, (log_ratio > 0.0) & (log_r1 < 0.0), log_ratio < 0.0
     )
     ahead &= ((modes.branch != Branch.DECAY) | (log_r1 > 0.0)) & (w > 0.0)
-    operands = modes.log_r0, log_r1, log_ratio
-    time = by_curve(modes.order, modes.branch, elapsed, *operands) / modes.rate
+    time = elapsed(modes.order, modes.branch, modes.log_r0, log_r1, log_ratio) / modes.rate
     return np.where(w == modes.eps, 0.0, np.where(ahead, time, np.inf))
 
 
-def _velocity_block(w: Array, *columns: Array) -> Array:
-    lam, variance, _, L, gap, growth_exponent, unit = columns
+def _velocity_block(w: Array, modes: ValidatedModes) -> Array:
+    lam, variance, _, L, gap, growth_exponent, unit = modes.columns()
     power, size = rational_power(w, gap, L), w * rational_power(w, growth_exponent, L)
     push = lam - variance * power
     speed = unit * L * size * push

@@ -12,6 +12,7 @@ where they stand.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import index
 from typing import Any
@@ -24,6 +25,7 @@ from dlnflow._common._validate import described
 from dlnflow.theory._numerics import rational_power
 
 Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 DEEPEST = 2**31 - 1  # encoder that is accepted
 MOST_DIGITS = 100  # of a layer's number in a name; Python reads no more than some thousands
@@ -98,7 +100,7 @@ class Objective:
         named = {None: "JEPA", 0: "MAE"}
         return named.get(self.target_layer, f"Objective(target_layer={self.target_layer})")
 
-    def layer(self, L: ArrayLike) -> Any:
+    def layer(self, L: ArrayLike) -> Integers:
         """``m``, the number of encoder layers the target has passed."""
         depth = _validate.depth("L", L)
         if self.target_layer is None:
@@ -110,21 +112,21 @@ class Objective:
             )
         return np.full_like(depth, self.target_layer)[()]
 
-    def gap(self, L: ArrayLike, decoder_depth: ArrayLike = 1) -> Any:
+    def gap(self, L: ArrayLike, decoder_depth: ArrayLike = 1) -> Integers:
         """``k = N - m``: the number of layers between the target and the prediction."""
         return _layers(L, decoder_depth) - self.layer(L)
 
-    def growth_exponent(self, L: ArrayLike, decoder_depth: ArrayLike = 1) -> Any:
+    def growth_exponent(self, L: ArrayLike, decoder_depth: ArrayLike = 1) -> Integers:
         """``N - 2 + m``: a small mode grows at the relative rate ``lam u**(N - 2 + m)``."""
         return _layers(L, decoder_depth) - 2 + self.layer(L)
 
-    def order(self, L: ArrayLike, decoder_depth: ArrayLike = 1) -> Any:
+    def order(self, L: ArrayLike, decoder_depth: ArrayLike = 1) -> Array:
         """``c = 2 (N - 1) / k``, the order of the master curve, written ``1 + (N - 2 + m) / k``."""
         return order_from(self.growth_exponent(L, decoder_depth), self.gap(L, decoder_depth))
 
     def rate(
         self, lam: ArrayLike, rho: ArrayLike, L: ArrayLike, decoder_depth: ArrayLike = 1
-    ) -> Any:
+    ) -> Array:
         """``kappa = k lam |rho|**(c - 1)``, network clock; divide by ``L`` for the paper's.
 
         Examples
@@ -138,7 +140,7 @@ class Objective:
         with np.errstate(over="ignore"):
             return (k * _validate.real("lam", lam) * magnitude**exponent)[()]
 
-    def plateau(self, rho: ArrayLike, L: ArrayLike, decoder_depth: ArrayLike = 1) -> Any:
+    def plateau(self, rho: ArrayLike, L: ArrayLike, decoder_depth: ArrayLike = 1) -> Array:
         """``rho**(L / k)``, where ``wbar`` comes to rest; 0 for ``rho <= 0``.
 
         Examples
@@ -167,13 +169,15 @@ def plateau_amplitude(rho: Array, L: Array, gap: Array) -> Array:
         return rational_power(np.maximum(rho, 0.0), L, gap)
 
 
-def _layers(L: ArrayLike, decoder_depth: ArrayLike) -> Any:
+def _layers(L: ArrayLike, decoder_depth: ArrayLike) -> Integers:
     """``N = L + P``."""
     encoder = _validate.depth("L", L)
     decoder = _validate.depth("decoder_depth", decoder_depth)
     _validate.together(L=encoder, decoder_depth=decoder)
     return encoder[()] + decoder[()]
 
+
+Objectives = str | Objective | Iterable[str | Objective]  # one or several
 
 JEPA = Objective(target_layer=None)
 MAE = Objective(target_layer=0)
@@ -205,7 +209,7 @@ def as_objective(objective: str | Objective) -> Objective:
     )
 
 
-def as_objectives(objective: Any) -> tuple[Objective, ...]:
+def as_objectives(objective: Objectives) -> tuple[Objective, ...]:
     """One or several objectives as a tuple, in the order given.
 
     Raises
@@ -213,9 +217,10 @@ def as_objectives(objective: Any) -> tuple[Objective, ...]:
     ValueError
         If none is given, or one is given twice.
     """
-    single = isinstance(objective, str | Objective)
+    if isinstance(objective, str | Objective):
+        return (as_objective(objective),)
     try:
-        several = tuple(as_objective(one) for one in ((objective,) if single else objective))
+        several = tuple(map(as_objective, objective))
     except TypeError as error:
         raise TypeError(f"objective must be a name, an Objective, or several: {error}") from None
     if not several or len(set(several)) != len(several):

@@ -7,7 +7,7 @@ of ``-T_c(q_0) / kappa`` that grows as a power of ``1 / eps``.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,9 +16,10 @@ from dlnflow._common import _validate
 from dlnflow.theory._clock import Clock
 from dlnflow.theory._numerics import rational_power
 from dlnflow.theory._objective import JEPA, MAE, Objective, as_objective, order_from
-from dlnflow.theory._scaled_modes import ValidatedModes, prepare, scaled
+from dlnflow.theory._scaled_modes import ValidatedModes, scaled, validated
 
 Array = NDArray[np.float64]
+Formula = Callable[[Array, ValidatedModes], Array]
 
 
 def critical_time_published(
@@ -68,11 +69,9 @@ def critical_time_published(
     >>> float(paper), float(dlnflow.critical_time(1.0, 0.5, 1).round(2))
     (1000.0, 1008.43)
     """
-    modes, shape = _door(lam, rho, L, eps, objective, decoder_depth, clock, variance)
-    formula = _published_jepa if as_objective(objective) == JEPA else _published_mae
-    with np.errstate(all="ignore"):
-        times = np.where(modes.rho > 0.0, formula(modes) / (modes.L * modes.unit), np.inf)
-    return _spread(times, shape)
+    formula = _of_paper(objective, decoder_depth, _published_jepa, _published_mae)
+    modes = validated(lam, rho, L, eps, decoder_depth, variance).under(objective, clock)
+    return modes.over(formula, lambda same: same, t=np.ones(()))
 
 
 def published(objective: str | Objective, decoder_depth: ArrayLike = 1) -> bool:
@@ -81,7 +80,19 @@ def published(objective: str | Objective, decoder_depth: ArrayLike = 1) -> bool:
     return bool(single) and as_objective(objective) in (JEPA, MAE)
 
 
-def _published_jepa(modes: ValidatedModes) -> Array:
+def _of_paper(
+    objective: str | Objective, decoder_depth: ArrayLike, for_jepa: Formula, for_mae: Formula
+) -> Formula:
+    """The formula for the objective, if the paper publishes a critical time."""
+    if not published(objective, decoder_depth):
+        raise ValueError(
+            "objective must be 'jepa' or 'mae' and decoder_depth 1, for which the paper publishes "
+            f"a formula: got {objective!r} with decoder_depth = {decoder_depth!r}"
+        )
+    return for_jepa if as_objective(objective) == JEPA else for_mae
+
+
+def _published_jepa(_: Array, modes: ValidatedModes) -> Array:
     total = np.zeros(np.broadcast_shapes(modes.rho.shape, modes.L.shape, modes.eps.shape))
     for n in range(1, 2 * int(modes.L.max())):
         exponent = 2 * modes.L - n - 1
@@ -91,13 +102,16 @@ def _published_jepa(modes: ValidatedModes) -> Array:
             log_power = exponent * np.log(np.abs(modes.rho)) + n / modes.L * np.log(modes.eps)
             power = np.where((power > 0.0) & (power < np.inf), power, np.exp(log_power))
         total += np.where(exponent >= 0, modes.L / (n * power), 0.0)
-    return total / np.abs(modes.lam)
+    times = total / np.abs(modes.lam)
+    return np.where(modes.rho > 0.0, times / (modes.L * modes.unit), np.inf)
 
 
-def _published_mae(modes: ValidatedModes) -> Array:
+def _published_mae(_: Array, modes: ValidatedModes) -> Array:
     excess = np.maximum(modes.L - 1, 1)
     deep = modes.L / (excess * rational_power(modes.eps, excess, modes.L))
-    return np.where(modes.L > 1, deep, np.log(1.0 / modes.eps)) / np.abs(modes.lam)
+    total = np.where(modes.L > 1, deep, np.log(1.0 / modes.eps))
+    times = total / np.abs(modes.lam)
+    return np.where(modes.rho > 0.0, times / (modes.L * modes.unit), np.inf)
 
 
 def critical_time_remainder(
@@ -153,17 +167,9 @@ def critical_time_remainder(
     269.273253
     """
     fraction = _validate.fraction("p", p)
-    modes, shape = _door(lam, rho, L, eps, objective, decoder_depth, clock, variance, fraction)
-    formula = _remainder_jepa if as_objective(objective) == JEPA else _remainder_mae
-    with np.errstate(all="ignore"):
-        log_qp = modes.gap / modes.L * np.log(np.atleast_1d(fraction))
-        left_out = formula(modes, log_qp, scaled(modes).log_r0) / modes.unit
-    return _spread(np.where(modes.rho > 0.0, left_out, 0.0), shape)
-
-
-def _spread(times: Array, shape: tuple[int, ...]) -> Any:
-    """In the shape of all arguments, those included that do not enter the formula."""
-    return np.broadcast_to(times, shape or (1,)).reshape(shape).copy()[()]
+    formula = _of_paper(objective, decoder_depth, _remainder_jepa, _remainder_mae)
+    modes = validated(lam, rho, L, eps, decoder_depth, variance).under(objective, clock)
+    return modes.over(formula, lambda same: same, t=fraction, name="p")
 
 
 def _log_kappa(modes: ValidatedModes) -> Array:
@@ -171,7 +177,13 @@ def _log_kappa(modes: ValidatedModes) -> Array:
     return np.log(modes.gap * np.abs(modes.lam)) + excess
 
 
-def _remainder_jepa(modes: ValidatedModes, log_qp: Array, log_q0: Array) -> Array:
+def _ends(p: Array, modes: ValidatedModes) -> tuple[Array, Array]:
+    """``log q`` at the fraction and at the initialisation."""
+    return modes.gap / modes.L * np.log(p), scaled(modes).log_r0
+
+
+def _remainder_jepa(p: Array, modes: ValidatedModes) -> Array:
+    log_qp, log_q0 = _ends(p, modes)
     log_largest = -(2 * modes.L - 1) * log_qp  # of the powers: split off, it may be no float
     powers = np.zeros(log_largest.shape)
     for n in range(1, 2 * int(modes.L.max())):
@@ -179,12 +191,14 @@ def _remainder_jepa(modes: ValidatedModes, log_qp: Array, log_q0: Array) -> Arra
     logit_qp = log_qp - np.log(-np.expm1(log_qp))
     logit_q0 = log_q0 - np.log(np.abs(np.expm1(log_q0)))
     total = (logit_qp - logit_q0) * np.exp(-log_largest) - powers
-    return total * np.exp(log_largest - _log_kappa(modes))
+    left_out = total * np.exp(log_largest - _log_kappa(modes))
+    return np.where(modes.rho > 0.0, left_out / modes.unit, 0.0)
 
 
-def _remainder_mae(modes: ValidatedModes, log_qp: Array, log_q0: Array) -> Array:
+def _remainder_mae(p: Array, modes: ValidatedModes) -> Array:
     from scipy.special import hyp2f1
 
+    log_qp, log_q0 = _ends(p, modes)
     q_p, q0 = np.exp(log_qp), np.exp(log_q0)
     order = order_from(modes.growth_exponent, modes.gap)
     b = 2.0 - order
@@ -198,34 +212,6 @@ def _remainder_mae(modes: ValidatedModes, log_qp: Array, log_q0: Array) -> Array
     )
     logit_qp = log_qp - np.log(-np.expm1(log_qp))
     logistic = logit_qp + np.log(modes.rho) + np.log(np.abs(np.expm1(log_q0)))
-    return np.where(modes.L > 1, to_plateau - from_start, logistic) / np.exp(_log_kappa(modes))
-
-
-def _door(
-    lam: ArrayLike,
-    rho: ArrayLike,
-    L: ArrayLike,
-    eps: ArrayLike,
-    objective: str | Objective,
-    decoder_depth: ArrayLike,
-    clock: Clock,
-    variance: ArrayLike | None,
-    p: Array | None = None,
-) -> tuple[ValidatedModes, tuple[int, ...]]:
-    """ValidatedModes with one axis at least, and the shape of all arguments together."""
-    if not published(objective, decoder_depth):
-        raise ValueError(
-            "objective must be 'jepa' or 'mae' and decoder_depth 1, for which the paper publishes "
-            f"a formula: got {objective!r} with decoder_depth = {decoder_depth!r}"
-        )
-    modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, variance)
-    shape = _validate.together(
-        p=p,
-        lam=modes.lam,
-        rho=modes.rho,
-        L=modes.L,
-        eps=modes.eps,
-        variance=modes.variance,
-        decoder_depth=decoder_depth,
-    )
-    return ValidatedModes(*map(np.atleast_1d, modes.fields)), shape
+    scaled_time = np.where(modes.L > 1, to_plateau - from_start, logistic)
+    left_out = scaled_time / np.exp(_log_kappa(modes))
+    return np.where(modes.rho > 0.0, left_out / modes.unit, 0.0)

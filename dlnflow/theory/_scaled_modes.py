@@ -7,9 +7,8 @@ which ``rho`` does not appear; the encoder's amplitude is ``wbar = eps (q / q0)*
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from dlnflow._common._frozen import read_only_copy
 from dlnflow.theory._clock import Clock, network_time
 from dlnflow.theory._numerics import BLOCK, blockwise, rational_power
 from dlnflow.theory._objective import Objective, as_objective, order_from, plateau_amplitude
-from dlnflow.theory.curve._master_curve import Branch, MasterCurve, master_curve
+from dlnflow.theory.curve._master_curve import Branch, master_curve
 
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -52,33 +51,36 @@ class ValidatedModes:
     ) -> Any:
         """``block(t, view(modes))``, elementwise, a block at a time.
 
-        ``view`` is `scaled`, `on_branch` or `at_start`. It is computed once for a few modes at many
-        times, and with each block for as many modes as times, to save memory.
+        ``view`` is `scaled`, `at_start`, `log_scaled`, or leaves the modes as they are. It is
+        computed once for a few modes at many times, and with each block for as many modes as
+        times, to save memory. The result has the shape of all arguments, those included that turned
+        out not to matter.
         """
-        _validate.together(
-            **{name: t},
-            lam=self.lam,
-            rho=self.rho,
-            L=self.gap,
-            eps=self.eps,
-            variance=self.variance,
-        )
-        shape = np.broadcast_shapes(*(field.shape for field in self.fields))
+        named = {"lam": self.lam, "rho": self.rho, "L": self.gap, "eps": self.eps}
+        shape = _validate.together(**{name: t}, **named, variance=self.variance)
+        size = np.prod(np.broadcast_shapes(*(field.shape for field in self.fields)), dtype=int)
         with np.errstate(all="ignore"):
-            if np.prod(shape, dtype=int) > BLOCK:
+            if size > BLOCK:
                 result = blockwise(
                     lambda t, *some: block(t, view(ValidatedModes(*some))), t, *self.fields
                 )
             else:
                 ready = view(ValidatedModes(*map(np.atleast_1d, self.fields)))
-                again = type(ready)
-                result = blockwise(lambda t, *some: block(t, again(*some)), t, *_fields(ready))
-        return _finished(result, np.broadcast_shapes(t.shape, shape))
+                again, fields = type(ready), vars(ready).values()
+                result = blockwise(lambda t, *some: block(t, again(*some)), t, *fields)
+        if result.size and np.isnan(result.min()):
+            raise ValueError(
+                "eps, rho and the depths must keep eps**(k / L) / rho and its powers within the "
+                "range of floats: got a value beyond it"
+            )
+        if result.shape != shape:
+            result = np.broadcast_to(result, shape or (1,)).copy().reshape(shape)
+        return result[()]
 
     @property
-    def fields(self) -> list[Array]:
+    def fields(self) -> Collection[Array]:
         """The arrays, in order."""
-        return _fields(self)
+        return vars(self).values()
 
     @property
     def along_time(self) -> ValidatedModes:
@@ -96,63 +98,31 @@ class ValidatedModes:
         with np.errstate(over="ignore", under="ignore"):
             variance = np.where(noise, self.variance, self.lam / np.where(noise, 1.0, self.rho))
         if variance.max() == np.inf or not variance.all():
+            lam, rho = (f"{np.abs(a).min():g} .. {np.abs(a).max():g}" for a in (self.lam, self.rho))
             raise ValueError(
                 "lam and rho must keep the variance lam / rho within the range of floats: "
-                f"got |lam| in {_range(self.lam)}, |rho| in {_range(self.rho)}"
+                f"got |lam| in {lam}, |rho| in {rho}"
             )
         return self.lam, variance, self.eps, self.L, self.gap, self.growth_exponent, self.unit
 
 
-def _range(array: Array) -> str:
-    return f"{np.abs(array).min():g} .. {np.abs(array).max():g}"
-
-
-def _finished(result: Array, shape: tuple[int, ...]) -> Any:
-    """The result in the shape of all arguments, those included that turned out not to matter."""
-    if result.size and np.isnan(result.min()):
-        raise ValueError(
-            "eps, rho and the depths must keep eps**(k / L) / rho and its powers within the "
-            "range of floats: got a value beyond it"
-        )
-    if result.shape != shape:
-        result = np.broadcast_to(result, shape).copy() if shape else result.reshape(shape)
-    return result[()]
-
-
 @dataclass(frozen=True)
 class ScaledModes:
-    """Modes as the master curve sees them: its order, their starting points and their rates."""
+    """Modes as the master curve sees them: its order and branch, starting points and rates."""
 
     eps: Array
     rho: Array
     L: Array
     gap: Array
     order: Array
+    branch: Array
     log_r0: Array  # log|q0|; meaningless for pure noise
     rate: Array  # scaled time in one unit of the clock
-
-    @property
-    def rest(self) -> Array:
-        """The plateau."""
-        return plateau_amplitude(self.rho, self.L, self.gap)
-
-
-@dataclass(frozen=True)
-class ScaledModesOnBranch(ScaledModes):
-    """`ScaledModes`, and the branch of the master curve that each mode is on."""
-
-    branch: Array
-
-
-@dataclass(frozen=True)
-class ScaledModesAtStart(ScaledModesOnBranch):
-    """`ScaledModesOnBranch`, and the master curve's value at the initialisation."""
-
-    start: Array
+    start: Array  # the master curve's value at the initialisation; NaN but for `at_start`
 
 
 def scaled(modes: ValidatedModes) -> ScaledModes:
-    """Starting points and rates on the master curve."""
+    """Branches, starting points and rates on the master curve."""
     scale = modes.gap * modes.unit
     learned = modes.rho.min() > 0.0  # all of them: no sign, no noise to look out for
     lam, size = (one if learned else np.abs(one) for one in (modes.lam, modes.rho))
@@ -167,14 +137,14 @@ def scaled(modes: ValidatedModes) -> ScaledModes:
             "variance eps**((2 N - 2) / L) of pure noise, within the range of floats: "
             f"got eps up to {modes.eps.max():g}"
         )
+    log_r0 = modes.gap / modes.L * np.log(modes.eps) - np.log(size)
+    branch = np.where(log_r0 > 0.0, float(Branch.DECAY), float(Branch.GROWTH))
+    if not learned:
+        below = np.where(modes.rho < 0.0, float(Branch.SUPPRESSION), float(Branch.NOISE))
+        branch = np.where(modes.rho > 0.0, branch, below)
+    order, unknown = order_from(modes.growth_exponent, modes.gap), np.full(1, np.nan)
     return ScaledModes(
-        eps=modes.eps,
-        rho=modes.rho,
-        L=modes.L,
-        gap=modes.gap,
-        order=order_from(modes.growth_exponent, modes.gap),
-        log_r0=modes.gap / modes.L * np.log(modes.eps) - np.log(size),
-        rate=rate,
+        modes.eps, modes.rho, modes.L, modes.gap, order, branch, log_r0, rate, start=unknown
     )
 
 
@@ -196,33 +166,14 @@ def log_scaled(modes: ValidatedModes) -> ScaledModes:
     size = np.where(noise, modes.variance, np.abs(modes.lam))
     power = np.where(noise, modes.growth_exponent + modes.gap, modes.growth_exponent) / modes.L
     log_rate = np.log(modes.gap * modes.unit) + np.log(size) + power * np.log(modes.eps)
-    return dataclasses.replace(scaled(modes), rate=log_rate)
+    return replace(scaled(modes), rate=log_rate)
 
 
-def on_branch(modes: ValidatedModes) -> ScaledModesOnBranch:
-    """`scaled` modes with their branches."""
+def at_start(modes: ValidatedModes) -> ScaledModes:
+    """`scaled` modes with the master curve's value at the initialisation."""
     here = scaled(modes)
-    branch = np.where(here.log_r0 > 0.0, float(Branch.DECAY), float(Branch.GROWTH))
-    if not modes.rho.min() > 0.0:
-        below = np.where(modes.rho < 0.0, float(Branch.SUPPRESSION), float(Branch.NOISE))
-        branch = np.where(modes.rho > 0.0, branch, below)
-    return ScaledModesOnBranch(**vars(here), branch=branch)
-
-
-def at_start(modes: ValidatedModes) -> ScaledModesAtStart:
-    """Modes `on_branch` with the master curve's value at the initialisation."""
-    here = on_branch(modes)
-    return ScaledModesAtStart(
-        **vars(here), start=by_curve(here.order, here.branch, _start, here.log_r0)
-    )
-
-
-def _start(curve: MasterCurve, log_r0: Array) -> Array:
-    return curve.start(log_r0)
-
-
-def _fields(record: Any) -> list[Array]:
-    return [getattr(record, field.name) for field in dataclasses.fields(record)]
+    start = by_curve(here.order, here.branch, lambda curve, at: curve.start(at), here.log_r0)
+    return replace(here, start=start)
 
 
 @dataclass(frozen=True)
@@ -236,28 +187,20 @@ class GivenModes:
     L: IntArray
     decoder_depth: IntArray
 
-    def under(self, objective: Objective, clock: Clock) -> ValidatedModes:
+    def under(self, objective: str | Objective, clock: Clock) -> ValidatedModes:
         """With the network constants of an objective on a clock."""
-        gap = np.asarray(objective.gap(self.L, self.decoder_depth), dtype=np.float64)
-        exponent = np.asarray(
-            objective.growth_exponent(self.L, self.decoder_depth), dtype=np.float64
-        )
+        chosen, depths = as_objective(objective), (self.L, self.decoder_depth)
+        gap = np.asarray(chosen.gap(*depths), dtype=np.float64)
+        exponent = np.asarray(chosen.growth_exponent(*depths), dtype=np.float64)
         highest = float(np.max(order_from(exponent, gap)))
         if highest > HIGHEST_ORDER:
             raise ValueError(
                 f"L must keep the order 2 (N - 1) / k at {HIGHEST_ORDER:g} or below (L <= 500 for "
                 f"a JEPA with one decoder layer): got L = {int(self.L.max())}, order {highest:g}"
             )
-        return ValidatedModes(
-            self.lam,
-            self.rho,
-            np.ones_like(self.lam) if self.variance is None else self.variance,
-            self.eps,
-            self.L.astype(np.float64),
-            gap,
-            exponent,
-            np.asarray(network_time(clock, self.L), dtype=np.float64),
-        )
+        variance = np.ones_like(self.lam) if self.variance is None else self.variance
+        L, unit = (np.asarray(a, dtype=np.float64) for a in (self.L, network_time(clock, self.L)))
+        return ValidatedModes(self.lam, self.rho, variance, self.eps, L, gap, exponent, unit)
 
     def spread(self) -> GivenModes:
         """All in their common shape, read-only."""
@@ -278,29 +221,12 @@ def validated(
     variance: ArrayLike | None,
 ) -> GivenModes:
     """Validates the arguments that describe modes, once for every function of them."""
-    lam_, rho_, variance_ = _validate.modes(lam, rho, variance)
-    eps_ = _validate.positive("eps", eps)
-    L_ = _validate.depth("L", L)
-    decoder_ = _validate.depth("decoder_depth", decoder_depth)
-    _validate.together(
-        lam=lam_, rho=rho_, L=L_, eps=eps_, decoder_depth=decoder_, variance=variance_
-    )
-    return GivenModes(lam_, rho_, variance_, eps_, L_, decoder_)
-
-
-def prepare(
-    lam: ArrayLike,
-    rho: ArrayLike,
-    L: ArrayLike,
-    eps: ArrayLike,
-    objective: str | Objective,
-    decoder_depth: ArrayLike,
-    clock: Clock,
-    variance: ArrayLike | None,
-) -> ValidatedModes:
-    """`validated` modes under an objective, on a clock."""
-    chosen = as_objective(objective)
-    return validated(lam, rho, L, eps, decoder_depth, variance).under(chosen, clock)
+    modes = _validate.modes(lam, rho, variance)
+    start = _validate.positive("eps", eps)
+    depths = _validate.depth("L", L), _validate.depth("decoder_depth", decoder_depth)
+    given = GivenModes(*modes, start, *depths)
+    _validate.together(**vars(given))
+    return given
 
 
 def by_curve(
@@ -312,7 +238,7 @@ def by_curve(
     """
     orders, branches = _distinct(order), _distinct(branch)
     if len(orders) == len(branches) == 1:
-        answer = ask(_curve(orders[0], branches[0]), *operands)
+        answer = ask(master_curve(orders[0], Branch(int(branches[0]))), *operands)
         return np.stack(answer) if stacked else answer
     shapes = (array.shape for array in (order, branch, *operands))
     result = np.empty((stacked,) * bool(stacked) + np.broadcast_shapes(*shapes))
@@ -322,8 +248,15 @@ def by_curve(
             if here.any():
                 chosen, take = _selection(here, result.shape[bool(stacked) :])
                 where = (slice(None), chosen) if stacked else chosen
-                result[where] = ask(_curve(one_order, one_branch), *map(take, operands))
+                curve = master_curve(one_order, Branch(int(one_branch)))
+                result[where] = ask(curve, *map(take, operands))
     return result
+
+
+def elapsed(order: Array, branch: Array, log_r0: Array, log_r1: Array, log_ratio: Array) -> Array:
+    """`MasterCurve.elapsed`, for modes of any orders and branches."""
+    operands = log_r0, log_r1, log_ratio
+    return by_curve(order, branch, lambda curve, *ends: curve.elapsed(*ends), *operands)
 
 
 def _selection(
@@ -338,9 +271,5 @@ def _selection(
 
 
 def _distinct(array: Array) -> list[float]:
-    first = array.flat[0]
-    return [first] if (array == first).all() else list(np.unique(array))
-
-
-def _curve(order: float, branch: float) -> MasterCurve:
-    return master_curve(float(order), Branch(int(branch)))
+    first = float(array.flat[0])
+    return [first] if (array == first).all() else np.unique(array).tolist()

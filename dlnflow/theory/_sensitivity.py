@@ -22,7 +22,7 @@ from dlnflow._common import _validate
 from dlnflow.theory._clock import Clock
 from dlnflow.theory._modes import amplitude_of, scaled_time
 from dlnflow.theory._objective import Objective
-from dlnflow.theory._scaled_modes import ValidatedModes, at_start, by_curve, prepare
+from dlnflow.theory._scaled_modes import ValidatedModes, at_start, by_curve, validated
 from dlnflow.theory.curve._response import responses
 
 Array = NDArray[np.float64]
@@ -35,11 +35,11 @@ class Sensitivities(NamedTuple):
     ``t`` is the velocity.
     """
 
-    w: Any
-    lam: Any
-    rho: Any
-    eps: Any
-    t: Any
+    w: Array
+    lam: Array
+    rho: Array
+    eps: Array
+    t: Array
 
 
 def sensitivities(
@@ -88,7 +88,7 @@ def sensitivities(
     >>> float(round(0.01 * s.lam, 5)), float(round(more, 5))
     (0.00202, 0.00206)
     """
-    modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, None)
+    modes = validated(lam, rho, L, eps, decoder_depth, None).under(objective, clock)
     time = _validate.not_negative("t", t)
     w = amplitude_of(modes, time)
     with np.errstate(all="ignore"):

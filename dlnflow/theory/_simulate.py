@@ -14,10 +14,10 @@ from dlnflow._common import _validate
 from dlnflow._common._frozen import read_only_copy, set_fields
 from dlnflow.theory._clock import Clock, label
 from dlnflow.theory._critical_time import critical_time_of, log_critical_time_of
-from dlnflow.theory._grid import TimeGrid, given_grid, resolving_grid
+from dlnflow.theory._grid import given_grid, resolving_grid
 from dlnflow.theory._integrate import ModeEquation
 from dlnflow.theory._modes import amplitude_of, learned_fraction_of
-from dlnflow.theory._objective import Objective, as_objective, as_objectives
+from dlnflow.theory._objective import Objective, Objectives, as_objective, as_objectives
 from dlnflow.theory._scaled_modes import GivenModes, ValidatedModes, validated
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def simulate(
     L: ArrayLike,
     *,
     eps: ArrayLike = 1e-3,
-    objective: Any = ("jepa", "mae"),
+    objective: Objectives = ("jepa", "mae"),
     t: ArrayLike | None = None,
     decoder_depth: ArrayLike = 1,
     clock: Clock = "paper",
@@ -90,39 +90,22 @@ def simulate(
     given = validated(lam, rho, L, eps, decoder_depth, variance).spread()
     every = [given.under(one, clock) for one in objectives]
     times = None if t is None else given_grid(t)
-    return Simulation(
-        tuple(
-            _trajectories(given, one, modes, clock, method, times)
-            for one, modes in zip(objectives, every, strict=True)
-        )
-    )
+    parts = []
+    for one, modes in zip(objectives, every, strict=True):
+        grid = resolving_grid(modes) if times is None else times
+        exact = method == "exact"
+        w = amplitude_of(modes.along_time, grid.t) if exact else _integrated(modes, grid.t)
+        axes = read_only_copy(grid.t), read_only_copy(w)
+        parts.append(Trajectories(one, clock, method, grid.description, *axes, **vars(given)))
+    return Simulation(tuple(parts))
 
 
-def _trajectories(
-    given: GivenModes,
-    objective: Objective,
-    modes: ValidatedModes,
-    clock: Clock,
-    method: str,
-    grid: TimeGrid | None,
-) -> Trajectories:
-    grid = resolving_grid(modes) if grid is None else grid
-    if method == "exact":
-        w = amplitude_of(modes.along_time, grid.t)
-    else:
-        columns = np.broadcast_arrays(*modes.columns())
-        rows = zip(*(column.ravel() for column in columns), strict=True)
-        integrated = [ModeEquation(*map(float, row)).amplitude(grid.t) for row in rows]
-        w = np.reshape(integrated, (*modes.rho.shape, grid.t.size))
-    return Trajectories(
-        objective=objective,
-        clock=clock,
-        method=method,
-        grid=grid.description,
-        t=read_only_copy(grid.t),
-        w=read_only_copy(w),
-        **vars(given),
-    )
+def _integrated(modes: ValidatedModes, t: Array) -> Array:
+    """Amplitudes by the mode equation."""
+    columns = np.broadcast_arrays(*modes.columns())
+    rows = zip(*(column.ravel() for column in columns), strict=True)
+    w = [ModeEquation(*map(float, row)).amplitude(t) for row in rows]
+    return np.reshape(w, (*modes.rho.shape, t.size))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -212,8 +195,7 @@ class Trajectories:
             | {"t": np.tile(self.t, modes), "w": self.w.ravel(), "learned": self.learned.ravel()}
         )
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        set_fields(self, state)
+    __setstate__ = set_fields
 
     @cached_property
     def _modes(self) -> ValidatedModes:
@@ -295,13 +277,13 @@ class Simulation(Mapping[str | Objective, Trajectories]):
             ) from error
         first = self.parts[0]
         stack = ("objective", "mode", "time")
-        flat = {"w": [p.w for p in self.parts], "learned": [p.learned for p in self.parts]}
         size = (len(self.parts), first.rho.size, first.t.size)
+        w, learned = [p.w for p in self.parts], [p.learned for p in self.parts]
         per_mode = {
             name: ("mode", getattr(first, name).ravel()) for name in ("lam", "rho", "L", "eps")
         }
         return xr.Dataset(
-            {name: (stack, np.reshape(parts, size)) for name, parts in flat.items()},
+            {"w": (stack, np.reshape(w, size)), "learned": (stack, np.reshape(learned, size))},
             coords={
                 "objective": list(self),
                 "t": (("objective", "time"), np.stack([p.t for p in self.parts])),

@@ -229,7 +229,7 @@ def test_the_suffix_of_the_file_chooses_the_format(tmp_path, name, start):
 
 TABLES = ".csv, .json, .md, .tex, .txt, unless --format is given"
 DERIVATIONS = ".md, .tex, .txt, unless --format is given"
-REPORTS = ".md, .json, .html, .htm, .txt, unless --format is given"
+REPORTS = ".json, .md, .html, .htm, .txt, unless --format is given"
 PICTURES = ".webp"
 
 

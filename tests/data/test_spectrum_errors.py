@@ -12,7 +12,7 @@ from problems import rotation
 from scipy.optimize import linear_sum_assignment
 
 from dlnflow import network
-from dlnflow.data._errors import with_rho
+from dlnflow.data._error_estimates import with_rho
 from dlnflow.data._sampling import edge, gaussian_bias, noise_floor
 from dlnflow.data._spectrum import Spectrum
 from dlnflow.network._data import given_covariances

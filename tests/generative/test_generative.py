@@ -385,7 +385,7 @@ def test_a_network_learns_the_two_features_in_the_predicted_order(kind, objectiv
     case = noisy_features(kind)
     xx, yx = case.model.covariances()
     net = network.balanced(xx, yx, case.L, eps=case.eps)
-    made = network.compare(network.gradient_flow(net, xx, yx, objective))
+    made = network.compare(network.gradient_flow(net, xx, yx, objective=objective))
     predicted = case.critical_times(objective)[::-1]
     assert np.allclose(made.measured_time[:2], predicted, rtol=1e-3)
     assert np.all(np.isinf(made.measured_time[2:]))

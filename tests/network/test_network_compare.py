@@ -27,7 +27,7 @@ XX, YX = in_basis(LAM / RHO), in_basis(LAM)
 
 def aligned(objective="jepa", L=2, P=1, **options):
     net = network.balanced(XX, YX, L, eps=EPS, objective=objective, decoder_depth=P)
-    return network.gradient_flow(net, XX, YX, objective, **options)
+    return network.gradient_flow(net, XX, YX, objective=objective, **options)
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def through_a_bottleneck(basis, objective):
     xx, yx = in_basis(LAM / RHO, basis), in_basis(LAM, basis)
     widths, end = {"jepa": ((3, 3), 200.0), "mae": ((3, 4), 120.0)}[objective]
     net = network.balanced(xx, yx, 1, eps=EPS, widths=widths)
-    return network.gradient_flow(net, xx, yx, objective, t=np.linspace(0.0, end, 3000))
+    return network.gradient_flow(net, xx, yx, objective=objective, t=np.linspace(0.0, end, 3000))
 
 
 @pytest.mark.parametrize("objective", ["jepa", "mae"])
@@ -150,7 +150,7 @@ def test_suppressed_and_noisy_modes_are_on_their_predictions_too(objective):
     lam, variance = np.array([1.0, 0.7, 0.0, -0.5]), np.array([1.1, 1.0, 0.8, 1.0])
     xx, yx = in_basis(variance), in_basis(lam)
     net = network.balanced(xx, yx, 2, eps=EPS)
-    made = compare(network.gradient_flow(net, xx, yx, objective))
+    made = compare(network.gradient_flow(net, xx, yx, objective=objective))
     assert made.spectrum.rho == pytest.approx(lam / variance, abs=1e-12)
     assert made.largest_deviation < 1e-8
     assert np.all(np.diff(made.predicted[3]) < 0.0)
@@ -292,7 +292,9 @@ def test_weights_near_their_plateau_are_no_small_initialisation():
 def test_the_objective_checked_is_the_one_given():
     assert "deep encoder" in broken(net=network.balanced(XX, YX, 3, eps=EPS), objective="mae")
     assert broken(net=network.balanced(XX, YX, 3, eps=EPS), objective="jepa") == set()
-    run = network.gradient_flow(network.balanced(XX, YX, 3, eps=EPS), XX, YX, "mae", [1.0])
+    run = network.gradient_flow(
+        network.balanced(XX, YX, 3, eps=EPS), XX, YX, objective="mae", t=[1.0]
+    )
     assert not check_assumptions(XX, YX, run=run)["deep encoder"].holds
 
 
@@ -498,7 +500,7 @@ def test_what_the_caller_does_with_his_arrays_afterwards_changes_no_run():
 @pytest.mark.parametrize(("eps", "greedy"), [(1e-4, True), (0.08, False)])
 def test_a_run_that_learns_all_at_once_is_reported(eps, greedy):
     net = network.balanced(XX, YX, 2, eps=eps)
-    run = network.gradient_flow(net, XX, YX, "mae")
+    run = network.gradient_flow(net, XX, YX, objective="mae")
     check = check_assumptions(XX, YX, run=run)["greedy learning, as trained"]
     assert check.measured == compare(run).overlap[1]
     assert check.holds == greedy

@@ -32,7 +32,9 @@ def start(objective="jepa", L=2, **settings):
 
 def descend(objective="jepa", *, net=None, **settings):
     net = start(objective) if net is None else net
-    return gradient_descent(net, XX, YX, objective, **{"lr": 0.05, "steps": 400, **settings})
+    return gradient_descent(
+        net, XX, YX, objective=objective, **{"lr": 0.05, "steps": 400, **settings}
+    )
 
 
 def samples(n=60, d=3, seed=0):
@@ -44,7 +46,7 @@ def samples(n=60, d=3, seed=0):
 
 
 def error_of(run, objective="jepa", factor=1.0):
-    flow = gradient_flow(run.start, XX, YX, objective, factor * run.t)
+    flow = gradient_flow(run.start, XX, YX, objective=objective, t=factor * run.t)
     return np.abs(run.w - flow.w).max()
 
 
@@ -172,7 +174,7 @@ def test_the_whole_of_the_samples_is_their_covariances():
     net = gaussian(XX, YX, 2, eps=0.3)
     own = gradient_descent(net, x=x, y=y, objective="mae", lr=0.05, steps=200)
     xx, yx, yy = x.T @ x / len(x), y.T @ x / len(x), y.T @ y / len(y)
-    other = gradient_descent(net, xx, yx, "mae", lr=0.05, steps=200, sigma_yy=yy)
+    other = gradient_descent(net, xx, yx, objective="mae", lr=0.05, steps=200, sigma_yy=yy)
     assert own.encoder == pytest.approx(other.encoder, rel=1e-10, abs=1e-13)
     assert own.loss == pytest.approx(other.loss, rel=1e-10)
     miss = x @ own.product[-1].T - y
@@ -224,7 +226,9 @@ def test_one_mode_s_largest_stable_rate_is_known_in_closed_form(
     k = L + P - m
     curvature = k * lam * (rho ** (1.0 / k)) ** (L + P + m - 2)
     net = balanced([[lam / rho]], [[lam]], L, eps=1e-3, decoder_depth=P)
-    rate = largest_stable_rate(net, [[lam / rho]], [[lam]], objective, momentum=momentum, loss=loss)
+    rate = largest_stable_rate(
+        net, [[lam / rho]], [[lam]], objective=objective, momentum=momentum, loss=loss
+    )
     assert rate == pytest.approx(2.0 * (1.0 + momentum) / curvature / factor, rel=1e-9)
 
 
@@ -250,7 +254,7 @@ def stays(objective, lr, momentum):
 @pytest.mark.parametrize("momentum", [0.0, 0.6])
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_the_largest_stable_rate_is_where_descent_begins_to_leave_the_plateau(objective, momentum):
-    rate = largest_stable_rate(start(objective), XX, YX, objective, momentum=momentum)
+    rate = largest_stable_rate(start(objective), XX, YX, objective=objective, momentum=momentum)
     low, high = 0.9 * rate, 1.1 * rate
     assert stays(objective, low, momentum)
     assert not stays(objective, high, momentum)
@@ -265,9 +269,9 @@ def test_leading_eigenvalues_say_what_all_of_them_say(objective, monkeypatch):
     lam, rho = np.linspace(1.0, 0.5, 12), np.linspace(0.5, 0.9, 12)
     xx, yx = np.diag(lam / rho), np.diag(lam)
     net = balanced(xx, yx, 2, objective=objective)
-    leading = largest_stable_rate(net, xx, yx, objective)
+    leading = largest_stable_rate(net, xx, yx, objective=objective)
     monkeypatch.setattr("dlnflow.network._stability.SMALL", 10_000)
-    assert largest_stable_rate(net, xx, yx, objective) == pytest.approx(leading, rel=1e-6)
+    assert largest_stable_rate(net, xx, yx, objective=objective) == pytest.approx(leading, rel=1e-6)
 
 
 @pytest.mark.parametrize("d", [2, 12])
@@ -285,7 +289,7 @@ def test_data_with_nothing_to_learn_has_a_largest_stable_rate_too(sign, d):
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_too_large_a_rate_is_reported_with_its_step_and_the_partial_run(objective, momentum):
     net = near_plateau(objective, away=1e-3)
-    rate = largest_stable_rate(net, XX, YX, objective, momentum=momentum)
+    rate = largest_stable_rate(net, XX, YX, objective=objective, momentum=momentum)
     settings = {"net": net, "steps": 20_000, "momentum": momentum}
     with pytest.raises(DivergenceError) as caught:
         descend(objective, lr=2.0 * rate, record=np.arange(20_001), **settings)
@@ -562,27 +566,29 @@ def test_a_run_that_settles_elsewhere_has_not_diverged():
     """Rounding goes to and fro for ever; and decay lets larger steps settle than without it."""
     xx, yx = np.diag([1.0, 2.0, 3.0]), np.diag([0.9, 1.0, 1.1])
     net = balanced(xx, yx, 3, eps=0.1, objective="mae", rng=1)
-    rate = largest_stable_rate(net, xx, yx, "mae")
-    run = gradient_descent(net, xx, yx, "mae", lr=1.1 * rate, steps=20_000)
+    rate = largest_stable_rate(net, xx, yx, objective="mae")
+    run = gradient_descent(net, xx, yx, objective="mae", lr=1.1 * rate, steps=20_000)
     assert run.w[:, -1] == pytest.approx(run.w[:, -2], rel=1e-9)
     one = balanced([[1.0]], [[1.0]], 1, eps=0.5)
     for steps in (30, 200):
-        made = gradient_descent(one, [[1.0]], [[1.0]], "mae", lr=1.1, weight_decay=0.3, steps=steps)
+        made = gradient_descent(
+            one, [[1.0]], [[1.0]], objective="mae", lr=1.1, weight_decay=0.3, steps=steps
+        )
         assert made.w[0, -1] == pytest.approx(0.7**0.5, rel=1e-3)
 
 
 def test_an_oscillation_is_reported_also_where_the_plateau_is_not_that_of_the_modes():
     xx, yx = np.diag([1.0, 0.5]), np.array([[0.5, 0.4], [0.4, 0.3]])
     net = gaussian(xx, yx, 1, eps=0.3)
-    rate = largest_stable_rate(net, xx, yx, "mae")
+    rate = largest_stable_rate(net, xx, yx, objective="mae")
     with pytest.raises(DivergenceError, match="oscillate since step"):
-        gradient_descent(net, xx, yx, "mae", lr=0.95 * rate, steps=4000)
+        gradient_descent(net, xx, yx, objective="mae", lr=0.95 * rate, steps=4000)
 
 
 def test_a_large_plateau_is_no_divergence():
     net = balanced([[1e-6]], [[1e7]], 1, eps=1.0)
-    rate = largest_stable_rate(net, [[1e-6]], [[1e7]], "mae")
-    run = gradient_descent(net, [[1e-6]], [[1e7]], "mae", lr=0.1 * rate, steps=1000)
+    rate = largest_stable_rate(net, [[1e-6]], [[1e7]], objective="mae")
+    run = gradient_descent(net, [[1e-6]], [[1e7]], objective="mae", lr=0.1 * rate, steps=1000)
     assert run.w[0, -1] == pytest.approx(1e13**0.5)
 
 

@@ -74,7 +74,7 @@ def assert_reduces(d, objective, L, P, count):
     settings = {"eps": EPS, "objective": objective, "decoder_depth": P}
     last = 1.3 * dlnflow.critical_time(lam, rho, L, **settings).max()
     net = random_bases(basis, L, P, m)
-    run = gradient_flow(net, xx, yx, objective, np.linspace(0.0, last, count))
+    run = gradient_flow(net, xx, yx, objective=objective, t=np.linspace(0.0, last, count))
     assert run.stopped is None
     assert run.w.shape == (d, count)
     assert apart(run.w, exact(run, objective, L, P)) < 1e-8
@@ -106,7 +106,7 @@ def test_suppressed_noisy_and_null_modes_meet_it_too(objective):
     net = random_bases(basis, 2, 1, int(objective.layer(2)))
     modes = {"lam": lam[:2], "rho": lam[:2] / variance[:2], "L": 2}
     last = 1.2 * dlnflow.critical_time(**modes, eps=EPS, objective=objective).max()
-    run = gradient_flow(net, xx, yx, objective, np.linspace(0.0, last, 30))
+    run = gradient_flow(net, xx, yx, objective=objective, t=np.linspace(0.0, last, 30))
     assert run.spectrum.dropped == 1
     assert run.spectrum.lam == pytest.approx(lam[:4])
     predicted = exact(run, objective, 2, 1)
@@ -131,13 +131,15 @@ def test_the_flow_keeps_every_balance_defect_and_large_steps_do_not(inner, L, ob
     widths[-1] = [d, *inner][{"jepa": L, "mae": 0, "layer-1": 1}[objective]]
     xx, yx = covariances(*samples(12, d, seed))
     net = gaussian(xx, yx, L, eps=0.5, decoder_depth=len(widths) - L, widths=widths, rng=seed)
-    run = gradient_flow(net, xx, yx, objective, [1.0, 3.0], clock="network", rtol=1e-10)
+    run = gradient_flow(net, xx, yx, objective=objective, t=[1.0, 3.0], clock="network", rtol=1e-10)
     before = defects(net.layers)
     for a, b in zip(before, defects(run.network(1).layers), strict=True):
         assert a == pytest.approx(b, abs=1e-8)
     assert run.balance_defect == pytest.approx(np.full(2, net.balance_defect), rel=1e-7)
     assert not np.allclose(run.network(1).encoder[0], net.encoder[0], rtol=1e-4)
-    jump = gradient_descent(net, xx, yx, objective, lr=0.3, steps=1, record=[1]).network(0)
+    jump = gradient_descent(net, xx, yx, objective=objective, lr=0.3, steps=1, record=[1]).network(
+        0
+    )
     moved = defects([a - b for a, b in zip(jump.layers, net.layers, strict=True)])
     for a, b, shift in zip(before, defects(jump.layers), moved, strict=True):
         assert b - a == pytest.approx(shift, abs=1e-12 * (1.0 + np.abs(a).max()))
@@ -149,14 +151,14 @@ def test_the_loss_of_an_mae_never_rises_and_is_the_mean_squared_error():
     xx, yx = covariances(x, y)
     net = gaussian(xx, yx, 2, eps=0.05, rng=0)
     settings = {"t": np.linspace(0.0, 60.0, 80), "sigma_yy": y.T @ y / len(y)}
-    run = gradient_flow(net, xx, yx, "mae", **settings)
+    run = gradient_flow(net, xx, yx, objective="mae", **settings)
     miss = x @ run.product.swapaxes(-1, -2) - y
     assert run.loss == pytest.approx(0.5 * np.mean(np.sum(miss**2, -1), -1), rel=1e-10)
     assert np.all(np.diff(run.loss) < 1e-12)
     assert run.loss[-1] < 0.5 * run.loss[0]
-    without = gradient_flow(net, xx, yx, "mae", run.t).loss
+    without = gradient_flow(net, xx, yx, objective="mae", t=run.t).loss
     assert without == pytest.approx(run.loss - 0.5 * np.mean(np.sum(y**2, -1)), abs=1e-10)
-    jepa = gradient_flow(net, xx, yx, "jepa", **settings)
+    jepa = gradient_flow(net, xx, yx, objective="jepa", **settings)
     miss = x @ jepa.product.swapaxes(-1, -2) - y @ jepa.encoder.swapaxes(-1, -2)
     assert jepa.loss == pytest.approx(0.5 * np.mean(np.sum(miss**2, -1), -1), rel=1e-9)
     assert np.any(np.diff(jepa.loss) > 1e-6)
@@ -171,8 +173,8 @@ def test_rotating_context_and_target_together_rotates_the_run(objective):
     out = turn if objective == "mae" else np.eye(4)
     turned = Network([net.encoder[0] @ turn.T, net.encoder[1]], [out @ net.decoder[0]])
     t = [0.0, 10.0, 40.0]
-    run = gradient_flow(net, xx, yx, objective, t)
-    other = gradient_flow(turned, turn @ xx @ turn.T, turn @ yx @ turn.T, objective, t)
+    run = gradient_flow(net, xx, yx, objective=objective, t=t)
+    other = gradient_flow(turned, turn @ xx @ turn.T, turn @ yx @ turn.T, objective=objective, t=t)
     assert other.encoder @ turn == pytest.approx(run.encoder, abs=1e-9)
     assert other.product == pytest.approx(out @ run.product @ turn.T, abs=1e-9)
     assert other.w == pytest.approx(run.w, abs=1e-9)
@@ -186,13 +188,13 @@ def stiff_problem():
     lam, rho = np.array([1.0, 0.002]), np.array([0.9, 0.1])
     xx, yx, basis = data(lam, lam / rho)
     last = 1.2 * dlnflow.critical_time(lam, rho, 1, eps=EPS).max()
-    return random_bases(basis, 1, 1, 1), xx, yx, "jepa", np.linspace(0.0, last, 12)
+    return (random_bases(basis, 1, 1, 1), xx, yx), np.linspace(0.0, last, 12)
 
 
 @pytest.mark.long
 def test_explicit_and_implicit_methods_agree():
-    problem = stiff_problem()
-    runs = [gradient_flow(*problem, method=m, rtol=1e-9) for m in ("DOP853", "Radau", "BDF")]
+    problem, t = stiff_problem()
+    runs = [gradient_flow(*problem, t=t, method=m, rtol=1e-9) for m in ("DOP853", "Radau", "BDF")]
     assert [run.how.split(":")[0] for run in runs] == ["DOP853", "Radau", "BDF"]
     for run in runs:
         assert apart(run.w, exact(run, "jepa", 1, 1)) < 1e-5
@@ -200,12 +202,12 @@ def test_explicit_and_implicit_methods_agree():
 
 
 def test_a_flow_that_turns_stiff_goes_on_implicitly_and_stays_accurate():
-    problem = stiff_problem()
-    run = gradient_flow(*problem)
+    problem, t = stiff_problem()
+    run = gradient_flow(*problem, t=t)
     assert run.how.startswith("DOP853 then Radau:")
     assert apart(run.w, exact(run, "jepa", 1, 1)) < 1e-6
     assert run.w[1, -1] > 0.05
-    brief = gradient_flow(*problem[:4], [0.0, 1.0])
+    brief = gradient_flow(*problem, t=[0.0, 1.0])
     assert brief.how.startswith("DOP853:")
 
 
@@ -330,7 +332,13 @@ def test_a_flow_far_beyond_rest_ends_in_silence_and_says_where(end, method):
     xx, yx, basis, _, rho = rising(2)
     rest = dlnflow.plateau(rho, 1, objective="mae")
     run = gradient_flow(
-        random_bases(basis, 1, 1, 0), xx, yx, "mae", [0.0, end], method=method, clock="network"
+        random_bases(basis, 1, 1, 0),
+        xx,
+        yx,
+        objective="mae",
+        t=[0.0, end],
+        method=method,
+        clock="network",
     )
     assert run.w[:, -1] == pytest.approx(rest, rel=1e-9)
     if end == 1e12:
@@ -396,7 +404,7 @@ def test_the_bar_does_not_touch_standard_output(capsys):
 def test_times_that_resolve_every_transition_are_picked(objective):
     xx, yx, basis, _, rho = rising(4)
     m = 2 if objective == "jepa" else 0
-    run = gradient_flow(random_bases(basis, 2, 1, m), xx, yx, objective)
+    run = gradient_flow(random_bases(basis, 2, 1, m), xx, yx, objective=objective)
     share = run.w / dlnflow.plateau(rho, 2, objective=objective)[:, None]
     assert run.t[0] == 0.0
     assert np.all(share[:, -1] > 0.99)
@@ -405,17 +413,17 @@ def test_times_that_resolve_every_transition_are_picked(objective):
 
 def test_clocks_differ_by_their_units_and_nothing_else():
     xx, yx, basis, *_ = rising(3)
-    problem = (random_bases(basis, 3, 1, 3), xx, yx, "jepa")
+    problem = (random_bases(basis, 3, 1, 3), xx, yx)
     t = np.array([0.0, 100.0, 500.0])
-    own = gradient_flow(*problem, t, clock="network")
-    paper = gradient_flow(*problem, 3.0 * t)
-    steps = gradient_flow(*problem, 50.0 * t, clock=dlnflow.Training(lr=0.01, loss="sum"))
+    own = gradient_flow(*problem, t=t, clock="network")
+    paper = gradient_flow(*problem, t=3.0 * t)
+    steps = gradient_flow(*problem, t=50.0 * t, clock=dlnflow.Training(lr=0.01, loss="sum"))
     for other, unit in ((paper, 3.0), (steps, 50.0)):
         assert other.w == pytest.approx(own.w, rel=1e-10)
         assert np.array_equal(other.t, unit * t)
     assert "paper clock" in repr(paper)
     assert "training steps" in repr(steps)
-    assert not np.allclose(gradient_flow(*problem, t).w, own.w, rtol=1e-3)
+    assert not np.allclose(gradient_flow(*problem, t=t).w, own.w, rtol=1e-3)
 
 
 def test_generalised_modes_are_the_data_s_own_where_covariances_commute():
@@ -553,10 +561,10 @@ def test_extreme_data_and_starts_are_met_in_silence_and_leave_no_gaps(objective,
     """Warnings are errors here, and no number is NaN."""
     xx, yx = size * np.diag([2.0, 1.0, 0.0]), size * np.diag([1.0, 0.9, 0.0])
     net = balanced(xx, yx, 2, eps=eps, objective=objective)
-    run = gradient_flow(net, xx, yx, objective, np.array([0.0, 1.0, 1e3, 1e12]) / size)
-    rate = largest_stable_rate(net, xx, yx, objective)
+    run = gradient_flow(net, xx, yx, objective=objective, t=np.array([0.0, 1.0, 1e3, 1e12]) / size)
+    rate = largest_stable_rate(net, xx, yx, objective=objective)
     assert 0.0 < rate < math.inf
-    steps = gradient_descent(net, xx, yx, objective, lr=0.1 * rate, steps=50)
+    steps = gradient_descent(net, xx, yx, objective=objective, lr=0.1 * rate, steps=50)
     for one in (run, steps):
         for name in ("w", "loss", "product", "balance_defect", "off_diagonal"):
             assert np.isfinite(getattr(one, name)).all()
@@ -591,6 +599,6 @@ def test_a_plateau_without_a_finite_gradient_is_refused_by_name(d):
 def test_weights_that_hardly_move_have_an_infinite_or_huge_stable_rate(size):
     net = balanced([[1.0]], [[size]], 1, eps=0.1, objective="mae")
     zero = Network([[[0.0]]], [[[0.0]]])
-    assert largest_stable_rate(net, [[1.0]], [[size]], "mae") > 1.0
+    assert largest_stable_rate(net, [[1.0]], [[size]], objective="mae") > 1.0
     found = check_assumptions([[1.0]], [[size]], network=zero, lr=0.1, ema=0.5)
     assert np.isfinite([check.measured for check in found]).all()

@@ -28,7 +28,7 @@ def _close_figures():
 def compared(objective="jepa", lam=LAM, rho=RHO, **options):
     xx, yx = np.diag(lam / rho), np.diag(lam)
     net = network.balanced(xx, yx, 2, eps=0.05)
-    return network.compare(network.gradient_flow(net, xx, yx, objective, **options))
+    return network.compare(network.gradient_flow(net, xx, yx, objective=objective, **options))
 
 
 @pytest.fixture(scope="module")

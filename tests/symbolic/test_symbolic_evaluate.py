@@ -5,7 +5,7 @@ import sympy as sp
 
 from dlnflow.symbolic import DerivationError, UndecidedError, _evaluate, derive
 from dlnflow.symbolic import _notation as no
-from dlnflow.symbolic._limits import limit_holds, to_zero
+from dlnflow.symbolic._evaluate import limit_holds, to_zero
 
 x, y = sp.symbols("x y", positive=True)
 

@@ -10,7 +10,7 @@ import scipy.integrate
 import dlnflow
 from dlnflow.theory import _integrate as integrate
 from dlnflow.theory._integrate import ModeEquation
-from dlnflow.theory._modes import prepare
+from dlnflow.theory._scaled_modes import validated
 
 BRANCHES = ["growth", "decay", "suppression", "noise"]
 MOST_EVALUATIONS = 50_000  # of the right-hand side; an ordinary mode takes some 3,000
@@ -38,7 +38,7 @@ def evaluations(monkeypatch):
 
 
 def equation(lam, rho, L, *, eps, objective="jepa", decoder_depth=1, clock="paper", variance=None):
-    modes = prepare(lam, rho, L, eps, objective, decoder_depth, clock, variance)
+    modes = validated(lam, rho, L, eps, decoder_depth, variance).under(objective, clock)
     return ModeEquation(*map(float, modes.columns()))
 
 

@@ -147,7 +147,7 @@ def by_library(objective: str, lam: Array, rho: Array, L: int, width: int) -> Ar
     net = network.Network(tuple(initial[:L]), tuple(initial[L:]))
     data = np.diag(lam / rho), np.diag(lam)
     t = [0.0, LONG * last]
-    return network.gradient_flow(net, *data, objective, t=t, rtol=1e-9).encoder[-1]
+    return network.gradient_flow(net, *data, objective=objective, t=t, rtol=1e-9).encoder[-1]
 
 
 def _initial_layers(
@@ -174,10 +174,10 @@ def sampled(objective: str, lam: Array, rho: Array, L: int) -> Array:
     pairs = GaussianPairs.of(lam, rho, np.random.default_rng(0))
     data = pairs.sigma_xx, pairs.sigma_yx
     net = network.balanced(*data, L, eps=eps, objective=objective, rng=1)
-    lr = RATES[objective] * network.largest_stable_rate(net, *data, objective)
+    lr = RATES[objective] * network.largest_stable_rate(net, *data, objective=objective)
     options: dict[str, Any] = {"sampler": pairs.sample, "batch_size": BATCH, "record": 2}
     options |= {"lr": lr, "steps": int(ENOUGH * last / L / lr)}
-    return network.gradient_descent(net, *data, objective, **options).encoder[-1]
+    return network.gradient_descent(net, *data, objective=objective, **options).encoder[-1]
 
 
 def _small_start(objective: str, lam: Array, rho: Array, L: int) -> tuple[float, float]:

@@ -110,7 +110,7 @@ def _descent(
     xx, yx = np.diag(np.divide(lam, rho)), np.diag(lam)
     initial = plain_network.aligned_layers(len(lam), DEPTH, eps, objective)
     net = Network(tuple(initial[:DEPTH]), tuple(initial[DEPTH:]))
-    lr = share * largest_stable_rate(net, xx, yx, objective)
+    lr = share * largest_stable_rate(net, xx, yx, objective=objective)
     end = SPARE * float(paper_ode.times(objective, lam, rho, DEPTH, eps, p=HIGH).max()) / DEPTH
     steps = int(np.ceil(end / lr))
     series = f"{objective.upper()}, {share:g} of the stable rate"
@@ -148,7 +148,7 @@ def _trained(net: Any, xx: Array, yx: Array, objective: str, lr: float, steps: i
 
     options: dict[str, Any] = {"lr": lr, "steps": steps, "record": np.arange(steps + 1)}
     try:
-        run = gradient_descent(net, xx, yx, objective, **options)
+        run = gradient_descent(net, xx, yx, objective=objective, **options)
     except DivergenceError:
         return 1.0
     return compare(run).overlap[1] if _at_rest(run.w) else 1.0

@@ -113,7 +113,7 @@ def _matrix(objective: str, L: int, overlapping: str, overlap: float) -> Times:
     xx, yx, _ = data(overlapping, overlap)
     net = network.balanced(xx, yx, L, eps=EPS)
     t = np.linspace(0.0, _horizon(objective, L), TIMES)
-    run = network.gradient_flow(net, xx, yx, objective, t=t, rtol=RTOL)
+    run = network.gradient_flow(net, xx, yx, objective=objective, t=t, rtol=RTOL)
     return _learned(run.t, run.amplitudes("generalised"))
 
 

@@ -99,8 +99,8 @@ def matrix_network_times(given: NetworkCase, expected: Forecast, spare: float = 
 
     net = network.Network(tuple(given.initial[: given.L]), tuple(given.initial[given.L :]))
     t = np.linspace(0.0, expected.until(spare), POINTS)
-    data = given.sigma_xx, given.sigma_yx, given.objective
-    run = network.gradient_flow(net, *data, t=t, rtol=1e-9)
+    data, objective = (given.sigma_xx, given.sigma_yx), given.objective
+    run = network.gradient_flow(net, *data, objective=objective, t=t, rtol=1e-9)
     return crossing_times(run.t, run.w, expected.level)
 
 

@@ -140,7 +140,7 @@ def trained_delay(
         net,
         xx,
         yx,
-        objective,
+        objective=objective,
         lr=RATE,
         steps=int(np.ceil(last / RATE)),
         sampler=data.sample,

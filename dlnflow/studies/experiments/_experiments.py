@@ -36,7 +36,7 @@ from dlnflow.studies.experiments._tables import (
 )
 from dlnflow.theory._critical_time import critical_time
 from dlnflow.theory._modes import plateau
-from dlnflow.theory._objective import Objective, as_objectives
+from dlnflow.theory._objective import Objective, Objectives, as_objectives
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,7 +164,7 @@ def order(
             _initial(data, L, eps, objective, random),
             data.sigma_xx,
             data.sigma_yx,
-            objective,
+            objective=objective,
             lr=lr,
             steps=int(np.ceil(float(np.max(end)) / rate)),
             sampler=data.sample,
@@ -184,7 +184,7 @@ def depth(
     *,
     lam: float = 1.0,
     eps: float = 1e-3,
-    objective: Any = ("jepa", "mae"),
+    objective: Objectives = ("jepa", "mae"),
     rng: int = 0,
     progress: ProgressOption = False,
 ) -> Experiment:
@@ -244,7 +244,7 @@ def initialisation(
     rho: ArrayLike = (0.95, 0.9, 0.85, 0.8),
     *,
     L: int = 2,
-    objective: Any = ("jepa", "mae"),
+    objective: Objectives = ("jepa", "mae"),
     rng: int = 0,
     progress: ProgressOption = False,
 ) -> Experiment:
@@ -298,7 +298,7 @@ class _Runs(NamedTuple):
 
     text: str  # of progress
     values: Iterable[Any]
-    objective: Any
+    objective: Objectives
     train: Callable[[Any, Objective], Run]
 
     def experiment(
@@ -340,7 +340,7 @@ def _given_modes(name: str, modes: tuple[ArrayLike, ArrayLike]) -> tuple[Array, 
 
 
 def _refuse_large(
-    name: str, data: GaussianPairs, depths: Iterable[int], eps: float, objective: Any
+    name: str, data: GaussianPairs, depths: Iterable[int], eps: float, objective: Objectives
 ) -> None:
     """Refuse amplitudes above half of a plateau, for which there is no critical time."""
     for L in depths:
@@ -364,4 +364,4 @@ def _flow(
     data: GaussianPairs, L: int, eps: float, objective: Objective, random: np.random.Generator
 ) -> Run:
     net = _initial(data, L, eps, objective, random)
-    return gradient_flow(net, data.sigma_xx, data.sigma_yx, objective)
+    return gradient_flow(net, data.sigma_xx, data.sigma_yx, objective=objective)

@@ -24,7 +24,7 @@ from dlnflow.plot._style import (
 )
 from dlnflow.theory import critical_time, critical_time_published
 from dlnflow.theory._clock import Clock, label
-from dlnflow.theory._objective import Objective, as_objectives
+from dlnflow.theory._objective import Objective, Objectives, as_objectives
 from dlnflow.theory._published import published
 
 Array = NDArray[np.float64]
@@ -46,7 +46,7 @@ def critical_time_against_depth(
     depths: ArrayLike = range(1, 9),
     *,
     eps: ArrayLike = 1e-3,
-    objective: Any = ("jepa", "mae"),
+    objective: Objectives = ("jepa", "mae"),
     p: float = 0.5,
     decoder_depth: int = 1,
     clock: Clock = "paper",

@@ -21,7 +21,7 @@ from dlnflow.plot._style import (
     single_axes,
 )
 from dlnflow.theory import Objective, critical_time
-from dlnflow.theory._objective import as_objectives
+from dlnflow.theory._objective import Objectives, as_objectives
 
 Array = NDArray[np.float64]
 
@@ -34,7 +34,7 @@ def first_learned_map(
     eps: float = 1e-3,
     rho_ratio: tuple[float, float] = (0.2, 5.0),
     lam_ratio: tuple[float, float] = (0.2, 5.0),
-    objective: Any = ("jepa", "mae"),
+    objective: Objectives = ("jepa", "mae"),
     p: float = 0.5,
     decoder_depth: int = 1,
     points: int = 400,

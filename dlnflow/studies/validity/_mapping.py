@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dlnflow._common._progress import Progress, ProgressOption
 from dlnflow.studies._pairs import GaussianPairs
-from dlnflow.theory._objective import Objective, as_objectives
+from dlnflow.theory._objective import Objective, Objectives, as_objectives
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,7 +104,7 @@ class Sweep(NamedTuple):
     def run(
         self,
         values: NDArray[Any],
-        objective: Any,
+        objective: Objectives,
         rng: int,
         progress: ProgressOption,
         **options: Any,

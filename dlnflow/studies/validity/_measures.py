@@ -59,7 +59,7 @@ def _initialisation(case: Case, eps: float, repeats: int) -> Row:
 
 def _learning_rate(case: Case, share: float) -> Row:
     net = _network(balanced, case)
-    lr = share * largest_stable_rate(net, *case.data, case.objective)
+    lr = share * largest_stable_rate(net, *case.data, objective=case.objective)
     made = _descent(case, net, lr=lr)
     overlap = dict(zip(("predicted_overlap", "measured_overlap"), made.overlap, strict=True))
     return {"x": share, "lr": lr, **_errors(made), **overlap}
@@ -83,7 +83,7 @@ def _ema(case: Case, decay: float, lr: float) -> Row:
 
 def _decoder_depth(case: Case, depth: float, eps: float) -> Row:
     net = _network(balanced, case, eps=eps, decoder_depth=int(depth))
-    made = compare(finished(gradient_flow(net, *case.data, case.objective)))
+    made = compare(finished(gradient_flow(net, *case.data, objective=case.objective)))
     modes = made.spectrum.lam, made.spectrum.rho
     one_layer = critical_time(*modes, DEPTH, eps=eps, objective=case.objective)
     error = float(np.abs(made.measured_time / one_layer - 1.0).max())
@@ -141,7 +141,9 @@ def _flow(
     grid = data.simulate(DEPTH, eps=eps, objective=objective, clock="network")[objective].t
     even = np.linspace(0.0, spare * _end_of_learning(sigma_xx, sigma_yx, objective, eps), POINTS)
     t = np.union1d(even, grid[grid < even[-1]])
-    run = gradient_flow(net, sigma_xx, sigma_yx, objective, t, clock="network", rtol=1e-10)
+    run = gradient_flow(
+        net, sigma_xx, sigma_yx, objective=objective, t=t, clock="network", rtol=1e-10
+    )
     return compare(finished(run), spectrum=spectrum)
 
 
@@ -150,7 +152,11 @@ def _descent(case: Case, net: Network, *, lr: float, ema: float = 0.0) -> Compar
     steps = int(np.ceil(SPARE * _end_of_learning(*case.data, case.objective, EPS) / lr))
     options: dict[str, Any] = {"record": POINTS, "clock": "network", "ema": ema}
     return compare(
-        finished(gradient_descent(net, *case.data, case.objective, lr=lr, steps=steps, **options))
+        finished(
+            gradient_descent(
+                net, *case.data, objective=case.objective, lr=lr, steps=steps, **options
+            )
+        )
     )
 
 

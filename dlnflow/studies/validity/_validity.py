@@ -11,7 +11,6 @@ map.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from numpy.typing import ArrayLike
 
@@ -19,7 +18,7 @@ from dlnflow._common import _validate
 from dlnflow._common._progress import ProgressOption
 from dlnflow.studies.validity._mapping import LAM, ValidityMap
 from dlnflow.studies.validity._measures import LARGEST_EPS, SWEEPS
-from dlnflow.theory._objective import as_objectives
+from dlnflow.theory._objective import Objectives, as_objectives
 
 BOTH = ("jepa", "mae")
 
@@ -27,7 +26,7 @@ BOTH = ("jepa", "mae")
 def commuting(
     angles: ArrayLike = (0.003, 0.01, 0.03, 0.1, 0.2, 0.4, 0.8),
     *,
-    objective: Any = BOTH,
+    objective: Objectives = BOTH,
     rng: int = 0,
     progress: ProgressOption = False,
 ) -> ValidityMap:
@@ -63,7 +62,7 @@ def commuting(
 def balance(
     imbalances: ArrayLike = (0.003, 0.01, 0.03, 0.1, 0.3, 0.6, 1.0),
     *,
-    objective: Any = BOTH,
+    objective: Objectives = BOTH,
     rng: int = 0,
     progress: ProgressOption = False,
 ) -> ValidityMap:
@@ -99,7 +98,7 @@ def balance(
 def alignment(
     angles: ArrayLike = (0.003, 0.01, 0.03, 0.1, 0.3, 0.6, 1.0),
     *,
-    objective: Any = BOTH,
+    objective: Objectives = BOTH,
     rng: int = 0,
     progress: ProgressOption = False,
 ) -> ValidityMap:
@@ -135,7 +134,7 @@ def alignment(
 def initialisation(
     eps: ArrayLike = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
     *,
-    objective: Any = BOTH,
+    objective: Objectives = BOTH,
     seeds: int = 3,
     rng: int = 0,
     progress: ProgressOption = False,
@@ -177,7 +176,7 @@ def initialisation(
 def learning_rate(
     shares: ArrayLike = (0.003, 0.01, 0.03, 0.1, 0.3, 0.6, 0.9),
     *,
-    objective: Any = BOTH,
+    objective: Objectives = BOTH,
     rng: int = 0,
     progress: ProgressOption = False,
 ) -> ValidityMap:
@@ -217,7 +216,7 @@ def learning_rate(
 def samples(
     counts: ArrayLike = (100, 300, 1000, 3000, 10_000, 100_000),
     *,
-    objective: Any = BOTH,
+    objective: Objectives = BOTH,
     seeds: int = 5,
     rng: int = 0,
     progress: ProgressOption = False,
@@ -260,7 +259,7 @@ def samples(
 def ema(
     decays: ArrayLike = (0.0, 0.9, 0.97, 0.99, 0.997, 0.999, 0.9997),
     *,
-    objective: Any = "jepa",
+    objective: Objectives = "jepa",
     lr: float = 0.02,
     rng: int = 0,
     progress: ProgressOption = False,
@@ -308,7 +307,7 @@ def ema(
 def decoder_depth(
     depths: ArrayLike = (1, 2, 3, 4),
     *,
-    objective: Any = BOTH,
+    objective: Objectives = BOTH,
     eps: float = 0.05,
     rng: int = 0,
     progress: ProgressOption = False,

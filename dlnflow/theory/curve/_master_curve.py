@@ -35,6 +35,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property, lru_cache
 from threading import RLock
+from typing import ClassVar
 
 import numpy as np
 from numpy.polynomial.legendre import leggauss
@@ -88,16 +89,6 @@ class MasterCurve(ABC):
         """
 
 
-def log_growth(curve: MasterCurve, x: Array, log_r0: Array, start: Array) -> Array:
-    """`MasterCurve.log_growth`, as a function."""
-    return curve.log_growth(x, log_r0, start)
-
-
-def elapsed(curve: MasterCurve, log_r0: Array, log_r1: Array, log_ratio: Array) -> Array:
-    """`MasterCurve.elapsed`, as a function."""
-    return curve.elapsed(log_r0, log_r1, log_ratio)
-
-
 def master_curve(order: float, branch: Branch) -> MasterCurve:
     """The curve of an order and a branch; its tables are made on first use and kept.
 
@@ -139,20 +130,9 @@ def _curve(order: float, branch: Branch) -> MasterCurve:
     if branch == Branch.NOISE:
         return PowerLaw(order)
     side: AnySide = (Growth(), Decay(), Suppression())[branch]
+    kind = (GrowthCurve, DecayCurve, SuppressionCurve)[branch] if order != 1.0 else Logistic
     with np.errstate(all="ignore"):
-        return _tabulate(side, order)
-
-
-def _tabulate(side: AnySide, order: float) -> MasterCurve:
-    a = order - 1.0
-    forward = mills(side, a)
-    if order == 1.0:
-        return Logistic(side, a, forward)
-    if isinstance(side, Growth):
-        return GrowthCurve(side, a, forward)
-    if isinstance(side, Decay):
-        return DecayCurve(side, a, forward)
-    return SuppressionCurve(side, a, forward)
+        return kind(side, order - 1.0, mills(side, order - 1.0))
 
 
 @dataclass(frozen=True)
@@ -246,6 +226,8 @@ class Logistic(OnOneSide):
 class Tabulated(OnOneSide):
     """An order above 1: the way back is a table."""
 
+    tabulate: ClassVar[staticmethod[[Mills, float], SoftTable]]
+
     @property
     def table(self) -> SoftTable:
         """Made when first asked for, since times alone do not need it."""
@@ -255,11 +237,7 @@ class Tabulated(OnOneSide):
     @cached_property
     def _table(self) -> SoftTable:
         with np.errstate(all="ignore"):
-            return self._make()
-
-    @abstractmethod
-    def _make(self) -> SoftTable:
-        """The way back, tabulated."""
+            return self.tabulate(self.mills, self.a)
 
 
 @dataclass(frozen=True)
@@ -271,8 +249,7 @@ class GrowthCurve(Tabulated):
     table of ``P`` runs over ``p - g``.
     """
 
-    def _make(self) -> SoftTable:
-        return growth_table(self.mills, self.a)
+    tabulate = staticmethod(growth_table)
 
     def log_growth(self, x: Array, log_r0: Array, start: Array) -> Array:
         log_q, p, g = self._parts(x, log_r0, start, LARGEST_EXPONENT)
@@ -311,8 +288,7 @@ class GrowthCurve(Tabulated):
 class DecayCurve(Tabulated):
     """``q > 1``: the same with the knee at ``T = 1`` and ``T`` rising from zero."""
 
-    def _make(self) -> SoftTable:
-        return decay_table(self.mills, self.a)
+    tabulate = staticmethod(decay_table)
 
     def log_growth(self, x: Array, log_r0: Array, start: Array) -> Array:
         value, p, g = self._parts(x, log_r0, start)
@@ -340,8 +316,7 @@ class DecayCurve(Tabulated):
 class SuppressionCurve(Tabulated):
     """``q < 0``: ``log r`` against ``log T`` is a bend between two straight lines."""
 
-    def _make(self) -> SoftTable:
-        return suppression_table(self.mills, self.a)
+    tabulate = staticmethod(suppression_table)
 
     def log_growth(self, x: Array, log_r0: Array, start: Array) -> Array:
         a = self.a

@@ -25,9 +25,7 @@ Array = NDArray[np.float64]
 class Side(Protocol):
     """Maps between ``log r`` and ``z``, accurate at both ends."""
 
-    @property
-    def motion(self) -> float:
-        """+1 where ``log|q / (1 - q)|`` rises with time, -1 where it falls."""
+    motion: float = 1.0  # +1 where ``log|q / (1 - q)|`` rises with time, -1 where it falls
 
     def z(self, log_r: Array) -> Array:
         """The coordinate of a fraction."""
@@ -37,15 +35,14 @@ class Side(Protocol):
 
     def distance(self, log_r: Array) -> Array:
         """``1 - q``."""
+        return -np.expm1(log_r)
 
     def log_distance(self, log_r: Array) -> Array:
         """``log|1 - q|``."""
 
 
-class Growth:
+class Growth(Side):
     """``q`` between 0 and 1; ``z`` is the logit."""
-
-    motion = 1.0
 
     def z(self, log_r: Array) -> Array:
         rest = np.expm1(log_r)
@@ -56,17 +53,12 @@ class Growth:
     def log_r(self, z: Array) -> Array:
         return np.minimum(z, 0.0) - np.log1p(np.exp(-np.abs(z)))
 
-    def distance(self, log_r: Array) -> Array:
-        return -np.expm1(log_r)
-
     def log_distance(self, log_r: Array) -> Array:
         return np.log(-np.expm1(log_r))
 
 
-class Decay:
+class Decay(Side):
     """``q`` above 1."""
-
-    motion = 1.0
 
     def z(self, log_r: Array) -> Array:
         near = -np.log(-np.expm1(-log_r))
@@ -78,9 +70,6 @@ class Decay:
         far = -np.log(-np.expm1(-z))
         return np.where(z > 0.7, near, far)
 
-    def distance(self, log_r: Array) -> Array:
-        return -np.expm1(log_r)
-
     def log_distance(self, log_r: Array) -> Array:
         return log_r + np.log(-np.expm1(-log_r))
 
@@ -89,7 +78,7 @@ class Decay:
         return -np.log(-np.expm1(-z) / z)
 
 
-class Suppression:
+class Suppression(Side):
     """``q`` below 0."""
 
     motion = -1.0
