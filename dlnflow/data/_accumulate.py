@@ -173,14 +173,13 @@ class CovarianceAccumulator:
         xx, yx = total.products
         return (xx + xx.T) / (2 * total.n), yx / total.n
 
-    def spectrum(self, **options: Any) -> Spectrum:
+    def spectrum(self, *, basis: str = "variance") -> Spectrum:
         """The modes of the pairs so far.
 
         Parameters
         ----------
-        **options
-            Those of `Spectrum.from_covariances` except ``n``, ``constant`` and ``constant_y``,
-            which are set here.
+        basis : {"variance", "generalised", "joint"}
+            As for `Spectrum.from_covariances`.
 
         Returns
         -------
@@ -201,7 +200,7 @@ class CovarianceAccumulator:
             for places in (self.constant, self.constant_y)
         )
         return Spectrum.from_covariances(
-            sigma_xx, sigma_yx, n=self.n, constant=constant, constant_y=constant_y, **options
+            sigma_xx, sigma_yx, n=self.n, basis=basis, constant=constant, constant_y=constant_y
         )
 
     def __repr__(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,9 +17,9 @@ from dlnflow._common import _validate
 from dlnflow._common._validate import Seed
 from dlnflow.data import _description, _error_estimates, _estimation
 from dlnflow.data._record import SpectrumRecord, order_probability
-from dlnflow.theory._critical_time import critical_time_table
+from dlnflow.theory._critical_time import TableOptions, critical_time_table
 from dlnflow.theory._objective import Objective
-from dlnflow.theory._simulate import Simulation, simulate
+from dlnflow.theory._simulate import Simulation, SimulationOptions, simulate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -353,7 +353,7 @@ class Spectrum(SpectrumRecord):
         """
         return _description.cautions(self)
 
-    def simulate(self, L: ArrayLike, **options: Any) -> Simulation:
+    def simulate(self, L: ArrayLike, **options: Unpack[SimulationOptions]) -> Simulation:
         """Trajectories of these modes; see `dlnflow.simulate` for ``options`` and what it raises.
 
         Examples
@@ -365,7 +365,7 @@ class Spectrum(SpectrumRecord):
         """
         return simulate(self.lam, self.rho, L, variance=self.variance, **options)
 
-    def critical_time_table(self, L: ArrayLike, **options: Any) -> pd.DataFrame:
+    def critical_time_table(self, L: ArrayLike, **options: Unpack[TableOptions]) -> pd.DataFrame:
         """Critical times of these modes; see `dlnflow.critical_time_table` for ``options``.
 
         Examples

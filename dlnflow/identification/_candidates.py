@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from itertools import product
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from dlnflow._common import _validate
-from dlnflow.theory._objective import JEPA, MAE, Objective, as_objective
+from dlnflow.theory._objective import JEPA, MAE, Objective, Objectives, as_objective
 
 DEEPEST = 6  # largest encoder depth tried by default
 
@@ -61,7 +60,7 @@ Equation = tuple[Candidate, ...]  # candidates with one mode equation; the first
 
 
 def distinct_equations(
-    objective: Any, depths: ArrayLike | None, decoder_depth: ArrayLike
+    objective: Objectives, depths: ArrayLike | None, decoder_depth: ArrayLike
 ) -> tuple[Equation, ...]:
     """All candidates, grouped by mode equation: JEPA, MAE, other objectives, then by depth.
 
@@ -84,7 +83,7 @@ def distinct_equations(
     return tuple(groups.values())
 
 
-def _objectives(objective: Any, deepest: int) -> tuple[Objective, ...]:
+def _objectives(objective: Objectives, deepest: int) -> tuple[Objective, ...]:
     """The objectives given, or with ``"all"`` every target layer up to the deepest encoder."""
     if isinstance(objective, str) and objective == "all":
         objective = ("jepa", "mae", *(f"layer-{m}" for m in range(1, deepest)))

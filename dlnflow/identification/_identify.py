@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,6 +13,7 @@ from dlnflow.identification._fit_all import fit_all, ranked
 from dlnflow.identification._result import Identification
 from dlnflow.identification._validation import validated
 from dlnflow.theory._clock import Clock
+from dlnflow.theory._objective import Objectives
 
 
 def identify(
@@ -24,7 +24,7 @@ def identify(
     *,
     lam: ArrayLike | None = None,
     rho: ArrayLike | None = None,
-    objective: Any = ("jepa", "mae"),
+    objective: Objectives = ("jepa", "mae"),
     L: ArrayLike | None = None,
     decoder_depth: ArrayLike = 1,
     noise: str | None = None,
@@ -135,7 +135,7 @@ def identify_each(
     *,
     lam: ArrayLike | None = None,
     rho: ArrayLike | None = None,
-    objective: Any = ("jepa", "mae"),
+    objective: Objectives = ("jepa", "mae"),
     L: ArrayLike | None = None,
     decoder_depth: ArrayLike = 1,
     noise: str | None = None,

@@ -16,6 +16,7 @@ from dlnflow.identification._identify import warn_of_sigma
 from dlnflow.identification._result import Estimates, Identification
 from dlnflow.identification._validation import validated
 from dlnflow.theory._clock import Clock
+from dlnflow.theory._objective import Objectives
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -168,7 +169,7 @@ def recover(
     encoder: ArrayLike | None = None,
     outputs: ArrayLike | None = None,
     probes: ArrayLike | None = None,
-    objective: Any = None,
+    objective: Objectives | None = None,
     L: ArrayLike | None = None,
     decoder_depth: ArrayLike | None = None,
     clock: Clock | None = None,

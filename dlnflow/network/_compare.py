@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from dlnflow.theory._scaled_modes import ValidatedModes
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 Array = NDArray[np.float64]
 
@@ -162,11 +163,11 @@ class Comparison:
         columns = {name: getattr(self, name) for name in names}
         return pd.DataFrame({"mode": np.arange(size), "lam": lam, "rho": rho, **columns})
 
-    def plot(self, **options: Any) -> Any:
+    def plot(self, *, ax: Axes | None = None, modes: int = 5) -> Axes:
         """Draw prediction and measurement; see `dlnflow.plot.comparison`."""
         from dlnflow import plot
 
-        return plot.comparison(self, **options)
+        return plot.comparison(self, ax=ax, modes=modes)
 
     @cached_property
     def _modes(self) -> ValidatedModes:

@@ -6,7 +6,7 @@ plateau.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -220,6 +220,16 @@ def _measure(target: float, *columns: float) -> float:
     if target == 0.0:
         return float("inf")
     return 0.0 if equation.eps >= target else equation.time_of(target)
+
+
+class TableOptions(TypedDict, total=False):
+    """What `critical_time_table` accepts besides the modes and their depth."""
+
+    eps: ArrayLike
+    objective: Objectives
+    p: float
+    decoder_depth: int
+    clock: Clock
 
 
 def critical_time_table(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from html import escape
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,6 +26,27 @@ if TYPE_CHECKING:
     import xarray as xr
 
 Array = NDArray[np.float64]
+
+SHOWN_MODES = 20  # rows of the table in a notebook
+
+
+class SimulationOptions(TypedDict, total=False):
+    """What `simulate` accepts besides the modes and their depth."""
+
+    eps: ArrayLike
+    objective: Objectives
+    t: ArrayLike | None
+    decoder_depth: ArrayLike
+    clock: Clock
+    method: str
+
+
+class PlotOptions(TypedDict, total=False):
+    """Options of `dlnflow.plot.simulation`."""
+
+    quantity: str
+    time: str
+    ax: Any
 
 
 def simulate(
@@ -166,7 +188,7 @@ class Trajectories:
         """Where each mode comes to rest, shape of the modes; see `dlnflow.plateau`."""
         return read_only_copy(self._modes.plateau)
 
-    def critical_time(self, p: float = 0.5) -> Any:
+    def critical_time(self, p: float = 0.5) -> Array:
         """Exact time to the fraction ``p`` of the plateau, shape of the modes, on ``clock``.
 
         Computed in closed form from the modes whatever the grid and method; see
@@ -212,6 +234,15 @@ class Trajectories:
             f"  t: {label(self.clock)}, {self.grid}"
         )
 
+    def _repr_html_(self) -> str:
+        import pandas as pd
+
+        columns = ("lam", "rho", "L", "eps", "plateau")
+        table = pd.DataFrame({name: getattr(self, name).ravel() for name in columns})
+        table["critical time"] = np.ravel(self.critical_time())
+        lines = "<br>".join(escape(line) for line in repr(self).splitlines())
+        return f"<p>{lines}</p>{table.to_html(max_rows=SHOWN_MODES)}"
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Simulation(Mapping[str | Objective, Trajectories]):
@@ -247,7 +278,7 @@ class Simulation(Mapping[str | Objective, Trajectories]):
     def __len__(self) -> int:
         return len(self.parts)
 
-    def plot(self, **options: Any) -> Any:
+    def plot(self, **options: Unpack[PlotOptions]) -> NDArray[Any]:
         """Trajectories of all objectives side by side; see `dlnflow.plot.simulation`."""
         from dlnflow import plot
 
@@ -294,3 +325,6 @@ class Simulation(Mapping[str | Objective, Trajectories]):
 
     def __repr__(self) -> str:
         return "\n".join(["Simulation", *(repr(part) for part in self.parts)])
+
+    def _repr_html_(self) -> str:
+        return "".join(part._repr_html_() for part in self.parts)

@@ -17,6 +17,7 @@ from dlnflow.studies.claims._verdict import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 RECORD = "recorded.json"
 SAME, NOTHING = 0.02, 1e-9  # relative and absolute difference of numbers that are the same
@@ -129,11 +130,11 @@ class Finding:
         table = pd.DataFrame(list(self.observations), columns=list(Observation._fields))
         return table.astype({"x": float, "number": float, "error": float})
 
-    def plot(self, **options: Any) -> Any:
+    def plot(self, *, ax: Axes | None = None) -> Axes:
         """The figure; see `dlnflow.plot.claim`."""
         from dlnflow import plot
 
-        return plot.claim(self, **options)
+        return plot.claim(self, ax=ax)
 
     def __repr__(self) -> str:
         return f"{self.claim}: {self.summary}"
@@ -254,9 +255,9 @@ class Report(Mapping[str, Finding]):
         made = []
         for one in self.findings:
             file = into / f"claim_{one.claim.name}.png"
-            axes = one.plot()
-            axes.figure.savefig(file, dpi=110)
-            plt.close(axes.figure)
+            figure: Any = one.plot().figure
+            figure.savefig(file, dpi=110)
+            plt.close(figure)
             one.to_dataframe().to_csv(file.with_suffix(".csv"), index=False, lineterminator="\n")
             made.append(file)
         return made

@@ -91,11 +91,11 @@ class Experiment:
             for name, part in self.table.groupby("objective", sort=False)
         }
 
-    def plot(self, **options: Any) -> Any:
+    def plot(self, *, ax: Any = None) -> NDArray[Any]:
         """Draw the result; see `dlnflow.plot.experiment`."""
         from dlnflow import plot
 
-        return plot.experiment(self, **options)
+        return plot.experiment(self, ax=ax)
 
     def __repr__(self) -> str:
         cut = f" (stopped early: {self.stopped})" if self.stopped else ""

@@ -16,6 +16,7 @@ from dlnflow.theory._objective import Objective, Objectives, as_objectives
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 LAM, RHO = (1.2, 0.9, 0.65, 0.45), (0.95, 0.88, 0.8, 0.7)  # learned in this order by both
 FLOOR, CEILING = 1e-5, 0.1  # errors that a power is fitted to: above interpolation error, small
@@ -70,11 +71,11 @@ class ValidityMap:
         cut = f" (stopped early: {self.stopped})" if self.stopped else ""
         return f"{self.variable}: {'; '.join(parts)}{cut}"
 
-    def plot(self, **options: Any) -> Any:
+    def plot(self, *, ax: Axes | None = None) -> Axes:
         """Draw the map; see `dlnflow.plot.validity`."""
         from dlnflow import plot
 
-        return plot.validity(self, **options)
+        return plot.validity(self, ax=ax)
 
     def __repr__(self) -> str:
         return f"ValidityMap of {self.assumption}; {self.finding}"
