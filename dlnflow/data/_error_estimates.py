@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow.data._estimation import InBasis
+from dlnflow.data._estimation import ASYMPTOTIC, InBasis
 from dlnflow.data._influence import Influence, influence_sums, refuse_few, refuse_other_data
 from dlnflow.data._record import Errors, SpectrumRecord
 from dlnflow.data._sampling import gaussian_bias, noise_floor
@@ -24,10 +24,11 @@ def asymptotic(
     spectrum: SpectrumRecord, batches: Iterable[tuple[ArrayLike, ArrayLike]], block: int
 ) -> Errors:
     """Asymptotic errors by influence functions, in one pass over raw samples."""
-    if spectrum.basis_name == "joint":
+    basis = spectrum.basis_name
+    if basis not in ASYMPTOTIC:
         raise ValueError(
-            "asymptotic errors are not known for basis='joint', which has no closed form: use "
-            "from_samples(..., basis='joint', errors='bootstrap')"
+            f"asymptotic errors are not known for basis={basis!r}: use "
+            f"from_samples(..., basis={basis!r}, errors='bootstrap')"
         )
     whole = spectrum._whole
     _refuse_size(whole)
@@ -35,7 +36,7 @@ def asymptotic(
         refuse_few(spectrum.n, block, whole.spaces.size)
     influence = Influence(
         whole,
-        spectrum.basis_name == "generalised",
+        basis == "generalised",
         1.0 - spectrum.shrinkage,
         len(whole.basis) - len(spectrum.constant),
     )

@@ -29,6 +29,7 @@ Spaces = NDArray[np.intp]
 Fields = dict[str, Any]  # of a SpectrumRecord
 
 BASES = ("variance", "generalised", "joint")
+ASYMPTOTIC = ("variance", "generalised")  # bases whose influence functions are known
 
 EPS = float(np.finfo(np.float64).eps)
 ZERO_VARIANCE = 1e-10  # of the largest variance; rounding errors are below 1e-14

@@ -628,6 +628,11 @@ def test_the_ranking_is_a_table_and_the_record_cannot_be_changed():
     assert again.lam == found.lam
 
 
+def test_given_values_that_no_candidate_fits_are_refused():
+    with pytest.raises(ValueError, match="lam, rho, eps must allow some candidate a trajectory"):
+        dlnflow.identify(T, W, lam=1.0, rho=1e-30)
+
+
 def test_a_notebook_shows_the_candidate_and_a_table_of_the_modes():
     html = dlnflow.identify(T, W)._repr_html_()
     assert "<p>Identification: MAE" in html

@@ -221,8 +221,9 @@ def test_its_words_are_the_recorded_ones(name):
     assert recorded["found"]
 
 
-def test_claims_are_numbered_from_1_to_13():
-    assert {int(re.match(r"\d+", name)[0]) for name in NAMES} == set(range(1, 14))
+def test_claims_are_numbered_from_1_on():
+    numbers = {int(re.match(r"\d+", name)[0]) for name in NAMES}
+    assert numbers == set(range(1, max(numbers) + 1))
     assert list(claims.recorded()) == list(NAMES)
 
 
@@ -412,7 +413,7 @@ def test_progress_names_the_claim_at_work():
     assert said[-1][0] == 1.0
 
 
-@pytest.mark.parametrize("only", ["99", ["1", "14"], [], "", "12d"])
+@pytest.mark.parametrize("only", ["99", ["1", "99"], [], "", "12z"])
 def test_claims_that_do_not_exist_are_refused(only):
     with pytest.raises(ValueError, match="only must name"):
         claims.run(only)
@@ -524,7 +525,7 @@ def test_an_interrupted_command_says_what_it_has(monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--only", "14"), "only must name claims among 1, 2,"),
+        (("--only", "99"), "only must name claims among 1, 2,"),
         (("--out", "nowhere/report.md"), "there is no directory nowhere"),
         (("--figures", "pyproject.toml"), "pyproject.toml: cannot be written: it is a file"),
         (("--format", "pdf"), "pdf"),

@@ -272,6 +272,15 @@ def test_plots_show_every_mode_of_every_objective(sim):
     plt.close("all")
 
 
+def test_a_notebook_shows_every_objective_with_a_table_of_its_modes():
+    html = dlnflow.simulate([1.0, 1.3], [0.9, 0.4], 3)._repr_html_()
+    assert html.count("<table") == 2
+    assert html.index("JEPA: 2 modes") < html.index("MAE: 2 modes")
+    for column in ("lam", "rho", "plateau", "critical time"):
+        assert html.count(f"<th>{column}</th>") == 2
+    assert "<td>0.0640</td>" in html or "<td>0.064</td>" in html
+
+
 def test_the_representation_says_what_was_done():
     sim = dlnflow.simulate([1.0, -1.0, 0.0], [0.5, -0.5, 0.0], 2, variance=[2, 2, 1])
     text = repr(sim)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from functools import partial
 from importlib import import_module
+from string import ascii_lowercase
 from typing import Any
 
 from dlnflow._common._progress import Progress, ProgressOption
@@ -146,5 +147,5 @@ def _chosen(only: Any) -> Sequence[Claim]:
 
 
 def _called(claim: str, name: str) -> bool:
-    """Whether a name selects a claim; ``"12"`` selects 12a, 12b and 12c."""
-    return name in (claim, claim.rstrip("abc"))
+    """Whether a name selects a claim; ``"12"`` selects 12a, 12b and so on."""
+    return name in (claim, claim.rstrip(ascii_lowercase))
