@@ -6,31 +6,36 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 TESTS := MPLBACKEND=Agg OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
-QUICK := -q -m 'not slow and not long' --numprocesses=auto --dist=worksteal tests
+ON_ALL_CORES := --numprocesses=auto --dist=worksteal
+QUICK := -q -m 'not fuzz and not slow and not long' $(ON_ALL_CORES) tests
 
-.PHONY: demo test test-quick coverage fuzz test-lowest lint claims bench docs release clean
+.PHONY: demo test test-slow test-quick coverage fuzz test-lowest lint claims bench docs release clean
 
 demo: .venv/.demo
 	$(BIN)/dlnflow demo --out demo-output
 
 # one process for each core, and one thread in each
 test: .venv/.dev
-	$(TESTS) $(BIN)/python -m pytest -q --numprocesses=auto --dist=worksteal
+	$(TESTS) $(BIN)/python -m pytest -q $(ON_ALL_CORES)
+
+# many repetitions of what `make test` checks once
+test-slow: .venv/.dev
+	$(TESTS) $(BIN)/python -m pytest -q -m slow $(ON_ALL_CORES) tests
 
 # under a minute: no example of the pages, and no test that takes seconds
 test-quick: .venv/.dev
 	$(TESTS) $(BIN)/python -m pytest $(QUICK)
 
 coverage: .venv/.dev
-	$(TESTS) $(BIN)/python -m pytest -q --numprocesses=auto --dist=worksteal --cov
+	$(TESTS) $(BIN)/python -m pytest -q -m 'not fuzz' $(ON_ALL_CORES) --cov
 
 # the lowest supported versions, of Python too, in an environment of their own
 test-lowest: .venv-lowest/.test
-	$(TESTS) .venv-lowest/bin/python -m pytest -q --numprocesses=auto --dist=worksteal
+	$(TESTS) .venv-lowest/bin/python -m pytest -q $(ON_ALL_CORES)
 
 # ten minutes of random calls of every public function
 fuzz: .venv/.dev
-	$(TESTS) $(BIN)/python -m pytest -q -m slow tests/test_fuzz.py
+	$(TESTS) $(BIN)/python -m pytest -q -m fuzz tests/test_fuzz.py
 
 # exit 1 if a verdict or a number is not the recorded one
 claims: .venv/.dev

@@ -23,6 +23,7 @@ def run(script, *arguments):
     ).stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "rows"),
     [
@@ -38,6 +39,7 @@ def test_each_experiment_leaves_a_table_and_a_figure(name, rows, tmp_path):
     assert matplotlib.image.imread(tmp_path / f"{name}.png").std() > 0.05
 
 
+@pytest.mark.long
 def test_data_in_answer_out(tmp_path):
     said = run("does_the_theory_apply.py", tmp_path)
     assert said.count("Assumptions:") == said.count("Comparison:") == 2
@@ -45,6 +47,7 @@ def test_data_in_answer_out(tmp_path):
         assert (tmp_path / f"does_the_theory_apply_{objective}.png").exists()
 
 
+@pytest.mark.long
 def test_your_own_data_has_an_order_for_each_objective():
     said = run("your_own_data.py")
     assert "jepa learns the modes in the order" in said

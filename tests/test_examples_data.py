@@ -48,7 +48,7 @@ def said(tmp_path_factory):
 NAMES = ("modes_of_photographs", "modes_of_digits", "modes_of_a_time_series")
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_every_data_set_gets_modes_with_errors_an_order_and_two_networks(name, said):
     made, folder = said(name)
@@ -67,7 +67,7 @@ def taus(made, objective):
     return [float(tau) for tau in found]
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_neighbouring_patches_are_learned_as_predicted_and_distant_ones_are_not(said):
     made = said("modes_of_photographs")[0].stdout
     for objective in ("JEPA", "MAE"):
@@ -82,7 +82,7 @@ def test_halves_of_digits_break_the_assumption_that_covariances_commute(said):
     assert made.count("commuting covariances") == 6
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_only_in_both_directions_of_time_does_the_recording_meet_the_assumptions(said):
     made = said("modes_of_a_time_series")[0].stdout
     forward, both = made.split("WINDOWS, IN BOTH")

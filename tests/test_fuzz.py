@@ -4,7 +4,7 @@ Valid input never warns, never gives NaN and never fails; invalid input is refus
 ValueError or TypeError that names an argument. `DLNFLOW_FUZZ_SECONDS` (600) is shared by the
 groups, and within each by its fuzzers. A failure prints what repeats it:
 
-    DLNFLOW_FUZZ_SEED=7 DLNFLOW_FUZZ_CASE=amplitude:12 pytest -m slow tests/test_fuzz.py
+    DLNFLOW_FUZZ_SEED=7 DLNFLOW_FUZZ_CASE=amplitude:12 pytest -m fuzz tests/test_fuzz.py
 """
 
 import contextlib
@@ -96,7 +96,7 @@ def report(failures):
     return "\n".join(lines)
 
 
-@pytest.mark.slow
+@pytest.mark.fuzz
 @pytest.mark.parametrize("group", SHARES)
 def test_nothing_is_found(group):
     if CASE:
@@ -1353,6 +1353,7 @@ def test_a_faulty_function_is_caught(faulty, kind):
     assert caught.value.kind == kind
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("broken", "law", "kind"),
     [

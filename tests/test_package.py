@@ -38,6 +38,7 @@ def test_importing_the_package_loads_nothing_heavy():
     assert loaded.stdout.strip() == "[]"
 
 
+@pytest.mark.long
 def test_the_look_at_loaded_modules_would_see_one():
     script = f"import sys, scipy.integrate; print([m for m in {HEAVY} if m in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
@@ -121,6 +122,7 @@ def test_public_functions_of_networks_are_documented(place):
             assert all(p.annotation is not p.empty for p in signature.parameters.values())
 
 
+@pytest.mark.long
 def test_the_derivation_is_there_without_being_asked_for_and_costs_nothing_before():
     code = (
         "import sys, dlnflow; before = 'sympy' in sys.modules; dlnflow.symbolic.derive;"
@@ -158,6 +160,7 @@ def test_the_lowest_supported_versions_are_those_that_are_tested():
     assert tested == declared
 
 
+@pytest.mark.long
 def test_figures_are_there_without_being_asked_for_and_cost_nothing_before():
     code = (
         "import sys, dlnflow; before = 'matplotlib' in sys.modules; dlnflow.plot.paper_panels;"

@@ -169,7 +169,7 @@ def _of_learning(problem: Problem) -> Iterator[Check]:
     if present < NOTABLE:
         growth = switching_exponent(lam, rho, eps=eps, objective=objective, **depths)
         allowed = float(np.log(NOTABLE / max(ROUNDING, present)))
-        yield _check("alignment outlasts the wait", np.max(growth), threshold=allowed)
+        yield _check("units do not switch", np.max(growth), threshold=allowed)
 
 
 def _of_descent(problem: Problem, optimiser: Optimiser) -> Iterator[Check]:

@@ -245,10 +245,10 @@ CRITERIA = {
         at_least=True,
         concerns=PICTURE,
     ),
-    "alignment outlasts the wait": Criterion(
+    "units do not switch": Criterion(
         float("nan"),  # depends on data and network
-        "e-folds by which a misalignment grows",
-        "so many e-folds turn the present misalignment, of data and network, into a tenth",
+        "log of the growth of a misalignment before a mode is learned,",
+        "a growth by exp of this brings the present misalignment, of data and network, to a tenth",
         "A unit that has learned one mode switches to a better one (larger rho for a JEPA) before "
         "the unit of that mode has grown: late modes are learned earlier than predicted.",
     ),

@@ -78,7 +78,7 @@ def switching_exponent(
     objective: str | Objective = "jepa",
     decoder_depth: int = 1,
 ) -> Array:
-    """Number of e-folds by which a misalignment grows before each mode is learned.
+    """Logarithm of the growth of a misalignment before each mode is learned.
 
     Parameters
     ----------

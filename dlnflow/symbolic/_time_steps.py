@@ -138,7 +138,7 @@ def head_step(here: CheckedForm, published: Any = None) -> Step:
             "derived for the other cases."
         ),
         "the paper (Theorem 4.5)" if published is not None else "derived here",
-        "the exact time less this part, by its series with hundreds of digits, grows like "
+        "the exact time minus this part, by its series with hundreds of digits, grows like "
         "`log(1/eps)` (whole orders from 2) or is bounded, which fixes this part up to such terms"
         + ("; the two lines against each other by algebra" if published is not None else ""),
         here.tried,
@@ -179,7 +179,7 @@ def _prove_published(form: HyperlogisticForm, parts: sp.Tuple) -> None:
 
 
 def remainder_step(here: CheckedForm) -> Step:
-    """The exact time less the part of step 10b, and its limit."""
+    """The exact time minus the part of step 10b, and its limit."""
     form, exact = here.form, here.exact
     scale, limit = form.remainder_limit()
     R = remainder(no.eps)
@@ -209,12 +209,12 @@ def remainder_step(here: CheckedForm) -> Step:
         "10c",
         "The remainder",
         sp.Tuple(*claims),
-        "`R(eps)` is the exact critical time less the part of step 10b, written without "
+        "`R(eps)` is the exact critical time minus the part of step 10b, written without "
         "cancellation (`kappa` of step 8, `q_0` and `q_p` of step 10a)" + theta + ". Divided by "
         "its order it has a limit as `eps` goes to 0; at whole orders from 2 the limit does not "
         "depend on `p`.",
         "derived here; the paper (Theorem 4.5) has the orders" if here.in_paper else "derived here",
-        "the exact time by its series less the part of step 10b, with hundreds of digits, at "
+        "the exact time by its series minus the part of step 10b, with hundreds of digits, at "
         "moderate and at vanishing `eps`; the limit by SymPy",
         here.tried,
         route,

@@ -77,6 +77,7 @@ def samples():
     return x, x * [0.3, 0.8, 0.9] + rng.normal(size=x.shape)
 
 
+@pytest.mark.long
 def test_table_as_csv_is_the_librarys_frame_bit_for_bit():
     text = output("table", *TWO, "-L", "1,3", "--eps", "1e-3,1e-6", "--p", 0.7, "-f", "csv")
     table = dlnflow.critical_time_table(*EQUAL_LAM, [1, 3], eps=[1e-3, 1e-6], p=0.7)
@@ -92,6 +93,7 @@ def test_infinite_and_missing_values_survive_csv():
     pd.testing.assert_frame_equal(read_back(text), table, check_exact=True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("options", "settings"),
     [
@@ -128,6 +130,7 @@ def test_table_settings_reach_the_library():
     pd.testing.assert_frame_equal(read_back(text), table, check_exact=True)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "text",
     [
@@ -233,6 +236,7 @@ REPORTS = ".json, .md, .html, .htm, .txt, unless --format is given"
 PICTURES = ".webp"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("command", "allowed"),
     [
@@ -292,6 +296,7 @@ def test_the_screen_stays_short_with_many_modes():
     assert f"60 of {len(frame)} rows" in result.stderr
 
 
+@pytest.mark.long
 def test_a_file_gets_every_row(tmp_path):
     out = tmp_path / "all.txt"
     result = run("simulate", *TWO, "-L", 2, "--out", out)
@@ -423,6 +428,7 @@ def test_modes_of_samples_too_few_for_errors_come_without_and_say_so(here, rows)
     assert refusal(*command, "--errors").startswith("errors must come from at least 3 samples")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -448,6 +454,7 @@ def test_a_bad_file_of_modes_is_refused_by_line_and_column(here, text, message):
         assert refusal(*command, "--modes", "m.csv", "-L", 1).startswith(message)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -517,6 +524,7 @@ def test_each_command_refuses_what_it_cannot_do(here, arguments, message):
     assert refusal(*arguments).startswith(message)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -611,6 +619,7 @@ def test_a_missing_extra_is_named(here, monkeypatch):
     assert refusal("demo") == "the demo needs this: pip install 'dlnflow[photos]'"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("kind", "arguments"),
     [
@@ -650,6 +659,7 @@ def test_the_bases_are_spelled_in_one_piece():
     assert "variance, generalised or joint" in re.sub(r"[\s│]+", " ", output("modes", "--help"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_every_example_runs(command, here, monkeypatch, samples):
     monkeypatch.setattr(demo, "run", lambda out, *, console: None)
@@ -671,18 +681,21 @@ def python(*arguments, **options):
     )
 
 
+@pytest.mark.long
 def test_the_process_exits_with_2_and_one_line():
     done = python("-m", "dlnflow", "table", *TWO, "-L", "1", "--eps", "-1")
     expected = "error: eps must be positive and finite: got -1 at index (0,)\n"
     assert (done.returncode, done.stdout, done.stderr) == (2, "", expected)
 
 
+@pytest.mark.long
 def test_the_process_prints_what_the_runner_does():
     done = python("-m", "dlnflow", "table", *TWO, "-L", "1", "-f", "csv")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == output("table", *TWO, "-L", 1, "-f", "csv")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("times", [1, 5_000], ids=["less than a buffer", "more"])
 def test_a_closed_pipe_is_quiet(times):
     many = ",".join(map(str, range(times)))
@@ -696,6 +709,7 @@ def test_a_closed_pipe_is_quiet(times):
         assert process.wait() == 141
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 @pytest.mark.parametrize("buffered", [True, False])
 @pytest.mark.parametrize("arguments", [("--help",), (), ("table", *TWO, "-L", "1", "-f", "csv")])
@@ -710,6 +724,7 @@ def test_an_output_that_is_full_is_refused_in_one_line(arguments, buffered):
     assert (done.returncode, done.stderr) == (2, expected)
 
 
+@pytest.mark.long
 def test_the_library_does_without_the_command_line_and_help_without_the_heavy_parts():
     check = (
         "import sys; from importlib import import_module; import_module({!r}); print(*sys.modules)"
@@ -720,6 +735,7 @@ def test_the_library_does_without_the_command_line_and_help_without_the_heavy_pa
     assert not {"pandas", "matplotlib", "scipy.integrate", "sympy"} & set(command)
 
 
+@pytest.mark.long
 def test_a_derivation_comes_in_three_formats(tmp_path):
     from dlnflow import symbolic
 
@@ -732,6 +748,7 @@ def test_a_derivation_comes_in_three_formats(tmp_path):
     assert page.read_text() == d.to_latex()
 
 
+@pytest.mark.long
 def test_depths_stay_symbols_unless_given():
     from dlnflow import symbolic
 
@@ -740,6 +757,7 @@ def test_depths_stay_symbols_unless_given():
     assert text == symbolic.derive("layer-m", decoder_depth=None, clock="network").to_text()
 
 
+@pytest.mark.long
 def test_verifying_prints_every_step_and_exits_by_what_it_found(monkeypatch):
     result = run("derive", "mae", "-L", 1, "--verify")
     assert result.exit_code == 0

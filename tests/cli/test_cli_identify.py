@@ -36,6 +36,7 @@ def test_curves_in_columns_give_the_modes_that_made_them(curves):
     assert "MAE, L = 3 explains these trajectories best" in said
 
 
+@pytest.mark.long
 def test_what_simulate_writes_is_read_run_by_run(tmp_path):
     text = output("simulate", "--lam", "1,1.1", "--rho", "0.8,0.5", "-L", 2, "--format", "csv")
     path = file(tmp_path, "sim.csv", text)
@@ -52,6 +53,7 @@ def test_what_it_writes_the_other_commands_read(curves, tmp_path):
     assert len(rows) == 4
 
 
+@pytest.mark.long
 def test_candidates_clock_and_what_is_known_are_options(curves, tmp_path):
     text = output("identify", curves, "-L", "2,3", "--objective", "mae", "--ranking", "-f", "csv")
     assert [row["L"] for row in table(text)] == ["3", "2"]
@@ -64,6 +66,7 @@ def test_candidates_clock_and_what_is_known_are_options(curves, tmp_path):
     assert "2 numbers" not in output("identify", curves, "--rho", "0.8,0.5", "--noise", "relative")
 
 
+@pytest.mark.long
 def test_a_figure_is_drawn_where_asked(curves, tmp_path):
     said = run("identify", curves, "--figure", tmp_path / "fit.png").stderr
     assert "wrote" in said

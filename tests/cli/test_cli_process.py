@@ -56,6 +56,7 @@ def started(arguments, before=""):
     return HEEDED + before + START.format(arguments=list(map(str, arguments)))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("act", [SIGNALLED, RAISED], ids=["signal", "exception"])
 @pytest.mark.parametrize(
     ("module", "arguments"),
@@ -106,6 +107,7 @@ dlnflow.critical_time_table = lambda *_, **__: Dropped() and None
     assert (done.returncode, done.stderr) == (130, b"")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("broken", "arguments"),
     [
@@ -125,6 +127,7 @@ import os, signal, dlnflow
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
 
 
+@pytest.mark.long
 def test_an_interrupt_that_the_parent_ignores_is_ignored():
     before = f"import os, signal; signal.signal(signal.SIGINT, signal.SIG_IGN); {SIGNALLED}\n"
     done = python(started((*TABLE, "-f", "csv"), before))
@@ -153,6 +156,7 @@ def test_a_broken_installation_is_no_finding():
     assert done.stderr.endswith("ImportError: no typer\n")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "arguments",
     [("--help",), ("table", "--help"), TABLE, (*TABLE, "-f", "csv"), ("derive", "jepa", "-L", "1")],
@@ -208,6 +212,7 @@ def inputs(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", EVERY)
 def test_every_command_speaks_ascii_where_there_is_nothing_else(inputs, command):
     done = python(started(EVERY[command]), environment=ENCODINGS["ascii"], cwd=inputs)
@@ -216,6 +221,7 @@ def test_every_command_speaks_ascii_where_there_is_nothing_else(inputs, command)
     assert rb"\u" not in done.stdout + done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("encoding", ENCODINGS)
 def test_what_an_encoding_lacks_is_written_in_plain_characters(encoding):
     """Greek, dashes and lines from any command, on both streams, and the exit code stays."""
@@ -234,6 +240,7 @@ def speak():
     assert done.stdout == done.stderr == b"lambda -> rho" + dots + b"-\\u4e2d" + os.linesep.encode()
 
 
+@pytest.mark.long
 def test_a_refusal_that_names_a_greek_file_is_still_one_line(tmp_path):
     done = python(started([*TABLE, "--out", "λ/t.csv"]), environment=ENCODINGS["ascii"])
     assert done.returncode == 2
@@ -241,6 +248,7 @@ def test_a_refusal_that_names_a_greek_file_is_still_one_line(tmp_path):
     assert done.stderr == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["ascii", "locale C"])
 def test_files_are_in_utf_8_whatever_the_terminal_is(tmp_path, encoding):
     arguments = ("derive", "mae", "-L", 1, "--verify", "--out", "d.txt")

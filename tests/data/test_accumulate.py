@@ -70,6 +70,7 @@ def small_blocks(monkeypatch):
     limit(monkeypatch, growth=3)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("mean", [0.0, 3.0, 9.0, 11.0, 1e3, 1e8])
 @pytest.mark.parametrize("drift", [0.0, 10.0, 1e8])
 def test_covariances_are_exact_at_any_mean_and_drift(small_blocks, mean, drift):
@@ -137,6 +138,7 @@ def test_products_of_raw_rows_would_fail_the_same_test():
     assert worst(Raw(), x, y) > 1.0
 
 
+@pytest.mark.long
 def test_thousands_of_single_rows_at_a_large_mean_lose_nothing():
     """Means kept as plain numbers would wander by their own rounding."""
     x, y = sample(5_000, 2, np.random.default_rng(3), mean=1e8)
@@ -144,6 +146,7 @@ def test_thousands_of_single_rows_at_a_large_mean_lose_nothing():
     assert worst(total, x, y) < TOLERANCE
 
 
+@pytest.mark.long
 @given(
     st.integers(0, 2**32 - 1),
     st.integers(2, 60),

@@ -162,6 +162,7 @@ def test_numbers_order_columns_as_numbers(here):
     assert pairs_from("wide.csv").names[-2:] == ("x10", "x11")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["big.npy", "big.csv", "big.parquet"])
 def test_a_file_is_never_in_memory_whole(here, name):
     x = np.zeros((200_000, 16))
@@ -308,6 +309,7 @@ REFUSED = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("paths", "options", "message"), REFUSED)
 def test_what_makes_no_pairs_is_refused_in_one_line_that_says_where(
     here, bad_files, paths, options, message
@@ -447,6 +449,7 @@ def test_errors_of_python_s_own_readers_are_reported_as_damage(here, kind, place
         read(name)
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("kind", ["npy", "stored", "packed"])
 def test_whatever_byte_is_damaged_a_file_is_read_or_refused_in_a_line_that_names_it(here, kind):

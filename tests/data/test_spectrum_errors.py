@@ -100,6 +100,7 @@ def test_intervals_do_not_hold_other_values():
     assert all(share < 0.6 for share in held(60, 800, stretch=1.5, errors="asymptotic").values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("basis", ["variance", "generalised"])
 def test_the_bias_is_what_many_samples_show(basis):
     variance, rho = 0.5 ** np.arange(5) * 4.0, (0.3, 0.8, -0.2, 0.6, 0.1)
@@ -178,6 +179,7 @@ def test_the_order_of_learning_is_as_sure_as_its_modes():
     assert 0.02 < even[0, 1] < 0.98
 
 
+@pytest.mark.long
 def test_modes_of_unrelated_data_lie_below_the_noise():
     variance = (4.0, 2.0, 1.0, 0.4, 0.2)
     for basis in ("variance", "generalised"):
@@ -195,6 +197,7 @@ def test_modes_of_unrelated_data_lie_below_the_noise():
         assert not found.below_noise.any()
 
 
+@pytest.mark.slow
 def test_alarms_over_unrelated_data_are_as_rare_as_they_say():
     variance = 0.8 ** np.arange(12)
     above = [

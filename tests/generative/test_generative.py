@@ -67,6 +67,7 @@ def test_two_views_have_the_covariances_of_the_linear_map_that_makes_them(d, see
     assert np.allclose(found[1], y @ sources @ x.T, atol=1e-14)
 
 
+@pytest.mark.long
 @given(st.integers(1, 12), seeds, st.integers(1, 5))
 def test_a_series_has_the_covariances_of_the_sum_of_its_past(d, seed, lag):
     rng = np.random.default_rng(seed)
@@ -106,6 +107,7 @@ def test_a_masked_vector_has_the_covariances_of_all_its_masks(d, seed):
 # Modes, against the formulas
 
 
+@pytest.mark.long
 @given(st.integers(1, 12), seeds, st.integers(1, 4))
 def test_forgetting_and_noise_lower_rho_and_variance_raises_lam(d, seed, lag):
     rng = np.random.default_rng(seed)
@@ -201,6 +203,7 @@ def test_samples_have_the_exact_covariances_within_five_standard_errors(kind, d,
     assert deviations(y[1:], x[:-1], 0.0).max() < SIGMAS
 
 
+@pytest.mark.long
 @settings(max_examples=15)
 @given(st.sampled_from(KINDS), seeds)
 def test_samples_of_a_slightly_wrong_model_do_not(kind, seed):
@@ -230,6 +233,7 @@ def test_the_future_of_a_series_has_the_covariance_of_its_present(seed):
     assert deviations(y, y, model.covariances()[0]).max() < SIGMAS
 
 
+@pytest.mark.long
 def test_a_series_is_stationary_from_its_first_step_and_has_the_lagged_covariances():
     rng = np.random.default_rng(0)
     dynamics, innovation, noise = stable(2, rng), random_covariance(2, rng), np.diag([0.5, 0.1])
@@ -379,6 +383,7 @@ def test_with_less_depth_or_a_tiny_start_jepa_learns_the_noisy_feature_first_too
     assert other.learning_order("jepa") == ("noisy", "clean")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("objective", ["jepa", "mae"])
 def test_a_network_learns_the_two_features_in_the_predicted_order(kind, objective):

@@ -31,6 +31,7 @@ def case(rng, deepest=6, before=0.0, p=0.97):
     return arguments, t, dlnflow.amplitude(t, **arguments)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(4))
 def test_exact_trajectories_identify_the_network_to_a_millionth(seed):
     rng = np.random.default_rng(seed)
@@ -42,6 +43,7 @@ def test_exact_trajectories_identify_the_network_to_a_millionth(seed):
         assert found.rho == pytest.approx(arguments["rho"], rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["absolute", "relative"])
 @pytest.mark.parametrize("conditional", [False, True])
 def test_intervals_have_their_nominal_coverage(kind, conditional):
@@ -227,6 +229,7 @@ def test_sensitivities_are_the_derivatives(objective, sign, eps):
 SLOW = dlnflow.amplitude(np.linspace(0.0, 300.0, 80), [[1.0], [0.05]], [[0.8], [0.5]], 2, eps=0.02)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("one_eps", [False, True])
 def test_a_mode_that_hardly_moved_does_not_determine_its_plateau(one_eps):
     t, held = np.linspace(0.0, 300.0, 80), 0
@@ -246,6 +249,7 @@ def test_a_mode_that_hardly_moved_does_not_determine_its_plateau(one_eps):
     assert held >= 7
 
 
+@pytest.mark.long
 def test_a_flat_curve_with_noise_determines_no_more_than_a_constant():
     t = np.linspace(0.0, 300.0, 80)
     rng = np.random.default_rng(0)
@@ -262,6 +266,7 @@ def test_a_flat_curve_with_noise_determines_no_more_than_a_constant():
     assert "unless this is the plateau: then rho is 0.799 (JEPA, L = 1)" in found.explain()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("level", [0.1, 0.5, 0.95])
 def test_an_interval_contains_its_own_estimate(level):
     t = np.linspace(0.0, 60.0, 80)
@@ -287,6 +292,7 @@ def test_the_fewer_times_the_less_a_difference_in_fit_decides():
             assert np.allclose(found.weight, raw / raw.sum(), rtol=1e-9, atol=1e-15)
 
 
+@pytest.mark.slow
 def test_with_few_times_intervals_include_the_uncertainty_about_the_kind_of_noise():
     t = np.linspace(0.0, 40.0, 8)
     modes = {"lam": [[1.0], [1.2]], "rho": [[0.8], [0.5]], "L": 3, "eps": 0.02, "objective": "mae"}
@@ -588,6 +594,7 @@ def test_any_unit_of_time_is_accepted(scale):
     assert found.lam * scale == pytest.approx(1.0, rel=1e-6)
 
 
+@pytest.mark.long
 def test_odd_curves_cause_no_warning_and_no_nan():
     rng = np.random.default_rng(0)
     for w in (

@@ -36,6 +36,7 @@ def run():
     return trained()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("objective", "L", "P"), [("jepa", 1, 1), ("jepa", 3, 1), ("mae", 2, 1), ("layer-1", 2, 2)]
 )
@@ -52,6 +53,7 @@ def test_the_modes_of_the_data_are_recovered_from_the_weights(objective, L, P):
     assert found.dropped == 0
 
 
+@pytest.mark.long
 @settings(max_examples=10)
 @given(st.integers(0, 10_000))
 def test_any_signs_of_any_modes_are_recognised(seed):
@@ -72,6 +74,7 @@ def test_a_run_read_with_the_wrong_objective_gives_other_modes(run):
     assert "No candidate is right" in wrong.identification.explain()
 
 
+@pytest.mark.long
 def test_objective_and_depth_need_not_be_known(run):
     found = dlnflow.recover(t=run.t, encoder=run.encoder)
     assert (found.identification.objective, found.identification.L) == ("jepa", 2)
@@ -156,6 +159,7 @@ def test_a_recovery_is_a_table_and_cannot_be_changed(run):
     assert np.array_equal(pickle.loads(pickle.dumps(found)).lam, found.lam)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outputs_only", [False, True])
 def test_noise_in_the_weights_does_not_lift_a_suppressed_mode(run, outputs_only):
     run, held, count = trained("mae"), 0, 20
@@ -243,6 +247,7 @@ def test_a_run_knows_its_own_times(run):
         dlnflow.recover("run")
 
 
+@pytest.mark.long
 def test_a_known_eps_is_used(run):
     known = dlnflow.recover(run, eps=0.05)
     assert np.all(known.stderr.eps == 0.0)

@@ -236,6 +236,7 @@ def test_a_departure_of_zero_is_the_balanced_network(initialise, name):
     assert not np.allclose(away.decoder[-1], own.decoder[-1], rtol=0.05)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("L", "widths"), [(1, None), (3, None), (2, [3, 9, 9])])
 def test_gaussian_networks_have_the_amplitude_eps_in_the_mean_over_seeds(L, widths):
     eps, count = 0.01, 600

@@ -50,6 +50,7 @@ def error_of(run, objective="jepa", factor=1.0):
     return np.abs(run.w - flow.w).max()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("momentum", [0.0, 0.8])
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_the_distance_from_the_flow_halves_with_the_rate(objective, momentum):
@@ -82,6 +83,7 @@ def test_a_target_that_lags_delays_learning_the_more_the_longer_it_remembers(obj
     assert 1.2 * reached[1] < reached[2]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_weight_decay_is_that_of_a_scalar_recursion_and_lowers_the_plateau(objective):
     lr, decay, steps, L, N = 0.05, 0.02, 3000, 2, 3
@@ -188,6 +190,7 @@ def gaussian_pairs(n, rng):
     return x @ BASIS.T, y @ BASIS.T
 
 
+@pytest.mark.long
 def test_small_batches_at_a_small_rate_scatter_about_the_whole():
     settings = {"lr": 0.01, "steps": 3000, "record": np.arange(0, 3001, 300)}
     whole = descend(**settings)
@@ -251,6 +254,7 @@ def stays(objective, lr, momentum):
     return bool(np.abs(run.product[0] - net.product).max() < 1e-3)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("momentum", [0.0, 0.6])
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_the_largest_stable_rate_is_where_descent_begins_to_leave_the_plateau(objective, momentum):
@@ -285,6 +289,7 @@ def test_data_with_nothing_to_learn_has_a_largest_stable_rate_too(sign, d):
         assert rate == pytest.approx(1.6)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("momentum", [0.0, 0.6])
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_too_large_a_rate_is_reported_with_its_step_and_the_partial_run(objective, momentum):
@@ -562,6 +567,7 @@ def test_the_largest_stable_rate_refuses_bad_input_by_name(change, message):
         largest_stable_rate(**{"network": start(), "sigma_xx": XX, "sigma_yx": YX, **change})
 
 
+@pytest.mark.long
 def test_a_run_that_settles_elsewhere_has_not_diverged():
     """Rounding goes to and fro for ever; and decay lets larger steps settle than without it."""
     xx, yx = np.diag([1.0, 2.0, 3.0]), np.diag([0.9, 1.0, 1.1])

@@ -45,6 +45,7 @@ def equations_of(layers, m, x, y):
     return Equations(tuple(layer.shape for layer in layers), m, *covariances(x, y))
 
 
+@pytest.mark.long
 @given(layouts)
 @settings(max_examples=30)
 def test_the_flow_is_steepest_descent_of_the_loss_with_its_target_held(drawn):

@@ -94,6 +94,7 @@ def test_the_network_meets_the_closed_form_and_no_other(objective, L, P):
     assert_reduces(5, objective, L, P, 20)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("objective", "L"), [(None, 1), (0, 2), ("middle", 2)])
 def test_the_network_meets_the_closed_form_in_64_dimensions(objective, L):
     assert_reduces(64, objective, L, 1, 8)
@@ -325,6 +326,7 @@ def test_an_error_in_the_last_report_carries_the_whole_run():
     assert np.array_equal(caught.value.run.w, long_run().w)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("method", ["auto", "Radau", "BDF"])
 @pytest.mark.parametrize("end", [1e12, 1e18, 1e30, 1e300])
 def test_a_flow_far_beyond_rest_ends_in_silence_and_says_where(end, method):
@@ -554,6 +556,7 @@ def test_modes_are_read_in_a_basis_that_exists():
         run.amplitudes("pca")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("objective", ["jepa", "mae"])
 @pytest.mark.parametrize("size", [1e-30, 1e-10, 1.0, 1e10])
 @pytest.mark.parametrize("eps", [1e-30, 1e-3, 30.0])

@@ -148,6 +148,7 @@ def test_overlap_knows_no_unit_of_time_and_no_numbering_of_modes(drawn, power, r
 times = st.lists(st.integers(0, 8), min_size=4, max_size=9)
 
 
+@pytest.mark.long
 @given(times, st.data())
 def test_agreement_is_kendalls_tau_with_the_error_of_a_jackknife(first, data):
     one = np.array(first, float)
@@ -277,6 +278,7 @@ def test_a_unit_switches_the_sooner_the_larger_the_misalignment():
     assert delays[0] - delays[1] == pytest.approx(math.log(100.0) / rate, rel=0.03)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("angle", [1e-8, 1e-6])
 def test_no_unit_switches_where_the_better_mode_is_learned_first(angle):
     made = trained(*AGREEING, angle)
@@ -285,6 +287,7 @@ def test_no_unit_switches_where_the_better_mode_is_learned_first(angle):
     assert np.all(np.isfinite(made.measured_time))
 
 
+@pytest.mark.long
 def test_an_aligned_network_keeps_its_units_though_a_better_mode_waits():
     made = trained(*OPPOSED, 0.0)
     assert made.largest_deviation < 1e-6

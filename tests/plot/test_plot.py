@@ -90,6 +90,7 @@ def test_a_log_axis_without_a_positive_time_is_refused():
         plot.trajectories(part, time="log")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("quantity", "time", "drawn"),
     [
@@ -259,6 +260,7 @@ def test_every_axes_says_what_it_shows(name):
             assert one.get_title()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", EVERY)
 def test_no_legend_covers_data(name):
     axes = np.ravel(EVERY[name]())

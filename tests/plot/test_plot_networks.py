@@ -15,6 +15,8 @@ from dlnflow.plot._style import number
 from dlnflow.studies import experiments, validity
 from dlnflow.studies.validity import ValidityMap
 
+pytestmark = pytest.mark.long
+
 LAM, RHO = np.array([0.7, 1.2, 0.9]), np.array([0.9, 0.6, 0.8])
 WORDS = {"jepa": "JEPA", "mae": "MAE", "layer-1": "target at layer 1"}
 

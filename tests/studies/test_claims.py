@@ -19,6 +19,8 @@ from dlnflow.studies.claims import _report, _run, _times, routes
 from dlnflow.studies.claims._claim import Effort, Observation
 from dlnflow.studies.claims._verdict import Verdict, refuted, verdict_of
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 STANDS = (Verdict.holds, Verdict.holds_when)
 NAMES = tuple(claims.CLAIMS)
@@ -181,7 +183,7 @@ def test_the_papers_equation_is_the_derived_one():
         assert np.allclose([velocity(one) for one in w], derived(w, 1.3, 0.6), rtol=1e-12, atol=0.0)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_its_verdict_is_the_recorded_one(name):
     found = quick(name)
@@ -189,6 +191,7 @@ def test_its_verdict_is_the_recorded_one(name):
     assert not found.changed, found.summary
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_its_control_changes_the_verdict(name):
     found = quick(name)
@@ -484,7 +487,6 @@ def test_the_command_prints_the_verdicts_and_exits_with_0():
     assert "2 claims, verdicts and numbers as recorded" in result.stderr
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(("form", "suffix"), [("markdown", "md"), ("json",) * 2, ("html",) * 2])
 def test_the_command_writes_what_the_report_does(form, suffix, tmp_path):
     file = tmp_path / f"report.{suffix}"

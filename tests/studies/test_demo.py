@@ -15,6 +15,8 @@ from dlnflow.studies import demo
 from dlnflow.studies.demo._demo import LEADING
 from dlnflow.studies.demo._patches import _shifted
 
+pytestmark = pytest.mark.long
+
 pytest.importorskip("sklearn")
 pytest.importorskip("PIL")
 
@@ -34,7 +36,6 @@ def done(ran):
     return ran[0]
 
 
-@pytest.mark.long
 def test_it_writes_its_figures_and_tables_into_the_folder_given(done):
     result, _, out = done
     assert sorted(file.name for file in out.iterdir()) == [

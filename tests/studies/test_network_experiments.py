@@ -16,6 +16,8 @@ from dlnflow.studies.experiments import _experiments as experiments
 from dlnflow.studies.validity import _measures as measures
 from dlnflow.studies.validity import _validity as validity
 
+pytestmark = pytest.mark.long
+
 ORDER = {"L": 4, "eps": 0.02, "lr": 0.1, "batch_size": 128}
 STARTS = (1e-4, 1e-3, 1e-2, 1e-1)
 
@@ -235,7 +237,7 @@ def test_an_error_on_the_way_carries_what_was_measured(run, name, monkeypatch):
 
 
 def test_an_error_before_anything_was_measured_is_raised_as_it_is(monkeypatch):
-    def at_once(*_):
+    def at_once(*_, **__):
         raise OSError("full disk")
 
     monkeypatch.setattr(experiments, "gradient_flow", at_once)
@@ -251,7 +253,7 @@ def a_second_a_look():
 
 
 def test_an_interrupt_before_anything_was_measured_is_one(monkeypatch):
-    def at_once(*_):
+    def at_once(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(experiments, "gradient_flow", at_once)
@@ -297,6 +299,7 @@ def test_bad_settings_of_an_experiment_are_refused_by_name(call, error, words):
         call()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "power", "objectives"),
     [

@@ -52,6 +52,7 @@ def test_jepa_panels_show_the_clean_feature_first_and_mae_panels_the_noisy_one()
         assert half_time(mae, "noisy") < 0.9 * half_time(mae, "clean")
 
 
+@pytest.mark.long
 def test_dots_lie_on_the_curves_at_half():
     for axes in noisy_features().ravel():
         for name in ("clean", "noisy"):

@@ -55,7 +55,7 @@ def test_what_is_derived_is_what_the_numeric_code_computes(network, lam, rho, cl
     assert head + left == pytest.approx(float(exact), rel=1e-12)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(NETWORKS)
 def test_symbolic_depths_come_to_the_concrete_ones(network):
@@ -80,6 +80,7 @@ def test_a_wrong_exponent_in_the_numeric_code_would_show(monkeypatch):
     assert number(d.rate, lam=1.0, rho=0.5) != pytest.approx(dlnflow.JEPA.rate(1.0, 0.5, 3) / 3)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("objective", ["jepa", "mae"])
 @pytest.mark.parametrize("L", [1, 2, 5, None])
 def test_the_published_times_are_the_numeric_ones(objective, L):
@@ -160,6 +161,7 @@ def test_bad_input_is_refused_by_name(arguments, error, words):
         symbolic.derive(objective, **named)
 
 
+@pytest.mark.long
 def test_the_deepest_network_is_derived():
     """At the bound; it takes about a second."""
     d = symbolic.derive("jepa", L=100, decoder_depth=100)

@@ -64,6 +64,7 @@ def test_a_constant_target_acts_like_data():
     assert time(1.0, 0.5, 1e-3, 0.5, tau=0.6) == pytest.approx(float(expected), rel=1e-12)
 
 
+@pytest.mark.long
 def test_weight_decay_lowers_the_covariance_of_a_shallow_mae():
     decay = beta / 2 * (v**2 + w**2)
     d = derive_mode_ode(ERROR + decay, encoder=w, decoder=v, frozen={tau: 1}, parameters=[beta])
@@ -104,6 +105,7 @@ def test_the_critical_time_is_the_users_equation_integrated():
     assert run.y[0, -1] == pytest.approx(0.35, rel=1e-8)
 
 
+@pytest.mark.long
 def test_an_order_below_one_ends_with_the_exact_time():
     """A single supervised layer: exponential approach, order 0, no power of 1/eps to speak of."""
     d = derive_mode_ode(lam / rho / 2 * w**2 - lam * w, encoder=w)
@@ -121,6 +123,7 @@ def test_roots_beyond_quadratic_are_left_as_an_equation():
     assert "Further ones are the positive solutions of" in d["7"].explanation
 
 
+@pytest.mark.long
 def test_roots_of_factors_are_found_and_floats_are_fractions():
     d = derive_mode_ode((v * w - tau) ** 4 / 4, encoder=w, decoder=v, frozen={tau: w})
     assert [point.w for point in d.fixed_points] == [0, 1]
@@ -208,6 +211,7 @@ def test_what_is_no_number_of_layers_is_refused(name, count):
         derive_mode_ode(ERROR, **{**GOOD, name: {symbol: count}})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("count", [2, np.int64(2), np.uint8(2), 2.0, np.float32(2), sp.Integer(2)])
 def test_whole_numbers_of_any_library_count_layers(count):
     d = derive_mode_ode(ERROR, **{**GOOD, "encoder": {w: count}})

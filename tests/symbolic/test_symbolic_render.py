@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,28 +16,34 @@ from dlnflow.symbolic._printers import latex, plain
 
 ROOT = Path(__file__).parents[2]
 w, v, tau, beta = sp.symbols("w v tau beta", positive=True)
-DECAYED = symbolic.derive_mode_ode(
-    symbolic.lam / symbolic.rho / 2 * (v * w) ** 2
-    - symbolic.lam * v * w * tau
-    + beta / 2 * (v**2 + w**2),
-    encoder=w,
-    decoder=v,
-    frozen={tau: w},
-    parameters=[beta],
-)
-DERIVATIONS = [
-    symbolic.derive("jepa", L=3),
-    symbolic.derive("mae"),
-    symbolic.derive("layer-m", decoder_depth=None),
-    DECAYED,
-]
+NAMES = ["jepa", "mae", "layer-m", "decayed"]
+
+
+@cache
+def derivation(name):
+    if name == "decayed":
+        loss = symbolic.lam / symbolic.rho / 2 * (v * w) ** 2 - symbolic.lam * v * w * tau
+        return symbolic.derive_mode_ode(
+            loss + beta / 2 * (v**2 + w**2),
+            encoder=w,
+            decoder=v,
+            frozen={tau: w},
+            parameters=[beta],
+        )
+    L = {"jepa": 3}.get(name)
+    return symbolic.derive(name, L=L, decoder_depth=None if name == "layer-m" else 1)
+
+
+@pytest.fixture(params=NAMES)
+def d(request):
+    return derivation(request.param)
 
 
 def formulas(markdown):
     return re.findall(r"\$\$\n(.+?)\n\$\$|\$([^$\n]+)\$", markdown, flags=re.DOTALL)
 
 
-@pytest.mark.parametrize("d", DERIVATIONS, ids=lambda d: d.title[:20])
+@pytest.mark.long
 def test_every_format_holds_every_step(d):
     for text in (d.to_text(), d.to_markdown(), d.to_latex()):
         for step in d.steps:
@@ -45,7 +52,6 @@ def test_every_format_holds_every_step(d):
     assert d._repr_markdown_() == d.to_markdown()
 
 
-@pytest.mark.parametrize("d", DERIVATIONS, ids=lambda d: d.title[:20])
 def test_latex_is_balanced_and_has_no_stray_special_characters(d):
     text = d.to_latex()
     assert text.count("{") == text.count("}")
@@ -57,7 +63,6 @@ def test_latex_is_balanced_and_has_no_stray_special_characters(d):
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
-@pytest.mark.parametrize("d", DERIVATIONS, ids=lambda d: d.title[:20])
 def test_latex_compiles(d, tmp_path):
     (tmp_path / "d.tex").write_text(d.to_latex())
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "d.tex"]
@@ -89,11 +94,12 @@ def test_notebooks_show_greek_letters_and_str_stays_plain():
     assert r"\varepsilon" in d["10b"]._repr_latex_()
     assert str(d.rate) == "lam*rho**3/2"
     assert "lam*w**(5/2)" in repr(d)
-    assert r"\beta" in DECAYED._repr_latex_()
+    assert r"\beta" in derivation("decayed")._repr_latex_()
 
 
+@pytest.mark.long
 def test_plain_text_has_no_markup():
-    for d in DERIVATIONS:
+    for d in map(derivation, NAMES):
         assert "`" not in d.to_text()
         assert "$" not in d.to_text()
         assert "Derivative(" not in d.to_text()
@@ -107,10 +113,11 @@ def test_what_two_derivations_share_is_said_once():
 
 
 def test_an_equation_outside_the_family_says_so():
-    assert "is not hyperlogistic" in DECAYED.to_text()
-    assert "fixed point (stable): 0" in DECAYED.to_text()
+    assert "is not hyperlogistic" in derivation("decayed").to_text()
+    assert "fixed point (stable): 0" in derivation("decayed").to_text()
 
 
+@pytest.mark.long
 def test_the_page_in_docs_is_what_the_command_prints():
     """``make docs`` writes it anew."""
     printed = CliRunner().invoke(app, ["derive", "jepa", "mae", "layer-m", "--format", "markdown"])
@@ -131,4 +138,4 @@ def test_only_derivations_are_set_side_by_side(given, error):
     with pytest.raises(error, match="derivations must "):
         symbolic.side_by_side(given)
     with pytest.raises(TypeError, match=r"derivations must .*: got Derivation"):
-        symbolic.side_by_side(DECAYED)
+        symbolic.side_by_side(derivation("decayed"))

@@ -82,6 +82,7 @@ def random_target(rng, mode):
     return mp.exp(mp.log(eps) + (mp.log(rest) - mp.log(eps)) * mp.mpf(rng.random()))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("branch", ["growth", "decay", "suppression", "noise"])
 def test_amplitude_keeps_its_promise_over_random_modes(branch):
     rng = random.Random(branch)
@@ -103,6 +104,7 @@ def test_the_check_would_notice_an_error_of_a_few_digits():
         assert not promise_kept(w, t * (1 + 1e-12), mode)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("eps", [1e-30, 1e-8, 1e-1])
 @pytest.mark.parametrize("L", [1, 2, 20])
 @pytest.mark.parametrize("layer", [0, "L"])

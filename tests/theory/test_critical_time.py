@@ -206,6 +206,7 @@ def test_nothing_to_wait_for_and_nothing_that_comes(time):
     assert np.isinf(never).tolist() == [True, True, False]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("objective", ["jepa", "mae", "layer-1"])
 @pytest.mark.parametrize("L", [1, 2, 5, 20])
 def test_measured_and_exact_agree(objective, L):

@@ -54,6 +54,7 @@ def test_elapsed_time_equals_the_closed_form_of_the_literature(order, branch, q0
         assert abs(got - truth) / truth < 1e-14 + min(rounding, mp.mpf("1e-6"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("branch", [Branch.GROWTH, Branch.DECAY, Branch.SUPPRESSION])
 @settings(max_examples=60)

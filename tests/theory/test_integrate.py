@@ -70,6 +70,7 @@ def disagreement(w, t, mode):
     return np.minimum(in_value, in_time).max()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("branch", BRANCHES)
 def test_the_integrated_amplitude_is_the_closed_form_at_times_in_any_order(branch):
     rng = np.random.default_rng(BRANCHES.index(branch))

@@ -58,6 +58,7 @@ def test_covariance_only_sets_the_pace(lam, rho, L, objective, factor, share):
     assert fast == pytest.approx(slow, rel=1e-9)
 
 
+@pytest.mark.long
 @given(rhos, depths, st.integers(1, 4), st.data())
 def test_all_modes_collapse_onto_one_curve(rho, L, P, data):
     """From q = 0.3 on, q over kappa t is the same for every mode; with a wrong rate it is not."""

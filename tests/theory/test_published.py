@@ -28,6 +28,7 @@ def left_out(objective, L, eps, rho, p, lam=1.3):
         return float(exact - published / covariance)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("objective", ["jepa", "mae"])
 @pytest.mark.parametrize("L", [1, 2, 3, 6])
 @pytest.mark.parametrize(("eps", "p"), [(1e-2, 0.5), (1e-4, 0.9), (1e-20, 0.2)])

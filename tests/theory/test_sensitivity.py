@@ -63,6 +63,7 @@ def between(w, mode):
     return ends[0] < w - moved and w + moved < ends[1]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("branch", ["growth", "decay", "suppression"])
 def test_derivatives_over_random_modes(branch):
     rng, tried = random.Random(branch), 0

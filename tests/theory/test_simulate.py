@@ -17,6 +17,7 @@ def sim():
     return dlnflow.simulate(LAM, RHO, 3)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("arguments", "shape"),
     [
@@ -74,6 +75,7 @@ def test_learned_is_the_power_of_the_amplitude(method, objective):
     assert k != 3 or objective == "layer-1" or objective == "jepa"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -51,6 +51,7 @@ def trained_encoder(target_layer, L, P, eps, *, detach=True):
     return [np.diag(bases[L].T @ encoder @ data) for encoder in encoders], encoders, bases[L], data
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("P", [1, 2])
 @pytest.mark.parametrize(
     ("L", "layer"), [(1, 0), (1, 1), (2, 0), (2, 1), (2, 2), (3, 0), (3, 1), (3, 3)]

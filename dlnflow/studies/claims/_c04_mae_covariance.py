@@ -172,7 +172,7 @@ def note(seen: Observations) -> Noted:
         f"comes first up to the fraction p = {turn:.2f} of the plateau, and the larger rho beyond.",
         numbers,
         "the lead in lam exceeds the remaining effect of rho: for rho = 1 and 0.5 a lead of 5 % "
-        f"does at eps < {one:.2g} (L = 1) and {three:.2g} (L = 3), a lead of 1 % at eps < "
+        f"is enough at eps < {one:.2g} (L = 1) and {three:.2g} (L = 3), a lead of 1 % at eps < "
         f"{less:.2g} (L = 3)",
     )
 

@@ -182,8 +182,8 @@ def note(seen: Observations) -> Noted:
         f"earlier units respond little to a mode at its own critical time: at L = {DEPTH}, eps = "
         f"{EPS:g}, and with rho and lam in the same order, by less than {jepa.response:.2g} "
         f"(JEPA) or {mae.response:.2g} (MAE) of its plateau; if rho rises as lam falls the limit "
-        "differs by up to a factor of about two (tested at 0.5 and 2.5 times); an "
-        "electroencephalogram, far from either limit, agrees",
+        "differs by up to a factor of about two (tested at 0.5 and 2.5 times); the condition is "
+        "right for an electroencephalogram too, whose responses are far from these limits",
     )
 
 

@@ -100,9 +100,10 @@ def note(seen: Observations) -> Noted:
         "by an MAE: a JEPA prefers a spurious feature already at a smaller lam.",
         {f"boundary, {_name(one, L)}": end for (one, L), end in ends.items()}
         | {f"delay at {SMALLER}, {one.upper()}, L = 5": delayed for one, delayed in at.items()},
-        "the lam of the spurious feature is below a multiple of the useful one's that falls with "
-        f"depth for a JEPA and is about 1 for an MAE: {jepa[0]:#.2g} (JEPA, L = 2), {jepa[1]:#.2g} "
-        f"(JEPA, L = 5), {mae[0]:#.2g} (MAE, L = 2), {mae[1]:#.2g} (MAE, L = 5)",
+        "the lam of the spurious feature, divided by that of the useful one, is below a limit, "
+        "which falls with depth for a JEPA and is about 1 for an MAE: "
+        f"{jepa[0]:#.2g} (JEPA, L = 2), {jepa[1]:#.2g} (JEPA, L = 5), "
+        f"{mae[0]:#.2g} (MAE, L = 2), {mae[1]:#.2g} (MAE, L = 5)",
     )
 
 

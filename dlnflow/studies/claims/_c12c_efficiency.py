@@ -165,15 +165,15 @@ def note(seen: Observations) -> Noted:
         f"% and its first four by {100 * (jepa[4] - 1):.1f} %: depth separates features and "
         f"speeds up none. An MAE's first four are learned {100 * (1 - mae['time']):.1f} % earlier "
         f"in flow time, but {100 * (mae['steps'] - 1):.1f} % later in steps, since a deeper "
-        "network needs a smaller rate.",
+        "network needs a smaller learning rate.",
         {f"JEPA, top {k}, L = 6 over 5": one for k, one in jepa.items()}
         | {f"MAE, {unit}, L = 6 over 5": one for unit, one in mae.items()}
         | {f"smallest eps, MAE, L = {L}": end for L, end in ends.items()},
         "the objective is an MAE, time is that of gradient flow, and the initialisation is "
         f"large: eps > {ends[2]:#.2g} for L = 2, {ends[3]:#.2g} for L = 3, {ends[4]:#.2g} for L = "
         "4. It is false at every eps for a JEPA of up to six layers, and for an MAE whose time "
-        "is counted in steps of gradient descent at a fixed share of the rate at which the "
-        "fastest mode overshoots",
+        "is counted in steps of gradient descent at a fixed share of the learning rate at which "
+        "the fastest mode overshoots",
     )
 
 
