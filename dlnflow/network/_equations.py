@@ -13,7 +13,7 @@ twice; the basis saves the product ``A sigma_xx``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -99,29 +99,35 @@ class Equations:
             return np.diag(self.yx) if self.yx.ndim == 1 else self.yx
         return times(before[self.target_layer] if target is None else target, self.yx)
 
-    def linearised(self, flat: Array, change: Array) -> Array:
-        """The derivative of `velocity` at ``flat`` in the direction ``change``, shape (..., size).
+    def linearisation(self, flat: Array) -> Callable[[Array], Array]:
+        """The derivative of `velocity` at ``flat``: a function of a change, shape (..., size).
 
         The target moves with the weights, though no gradient passes through it.
         """
-        layers, moved = self.layers(flat), self.layers(change)
+        layers = self.layers(flat)
         before = prefixes(layers)
-        shift: list[Any] = [None, moved[0]]
-        for j in range(1, len(layers)):
-            shift.append(moved[j] @ before[j] + layers[j] @ shift[j])
-        pulled = self._error(before)
-        pulled_shift = -times(shift[-1], self.xx)
-        if self.target_layer:
-            pulled_shift = pulled_shift + times(shift[self.target_layer], self.yx)
-        result = np.empty(change.shape)
-        for j in reversed(range(len(layers))):
-            out = pulled_shift
-            if j:
-                out = pulled_shift @ before[j].T + pulled @ shift[j].swapaxes(-1, -2)
-                pulled_shift = moved[j].swapaxes(-1, -2) @ pulled + layers[j].T @ pulled_shift
-                pulled = layers[j].T @ pulled
-            result[..., self._places[j]] = out.reshape(*change.shape[:-1], -1)
-        return result
+        pulled = [self._error(before)]  # to the output of each layer, last layer first
+        for layer in reversed(layers[1:]):
+            pulled.append(layer.T @ pulled[-1])
+
+        def change_of_velocity(change: Array) -> Array:
+            moved = self.layers(change)
+            shift: list[Any] = [None, moved[0]]
+            for j in range(1, len(layers)):
+                shift.append(moved[j] @ before[j] + layers[j] @ shift[j])
+            back = -times(shift[-1], self.xx)
+            if self.target_layer:
+                back = back + times(shift[self.target_layer], self.yx)
+            result = np.empty(change.shape)
+            for j, error in zip(reversed(range(len(layers))), pulled, strict=True):
+                out = back
+                if j:
+                    out = back @ before[j].T + error @ shift[j].swapaxes(-1, -2)
+                    back = moved[j].swapaxes(-1, -2) @ error + layers[j].T @ back
+                result[..., self._places[j]] = out.reshape(*change.shape[:-1], -1)
+            return result
+
+        return change_of_velocity
 
     def loss(self, flat: Array, yy: Array | None = None) -> Array:
         """``1/2 E |A x - T y|^2``, less ``1/2 E |T y|^2`` if ``yy`` is None; shape of the lead."""

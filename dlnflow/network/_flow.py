@@ -16,7 +16,13 @@ from dlnflow.network._data import Problem, given_covariances, given_modes, given
 from dlnflow.network._equations import Equations
 from dlnflow.network._network import Network, amplitudes
 from dlnflow.network._run import Run
-from dlnflow.network._solvers import LARGEST_IMPLICIT, METHODS, integrate
+from dlnflow.network._solvers import (
+    LARGEST_FACTORISED,
+    METHODS,
+    MISSING,
+    cvode_is_installed,
+    integrate,
+)
 from dlnflow.theory._clock import Clock, network_time
 from dlnflow.theory._grid import given_grid, resolving_grid
 from dlnflow.theory._objective import Objective
@@ -59,14 +65,15 @@ def gradient_flow(
     clock : {"paper", "network"} or Training
     sigma_yy : array, shape (d, d), optional
         Covariance of the target, used by ``run.loss`` alone.
-    method : {"auto", "DOP853", "Radau", "BDF"}
-        SciPy's integrators. ``"auto"`` begins with DOP853 and changes to Radau if the flow becomes
-        stiff and the network has at most 1500 weights. In larger networks factorising the Jacobian
-        costs more than it saves.
+    method : {"auto", "DOP853", "CVODE", "Radau", "BDF"}
+        ``"auto"`` begins with SciPy's DOP853 and changes to SUNDIALS' CVODE once the flow is stiff.
+        CVODE needs scikit-sundae (``pip install 'dlnflow[stiff]'``). Without it, networks of at
+        most 1500 weights change to SciPy's Radau, and larger ones go on with DOP853, which can take
+        hours; ``run.how`` says so.
     rtol, atol : float, optional
-        Tolerances of the integrator, on single weights. By default ``rtol`` is 1e-12 for DOP853 and
-        1e-9 for the implicit methods, and ``atol`` is a hundredth of it times the root mean square
-        of the initial weights.
+        Tolerances of the integrator, on single weights. By default ``rtol`` is 1e-12 for DOP853,
+        1e-8 for CVODE and 1e-9 for Radau and BDF, and ``atol`` is a hundredth of it times the root
+        mean square of the initial weights.
     progress : bool or callable
         True shows a bar on standard error. A callable gets the share done and a line of text.
     max_seconds : float, optional
@@ -86,6 +93,8 @@ def gradient_flow(
         If ``sigma_xx`` is not a covariance matrix, the shapes of covariances and network do not
         match, the encoder has no such target layer or its width is not that of the output, or an
         argument is out of range.
+    ImportError
+        For ``method="CVODE"`` without scikit-sundae.
     Exception
         Whatever ``progress`` raises; its attribute ``run`` is the run up to there.
 
@@ -116,11 +125,13 @@ def gradient_flow(
     yy = None if sigma_yy is None else matching("sigma_yy", sigma_yy, data.d)
     _validate.choice("method", method, METHODS)
     weights = problem.equations.size
-    if method in ("Radau", "BDF") and weights > 4 * LARGEST_IMPLICIT:
+    if method in ("Radau", "BDF") and weights > 4 * LARGEST_FACTORISED:
         raise ValueError(
-            f"method must be 'DOP853' or 'auto' for more than {4 * LARGEST_IMPLICIT} weights, "
-            f"whose Jacobian would not fit: got {method!r} for {weights}"
+            f"method must be 'auto', 'CVODE' or 'DOP853' for more than {4 * LARGEST_FACTORISED} "
+            f"weights, whose Jacobian would not fit: got {method!r} for {weights}"
         )
+    if method == "CVODE" and not cvode_is_installed():
+        raise ImportError(f"method='CVODE' needs {MISSING}")
     if rtol is not None:
         rtol = _validate.number("rtol", rtol, _validate.fraction)
         if rtol < LEAST_RTOL:
@@ -145,7 +156,7 @@ def gradient_flow(
         stopped=done.stopped,
         how=(
             f"{' then '.join(done.methods)}: {done.steps} steps, {done.evaluations} gradients, "
-            f"{done.seconds:.1f} s"
+            f"{done.seconds:.1f} s{done.note}"
         ),
         _weights=read_only(_back(done.states, problem)),
     )

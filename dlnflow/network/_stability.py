@@ -160,13 +160,14 @@ def resting_value(problem: Problem) -> Array:
 def _leading_eigenvalues(equations: Equations, weights: Array) -> NDArray[Any]:
     if equations.size <= SMALL:
         with np.errstate(over="ignore", invalid="ignore"):
-            matrix = equations.linearised(weights, np.eye(equations.size)).T
+            matrix = equations.linearisation(weights)(np.eye(equations.size)).T
         return np.linalg.eigvals(_finite(matrix, weights))
     from scipy.sparse.linalg import LinearOperator, eigs
 
+    linear = equations.linearisation(weights)
     operator = LinearOperator(
         (equations.size, equations.size),
-        matvec=lambda change: equations.linearised(weights, np.ravel(change)),
+        matvec=lambda change: linear(np.ravel(change)),
         dtype=np.float64,
     )
     start = np.random.default_rng(0).normal(size=equations.size)

@@ -202,7 +202,7 @@ def growth_beside(lam, rho, i, j, L, P, objective, small=1e-9):
     u[i], u[j] = small, rho[j] ** (1.0 / float(chosen.gap(L, P)))
     m = int(chosen.layer(L))
     equations = Equations(((2, 2),) * N, m, np.diag(lam / rho), np.diag(lam))
-    linear = equations.linearised(equations.flat([np.diag(u)] * N), np.eye(4 * N))
+    linear = equations.linearisation(equations.flat([np.diag(u)] * N))(np.eye(4 * N))
     beside = np.ravel([[4 * layer + 1, 4 * layer + 2] for layer in range(N)])
     own = np.setdiff1d(np.arange(4 * N), beside)
     assert not linear[np.ix_(beside, own)].any()
