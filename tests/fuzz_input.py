@@ -431,6 +431,7 @@ KINDS = {
     "L": "depth",
     "decoder_depth": "depth",
     "p": "fraction",
+    "sigma": "positive",
     "w": "height",
     "t": "time",
     "objective": "objective",
@@ -445,7 +446,8 @@ def wrong(rng, name):
     if kind in ("objective", "clock"):
         return pick(rng, own)
     value = pick(rng, own if rng.random() < 0.4 else NOT_NUMBERS)
-    if name == "variance" and re.search("nan|none", repr(value).lower()):  # it may be missing
+    may_be_missing = name in ("variance", "sigma")
+    if may_be_missing and re.search("nan|none", repr(value).lower()):
         return "nan"
     return copy.copy(value) if isinstance(value, list | np.ndarray) else value
 

@@ -122,6 +122,7 @@ FIRST = {  # functions of modes, by the argument that stands before them
     "critical_time_remainder": "p",
     "critical_time_published": None,
     "plateau": None,
+    "probe_r2": "t",
 }
 DRAW = {"t": given.times_near, "w": given.heights}
 
@@ -136,6 +137,9 @@ def arguments_of(rng, name):
         drawn[first] = DRAW[first](rng, drawn, own)
     elif first == "p" and rng.random() < 0.7:
         drawn["p"] = given.fractions(rng, given.part(rng, shape))
+    if name == "probe_r2":
+        for noise in pick(rng, [(), ("p",), ("sigma",), ("p", "sigma")]):
+            drawn[noise] = given.fractions(rng, given.part(rng, shape))
     if "published" in name or "remainder" in name:
         drawn.pop("decoder_depth", None)
         drawn["objective"] = pick(rng, ["jepa", "mae"])
@@ -1076,6 +1080,7 @@ def networks(rng):
 @fuzzer(
     "objects",
     *(f"dlnflow.network.{n}" for n in ("gradient_flow", "compare", "check_assumptions", "Run")),
+    "dlnflow.network.probe_r2",
     "dlnflow.recover",
 )
 def flow(rng):
@@ -1091,8 +1096,10 @@ def flow(rng):
     run = valid(network.gradient_flow, **made)
     for name in ("w", "product", "balance_defect", "off_diagonal", "encoder"):
         no_nan(f"NaN in {name}", safely(lambda name=name: getattr(run, name), text), text)
-    told = valid(network.compare, run=run, p=float(rng.uniform(0.1, 0.9)))
+    measure = pick(rng, ["probe", "amplitude"])
+    told = valid(network.compare, run=run, p=float(rng.uniform(0.1, 0.9)), measure=measure)
     safely(lambda: (repr(told), repr(run), told.to_dataframe(), told.tau, told.deviation), text)
+    reads(rng, run)
     said = valid(network.check_assumptions, sigma_xx=xx, sigma_yx=yx, run=run)
     safely(lambda: (repr(said), said.to_dataframe(), said.broken), text)
     with contextlib.suppress(Refused):  # too little may have moved
@@ -1109,6 +1116,28 @@ def flow(rng):
     invalid(network.gradient_flow, **{**made, **pick(rng, bad)})
     invalid(network.compare, run=run, p=given.wrong(rng, "p"))
     invalid(network.compare, run=pick(rng, [None, 3, "x", net]))
+
+
+def reads(rng, run):
+    """A probe reads the same from a network and from samples, and refuses what has no variance."""
+    d, sigma = run.data.d, float(given.log_uniform(rng, 1e-3, 1e3))
+    filters = rng.normal(size=(d, int(rng.integers(1, 4)))) * given.log_uniform(rng, 1e-9, 1e9)
+    made = valid(run.probe_r2, features=filters, sigma=sigma)
+    expect(np.all((made >= 0.0) & (made <= 1.0)), "R2 beyond [0, 1]", f"{made}")
+    no_nan("NaN in R2", valid(run.probe_r2, p=float(rng.uniform(0.1, 0.9))), repr(run))
+    drawn = rng.normal(size=(20, d))
+    white = np.linalg.qr(drawn - drawn.mean(axis=0))[0] * np.sqrt(20.0)
+    x = white @ np.linalg.cholesky(run.data.xx).T
+    outputs = x @ run.encoder[-1].T
+    sampled = valid(network.probe_r2, outputs=outputs, features=x @ filters, sigma=sigma)
+    expect(np.allclose(sampled, made[-1], atol=1e-6), "samples differ", f"{sampled}, {made[-1]}")
+    good = {"features": filters, "sigma": sigma}
+    odd = [{"features": b} for b in (filters[:, 0], 0.0 * filters, filters * np.nan, "x", [])]
+    odd += [{"sigma": b} for b in (0.0, -1.0, np.nan, np.inf, "x", [1.0] * 7)]
+    invalid(run.probe_r2, **{**good, **pick(rng, odd)})
+    odd = [{"features": b} for b in (x[:3], np.ones(20), x * np.nan, "x", [])] + odd[5:]
+    odd += [{"outputs": b} for b in (x[:, 0], x[:3], x * np.inf, None)]
+    invalid(network.probe_r2, **{**good, "features": x, "outputs": x, **pick(rng, odd)})
 
 
 @fuzzer("objects", "dlnflow.network.gradient_descent", "dlnflow.network.largest_stable_rate")

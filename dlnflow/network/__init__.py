@@ -11,6 +11,7 @@ from dlnflow.network._descent import DivergenceError, gradient_descent
 from dlnflow.network._flow import gradient_flow
 from dlnflow.network._initialise import balanced, gaussian, misaligned, unbalanced
 from dlnflow.network._network import Network
+from dlnflow.network._probe import probe_r2
 from dlnflow.network._run import Run
 from dlnflow.network._stability import largest_stable_rate
 from dlnflow.network._switching import switching_exponent, switching_rate
@@ -31,6 +32,7 @@ __all__ = [
     "gradient_flow",
     "largest_stable_rate",
     "misaligned",
+    "probe_r2",
     "switching_exponent",
     "switching_rate",
     "unbalanced",

@@ -12,14 +12,21 @@ from numpy.typing import NDArray
 from dlnflow._common import _validate
 from dlnflow._common._frozen import read_only, set_fields
 from dlnflow.data._spectrum import Spectrum
+from dlnflow.network._curves import MEASURES, Curves, Modes
 from dlnflow.network._data import given_modes
-from dlnflow.network._learning import HIGH, LOW, Agreement, crossing_times, order_agreement, overlap
+from dlnflow.network._learning import (
+    HIGH,
+    LOW,
+    Agreement,
+    crossing_times,
+    loss_times,
+    order_agreement,
+    overlap,
+)
 from dlnflow.network._network import amplitudes
 from dlnflow.network._run import Run
 from dlnflow.theory._clock import label
 from dlnflow.theory._critical_time import critical_time_of
-from dlnflow.theory._modes import amplitude_of
-from dlnflow.theory._scaled_modes import ValidatedModes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +34,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+NAMED = 3  # modes that the repr names
 COARSE = 0.1  # step of run.t over a measured critical time: above it the repr says so
 
 
@@ -39,28 +47,45 @@ class Comparison:
     Attributes
     ----------
     run : Run
-    spectrum : Spectrum
-        The modes compared, in their order.
     p : float
-        Fraction of the (predicted) plateau at which a mode counts as learned.
-    eps : array, shape (modes,)
-        Initial amplitude of each mode, used in its prediction; 0 for modes that a bottleneck leaves
-        out.
-    predicted, measured : array, shape (modes, times)
-        Amplitudes at ``run.t``.
+        Sets when a mode counts as learned; see `compare`.
+    measure : {"probe", "amplitude"}
+        What is compared.
     """
 
     run: Run
-    spectrum: Spectrum
     p: float
-    eps: Array
-    predicted: Array
-    measured: Array
+    measure: str
+    _modes: Modes
+    _curves: Curves
+
+    @property
+    def spectrum(self) -> Spectrum:
+        """The modes compared, in their order."""
+        return self._modes.spectrum
+
+    @property
+    def eps(self) -> Array:
+        """Initial amplitude of each mode, used in its prediction, shape (modes,).
+
+        0 for modes that a bottleneck leaves out.
+        """
+        return self._modes.eps
+
+    @property
+    def predicted(self) -> Array:
+        """The closed form at ``run.t``, shape (modes, times)."""
+        return self._curves.predicted
+
+    @property
+    def measured(self) -> Array:
+        """The network at ``run.t``, shape (modes, times)."""
+        return self._curves.measured
 
     @cached_property
     def plateau(self) -> Array:
-        """Predicted plateau of each mode; 0 for modes that start at 0."""
-        return read_only(np.where(self.eps > 0.0, self._modes.plateau, 0.0))
+        """Predicted plateau of each amplitude; 0 for modes that start at 0."""
+        return read_only(self._modes.plateau)
 
     @cached_property
     def predicted_time(self) -> Array:
@@ -69,18 +94,29 @@ class Comparison:
 
     @cached_property
     def measured_time(self) -> Array:
-        """Times at which amplitudes reached ``p`` of the predicted plateau, or infinity."""
-        return read_only(self._crossings(self.p))
+        """Times at which the network had first learned each mode, or infinity."""
+        return read_only(self._crossings(0))
+
+    @cached_property
+    def lost_time(self) -> Array:
+        """Times from which each learned mode was lost again to the end of the run, or infinity."""
+        heights = self._curves.heights[0]
+        return read_only(loss_times(self._curves.t, heights, np.ones(len(heights))))
 
     @property
     def due(self) -> NDArray[np.bool_]:
-        """Modes that start below ``p`` of their plateau and should pass it within the run."""
+        """Modes that start below ``p`` of their plateau and should be learned within the run."""
         return (self.predicted_time > 0.0) & (self.predicted_time <= self.run.t[-1])
 
     @property
     def learned(self) -> NDArray[np.bool_]:
-        """Modes that start below ``p`` of their plateau and passed it within the run."""
+        """Modes that start below ``p`` of their plateau and were learned within the run."""
         return (self.predicted_time > 0.0) & np.isfinite(self.measured_time)
+
+    @property
+    def lost(self) -> NDArray[np.bool_]:
+        """Modes of `learned` that were lost again by the end of the run."""
+        return self.learned & np.isfinite(self.lost_time)
 
     @cached_property
     def order(self) -> Agreement:
@@ -106,19 +142,19 @@ class Comparison:
         measured = self.measured_time[self.learned & (self.measured_time > 0.0)]
         if not measured.size:
             return 0.0
-        t = self._from_start[0]
+        t = self._curves.t
         after = np.clip(np.searchsorted(t, measured), 1, t.size - 1)
         return float(np.max((t[after] - t[after - 1]) / measured))
 
     @cached_property
     def deviation(self) -> Array:
-        """Largest ``|measured - predicted|`` of each mode, over the larger of plateau and ``eps``.
+        """Largest ``|measured - predicted|`` of each mode, shape (modes,).
 
-        A mode with neither plateau nor ``eps`` is compared with the largest of the other modes.
+        Of amplitudes, relative to the larger of plateau and ``eps``; for a mode with neither, to
+        the largest of the other modes.
         """
-        scale = np.maximum(self._modes.plateau, self.eps)
         gap = np.max(np.abs(self.measured - self.predicted), axis=1, initial=0.0)
-        return read_only(gap / np.where(scale > 0.0, scale, scale.max() or 1.0))
+        return read_only(gap / self._curves.scale)
 
     @property
     def largest_deviation(self) -> float:
@@ -129,11 +165,12 @@ class Comparison:
     def overlap(self) -> tuple[float, float]:
         """Overlap of learning windows, predicted and measured: 0 one at a time, 1 all at once.
 
-        A window is the time between a tenth and nine tenths of the plateau. The overlap of two
-        modes next in order is relative to the shorter window; the mean over such pairs is returned.
+        A window is the time between the critical times for ``p`` of a tenth and of nine tenths. The
+        overlap of two modes next in order is relative to the shorter window; the mean over such
+        pairs is returned.
         """
         predicted = overlap(self._exact(LOW), self._exact(HIGH))
-        return predicted, overlap(self._crossings(LOW), self._crossings(HIGH))
+        return predicted, overlap(self._crossings(1), self._crossings(2))
 
     @property
     def time_error(self) -> Array:
@@ -153,14 +190,14 @@ class Comparison:
     def to_dataframe(self) -> pd.DataFrame:
         """One row per mode.
 
-        Columns ``mode, lam, rho, eps, plateau, predicted_time, measured_time, time_error,
-        deviation``.
+        Columns ``mode, lam, rho, eps, plateau, predicted_time, measured_time, lost_time,
+        time_error, deviation``.
         """
         import pandas as pd
 
         size, lam, rho = self.eps.size, self.spectrum.lam, self.spectrum.rho
-        names = ("eps", "plateau", "predicted_time", "measured_time", "time_error", "deviation")
-        columns = {name: getattr(self, name) for name in names}
+        times = ("predicted_time", "measured_time", "lost_time", "time_error")
+        columns = {name: getattr(self, name) for name in ("eps", "plateau", *times, "deviation")}
         return pd.DataFrame({"mode": np.arange(size), "lam": lam, "rho": rho, **columns})
 
     def plot(self, *, ax: Axes | None = None, modes: int = 5) -> Axes:
@@ -169,23 +206,13 @@ class Comparison:
 
         return plot.comparison(self, ax=ax, modes=modes)
 
-    @cached_property
-    def _modes(self) -> ValidatedModes:
-        return _modes(self.run, self.spectrum, self.eps)
-
     def _exact(self, p: float) -> Array:
-        return np.where(self.eps > 0.0, critical_time_of(self._modes, np.asarray(p)), np.inf)
+        times = critical_time_of(self._modes.closed_form, np.asarray(p))
+        return np.where(self.eps > 0.0, times, np.inf)
 
-    def _crossings(self, p: float) -> Array:
-        return crossing_times(*self._from_start, p * self.plateau)
-
-    @property
-    def _from_start(self) -> tuple[Array, Array]:
-        """Times and amplitudes, with time 0 added if the run does not record it."""
-        t = self.run.t
-        if t[0] == 0.0:
-            return t, self.measured
-        return np.append(0.0, t), np.column_stack([self.eps, self.measured])
+    def _crossings(self, fraction: int) -> Array:
+        heights = self._curves.heights[fraction]
+        return crossing_times(self._curves.t, heights, np.ones(len(heights)))
 
     __setstate__ = set_fields
 
@@ -193,12 +220,23 @@ class Comparison:
         above = int(np.sum((self.predicted_time == 0.0) & (self.plateau > 0.0)))
         started = f"; {above} start above {self.p:g} of their plateau" if above else ""
         worst = int(self.deviation.argmax())
+        unit = {"probe": "in R2", "amplitude": "of a plateau"}[self.measure]
         lines = [
             f"Comparison: {self.run.objective!r}, {self.spectrum.lam.size} modes to t = "
-            f"{self.run.t[-1]:.4g} ({label(self.run.clock)})",
+            f"{self.run.t[-1]:.4g} ({label(self.run.clock)}), by {self.measure}",
             f"  learned: {self.learned.sum()} by the network, {self.due.sum()} predicted{started}",
+        ]
+        if self.lost.any():
+            when = self.lost_time[self.lost]
+            modes = ", ".join(
+                f"mode {mode} at {time:.4g}"
+                for mode, time in zip(np.flatnonzero(self.lost)[:NAMED], when, strict=False)
+            )
+            more = f", and {when.size - NAMED} more" if when.size > NAMED else ""
+            lines.append(f"  lost again: {when.size} ({modes}{more})")
+        lines += [
             f"  order of learning: {describe(self.order)}",
-            f"  largest deviation {self.largest_deviation:.2g} of a plateau (mode {worst})",
+            f"  largest deviation {self.largest_deviation:.2g} {unit} (mode {worst})",
         ]
         timed = self.learned & np.isfinite(self.predicted_time)
         if timed.any():
@@ -215,7 +253,9 @@ class Comparison:
         return "\n".join(lines)
 
 
-def compare(run: Run, *, p: float = 0.5, spectrum: Spectrum | None = None) -> Comparison:
+def compare(
+    run: Run, *, p: float = 0.5, spectrum: Spectrum | None = None, measure: str = "probe"
+) -> Comparison:
     """Compare a run with the closed form, mode by mode.
 
     Parameters
@@ -223,27 +263,34 @@ def compare(run: Run, *, p: float = 0.5, spectrum: Spectrum | None = None) -> Co
     run : Run
         From `gradient_flow` or `gradient_descent`, on any data and from any initialisation.
     p : float
-        Fraction of the plateau at which a mode counts as learned, in (0, 1).
+        Sets when a mode counts as learned, in (0, 1); see ``measure``.
     spectrum : Spectrum, optional
         Modes to predict and to measure, by default those of the training data. With the spectrum of
         the population the comparison shows the effect of training on a sample.
+    measure : {"probe", "amplitude"}
+        What is predicted and measured. ``"probe"``: the share ``R2`` of each mode's feature that a
+        linear probe reads through the default noise for ``p`` (`Run.probe_r2`, with the predicted
+        plateaus). A mode is learned when ``R2`` first reaches one half. ``"amplitude"``:
+        ``|Wbar b|`` for each mode's direction ``b``. A mode is learned at the fraction ``p`` of its
+        predicted plateau. Amplitudes also respond to units that have learned another feature.
 
     Returns
     -------
     Comparison
-        Predicted and measured trajectories and critical times per mode, the agreement of the two
-        learning orders, and the deviations.
+        Predicted and measured trajectories and critical times per mode, the times at which modes
+        were lost again, the agreement of the two learning orders, and the deviations.
 
     Raises
     ------
     ValueError, TypeError
-        If ``p`` is out of range, ``run`` is not a Run or reached no time, or ``spectrum`` has
-        another dimension.
+        If ``p`` is out of range, ``run`` is not a Run or reached no time, ``spectrum`` has another
+        dimension or a mode without variance in the run's data, or ``measure`` is another name.
 
     Notes
     -----
-    The prediction is `dlnflow.amplitude` for each mode, from its own initial amplitude. Measured
-    times are interpolated between ``run.t``, whose steps limit their accuracy.
+    The prediction is `dlnflow.probe_r2` or `dlnflow.amplitude` for each mode, from its own initial
+    amplitude. The two predict the same critical times. Measured times are interpolated between
+    ``run.t``, whose steps limit their accuracy.
 
     Examples
     --------
@@ -265,26 +312,20 @@ def compare(run: Run, *, p: float = 0.5, spectrum: Spectrum | None = None) -> Co
     if not run.t.size:
         raise ValueError(f"run must have reached some time: got none ({run.stopped})")
     fraction = _validate.number("p", p, _validate.fraction)
-    modes = run.spectrum if spectrum is None else spectrum
-    if not isinstance(modes, Spectrum):
-        raise TypeError(f"spectrum must be a dlnflow.Spectrum: got {type(modes).__name__}")
-    if len(modes.basis) != run.start.widths[0]:
+    _validate.choice("measure", measure, tuple(MEASURES))
+    chosen = run.spectrum if spectrum is None else spectrum
+    if not isinstance(chosen, Spectrum):
+        raise TypeError(f"spectrum must be a dlnflow.Spectrum: got {type(chosen).__name__}")
+    if len(chosen.basis) != run.start.widths[0]:
         raise ValueError(
-            f"spectrum must have the run's dimension {run.start.widths[0]}: got {len(modes.basis)}"
+            f"spectrum must have the run's dimension {run.start.widths[0]}: got {len(chosen.basis)}"
         )
-    measured = np.linalg.norm(run.encoder @ modes.basis, axis=-2).T
-    eps = amplitudes(run.start, modes.basis)
-    closed_form = _modes(run, modes, eps).along_time
-    predicted = np.where(eps[:, None] > 0.0, amplitude_of(closed_form, run.t), 0.0)
-    return Comparison(
-        run, modes, fraction, read_only(eps), read_only(predicted), read_only(measured)
-    )
-
-
-def _modes(run: Run, spectrum: Spectrum, eps: Array) -> ValidatedModes:
-    """The modes in closed form; those that a bottleneck leaves out start at 1, for want of any."""
-    given = given_modes(run.start, spectrum, np.where(eps > 0.0, eps, 1.0))
-    return given.under(run.objective, run.clock)
+    eps = read_only(amplitudes(run.start, chosen.basis))
+    # modes that a bottleneck leaves out start at 1 in their closed form, which is not used
+    given = given_modes(run.start, chosen, np.where(eps > 0.0, eps, 1.0))
+    modes = Modes(chosen, given.under(run.objective, run.clock), eps)
+    curves = MEASURES[measure](run, modes, np.array([fraction, LOW, HIGH]))
+    return Comparison(run, fraction, measure, modes, curves)
 
 
 def describe(agreement: Agreement) -> str:

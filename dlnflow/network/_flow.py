@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +14,7 @@ from dlnflow._common._keyword_only import positional_until_removed
 from dlnflow._common._progress import Progress, ProgressOption
 from dlnflow.data._covariance import square
 from dlnflow.network._data import Problem, given_covariances, given_modes, given_problem
-from dlnflow.network._equations import Equations
+from dlnflow.network._equations import Equations, prefixes
 from dlnflow.network._network import Network, amplitudes
 from dlnflow.network._run import Run
 from dlnflow.network._solvers import (
@@ -30,6 +31,7 @@ from dlnflow.theory._objective import Objective
 Array = NDArray[np.float64]
 
 LEAST_RTOL = 3e-14  # the smallest that SciPy's integrators accept
+KEPT = ("weights", "encoder")
 
 
 @positional_until_removed(3, "objective", "t")
@@ -45,6 +47,7 @@ def gradient_flow(
     method: str = "auto",
     rtol: float | None = None,
     atol: float | None = None,
+    keep: str = "weights",
     progress: ProgressOption = False,
     max_seconds: float | None = None,
 ) -> Run:
@@ -72,8 +75,14 @@ def gradient_flow(
         hours; ``run.how`` says so.
     rtol, atol : float, optional
         Tolerances of the integrator, on single weights. By default ``rtol`` is 1e-12 for DOP853,
-        1e-8 for CVODE and 1e-9 for Radau and BDF, and ``atol`` is a hundredth of it times the root
-        mean square of the initial weights.
+        1e-10 for CVODE and 1e-9 for Radau and BDF, and ``atol`` is a hundredth of it times the root
+        mean square of the initial weights. CVODE's amplitudes are then right to 1e-6 of a plateau,
+        and with ``rtol=1e-6``, in less than half of the time, to 2e-3.
+    keep : {"weights", "encoder"}
+        What the run holds at every time: ``"weights"`` is all layers, ``8 N d**2`` bytes;
+        ``"encoder"`` is their product ``Wbar``, ``8 d**2`` bytes, and all layers at the first and
+        the last time only. The attributes ``product``, ``loss`` and ``balance_defect`` of a run,
+        and ``run.network(i)`` between, need all layers.
     progress : bool or callable
         True shows a bar on standard error. A callable gets the share done and a line of text.
     max_seconds : float, optional
@@ -101,8 +110,7 @@ def gradient_flow(
     Notes
     -----
     ``dW_j/dt = (W_N .. W_{j+1})^T (T Sigma_yx - A Sigma_xx) (W_{j-1} .. W_1)^T`` on the network
-    clock: step 2 of ``docs/derivation.md``. The run holds the weights at every time, ``8 N d**2``
-    bytes each.
+    clock: step 2 of ``docs/derivation.md``.
 
     Examples
     --------
@@ -124,11 +132,12 @@ def gradient_flow(
     problem = given_problem(network, data, objective)
     yy = None if sigma_yy is None else matching("sigma_yy", sigma_yy, data.d)
     _validate.choice("method", method, METHODS)
-    weights = problem.equations.size
-    if method in ("Radau", "BDF") and weights > 4 * LARGEST_FACTORISED:
+    _validate.choice("keep", keep, KEPT)
+    size = problem.equations.size
+    if method in ("Radau", "BDF") and size > 4 * LARGEST_FACTORISED:
         raise ValueError(
             f"method must be 'auto', 'CVODE' or 'DOP853' for more than {4 * LARGEST_FACTORISED} "
-            f"weights, whose Jacobian would not fit: got {method!r} for {weights}"
+            f"weights, whose Jacobian would not fit: got {method!r} for {size}"
         )
     if method == "CVODE" and not cvode_is_installed():
         raise ImportError(f"method='CVODE' needs {MISSING}")
@@ -142,9 +151,22 @@ def gradient_flow(
     unit = float(network_time(clock, network.L))
     equations, start = _in_eigenbasis(problem)
     tracker = Progress(progress, max_seconds)
+    back = partial(_back, problem=problem)
     done = integrate(
-        equations, start, times * unit, rtol=rtol, atol=atol, method=method, tracker=tracker
+        equations,
+        start,
+        times * unit,
+        keep=back if keep == "weights" else partial(_encoder, problem=problem),
+        rtol=rtol,
+        atol=atol,
+        method=method,
+        tracker=tracker,
     )
+    if keep == "weights":
+        weights, encoder = done.kept, None
+    else:
+        weights = np.array([back(state) for state in done.ends])
+        encoder = read_only(done.kept.reshape(-1, network.widths[network.L], data.d))
     run = Run(
         t=read_only(_on_clock(done.times, times, unit)),
         steps=None,
@@ -158,9 +180,10 @@ def gradient_flow(
             f"{' then '.join(done.methods)}: {done.steps} steps, {done.evaluations} gradients, "
             f"{done.seconds:.1f} s{done.note}"
         ),
-        _weights=read_only(_back(done.states, problem)),
+        _weights=read_only(weights),
+        _encoder=encoder,
     )
-    return tracker.result("run", done.states, lambda: run)
+    return tracker.result("run", done.kept, lambda: run)
 
 
 def _on_clock(reached: Array, times: Array, unit: float) -> Array:
@@ -200,9 +223,17 @@ def _in_eigenbasis(problem: Problem) -> tuple[Equations, Array]:
     return equations, equations.flat(layers)
 
 
-def _back(states: Array, problem: Problem) -> Array:
-    layers, rotation = problem.equations.layers(states), problem.data.rotation
+def _back(state: Array, problem: Problem) -> Array:
+    """The weights of a state, in the basis of the data."""
+    weights = state.copy()
+    layers, rotation = problem.equations.layers(weights), problem.data.rotation
     layers[0][...] = layers[0] @ rotation.T
     if problem.m == 0:
         layers[-1][...] = rotation @ layers[-1]
-    return states
+    return weights
+
+
+def _encoder(state: Array, problem: Problem) -> Array:
+    """The encoder of a state, in the basis of the data, as a vector."""
+    layers = problem.equations.layers(state)[: problem.network.L]
+    return np.ravel(prefixes(layers)[-1] @ problem.data.rotation.T)

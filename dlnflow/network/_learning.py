@@ -51,6 +51,23 @@ def crossing_times(t: Array, w: Array, level: Array) -> Array:
     return times
 
 
+def loss_times(t: Array, w: Array, level: Array) -> Array:
+    """Time at which each curve falls below its level and stays below to the end.
+
+    Parameters
+    ----------
+    t, w, level
+        As for `crossing_times`.
+
+    Returns
+    -------
+    array, shape (modes,)
+        Infinite for a curve that ends at its level or above, or never reaches it.
+    """
+    backwards = -crossing_times(-t[::-1], w[:, ::-1], level)
+    return np.where((backwards > -np.inf) & (w[:, -1] < level), backwards, np.inf)
+
+
 def overlap(low: Array, high: Array) -> float:
     """Mean overlap of the learning windows of neighbouring modes, from 0 to 1.
 

@@ -10,10 +10,12 @@ are weights, and are used for small networks only.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
-from typing import Any, Protocol
+from io import StringIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,9 +29,9 @@ METHODS = ("auto", "DOP853", "CVODE", "Radau", "BDF")
 LARGEST_FACTORISED = 1500  # weights: 18 MB of Jacobian, a second to factorise it
 CHECK_EVERY = 300  # steps between two tests for stiffness
 # Explicit steps are cheap. At 1e-12 a method of order 5 takes 6 times the steps.
-RTOL = {"DOP853": 1e-12, "CVODE": 1e-8, "Radau": 1e-9, "BDF": 1e-9}
+RTOL = {"DOP853": 1e-12, "CVODE": 1e-10, "Radau": 1e-9, "BDF": 1e-9}
 WORTH_A_SWITCH = 2500  # explicit steps to go: about the cost of a whole run by CVODE
-MOST_STEPS = {"DOP853": 10_000_000, "CVODE": 1_000_000, "Radau": 100_000, "BDF": 100_000}
+MOST_STEPS = {"DOP853": 10_000_000, "CVODE": 100_000, "Radau": 100_000, "BDF": 100_000}
 TINIEST = 1e-300
 SAME = 1e-15  # relative difference of two times by a change of clock
 FOLLOWED = 1e15  # longest step times the fastest rate: rounding dominates beyond
@@ -41,12 +43,13 @@ MISSING = "scikit-sundae, which comes with pip install 'dlnflow[stiff]'"
 
 @dataclass(frozen=True)
 class Integration:
-    """States at the times reached, and the cost.
+    """What was kept at the times reached, the first and the last state, and the cost.
 
-    If the last requested time was not reached, the last state follows, with its own time.
+    If the last requested time was not reached, the last time reached follows.
     """
 
-    states: Array
+    kept: Array
+    ends: Array
     times: Array
     methods: tuple[str, ...]
     steps: int
@@ -56,53 +59,41 @@ class Integration:
     note: str = ""
 
 
-class Stepper(Protocol):
-    """An integrator that is asked for one step after another."""
-
-    @property
-    def t(self) -> float: ...
-    @property
-    def y(self) -> Array: ...
-    @property
-    def evaluations(self) -> int: ...
-    @property
-    def next_step(self) -> float: ...
-    @property
-    def fastest(self) -> float: ...  # rate of the flow; 0 for explicit methods
-    def step(self, landing: float) -> str | None: ...  # the reason if it failed
-    def at(self, times: Array) -> Array: ...  # states at times within the last step
-
-
 def integrate(
     equations: Equations,
     start: Array,
     times: Array,
     *,
+    keep: Callable[[Array], Array],
     rtol: float | None,
     atol: float | None,
     method: str,
     tracker: Progress,
 ) -> Integration:
-    """Weights at ``times`` (network clock, rising, not negative) from ``start`` at time 0.
+    """``keep(weights)`` at ``times`` (network clock, rising, not negative), from ``start`` at 0.
 
-    ``atol`` is by default a hundredth of ``rtol`` times the root mean square of ``start``.
+    ``keep`` returns a vector. ``atol`` is by default a hundredth of ``rtol`` times the root mean
+    square of ``start``.
     """
     size = max(float(np.sqrt(np.mean(start**2))), TINIEST)
 
-    def stepper(name: str, t: float, y: Array) -> Stepper:
+    def stepper(name: str, t: float, y: Array) -> _Scipy | _Cvode:
         relative = RTOL[name] if rtol is None else rtol
         absolute = 0.01 * relative * size if atol is None else atol
-        made = _Cvode if name == "CVODE" else partial(_Scipy, name)
-        return made(equations, t, y, end, relative, absolute)
+        if name == "CVODE":
+            return _Cvode(equations, t, y, end, relative, absolute)
+        return _Scipy(name, equations, t, y, end, relative, absolute)
 
-    states = np.empty((times.size, start.size))
     done = int(times[0] == 0.0)
-    states[:done] = start
+    ends = [start] * done
+    first = keep(start)
+    kept = np.empty((times.size, first.size))
+    kept[:done] = first
     end = float(times[-1])
     methods = ["DOP853" if method == "auto" else method]
     watching, note = method == "auto", ""
     steps = evaluations = before = 0
-    now: Stepper | None = None
+    now: _Scipy | _Cvode | None = None
     t, y = 0.0, start
     with tracker:
         while done < times.size:
@@ -117,37 +108,39 @@ def integrate(
                 tracker.stopped = f"the integrator gave up: {problem}"
                 break
             t, y = now.t, now.y
-            upto = int(np.searchsorted(times, t, side="right"))
-            if upto > done:
-                states[done:upto] = now.at(times[done:upto])
-                done = upto
+            while done < times.size and times[done] <= t:
+                ends = [*ends[:1], now.at(float(times[done]))]
+                kept[done] = keep(ends[-1])
+                done += 1
             if not tracker.update(t / end, partial(_line, t, end, steps)):
                 break
             if watching and steps % CHECK_EVERY == 0 and _stiff(now, end, equations):
-                watching = False
-                if not cvode_is_installed():
+                if not cvode_is_installed() and not note:
                     note = f"; stiff from t = {t:.3g} on, where {MISSING}, would be faster"
-                if cvode_is_installed() or equations.size <= LARGEST_FACTORISED:
-                    methods.append("CVODE" if cvode_is_installed() else "Radau")
+                better = _implicit((end - t) / now.next_step, equations.size)
+                if better is not None:
+                    watching = False
+                    methods.append(better)
                     evaluations, before = now.evaluations, steps
-                    now = stepper(methods[-1], t, y)
+                    now = stepper(better, t, y)
     evaluations += 0 if now is None else now.evaluations
     took = tuple(methods), steps, evaluations, tracker.seconds
     if done == times.size:
-        return Integration(states, times, *took, None, note)
-    if done and t <= times[done - 1] * (1.0 + SAME):
-        return Integration(states[:done], times[:done], *took, tracker.stopped, note)
-    states[done] = y
-    reached = np.append(times[:done], t)
-    return Integration(states[: done + 1], reached, *took, tracker.stopped, note)
+        return Integration(kept, np.array(ends), times, *took, None, note)
+    reached = times[:done]
+    if not done or t > times[done - 1] * (1.0 + SAME):
+        ends, kept[done] = [*ends[:1], y], keep(y)
+        reached = np.append(reached, t)
+    kept = kept[: reached.size]
+    return Integration(kept, np.array(ends), reached, *took, tracker.stopped, note)
 
 
 class _Scipy:
-    """One of SciPy's integrators."""
+    """One of SciPy's integrators, asked for one step after another."""
 
     def __init__(
         self,
-        method: str,
+        name: str,
         equations: Equations,
         t: float,
         y: Array,
@@ -158,55 +151,44 @@ class _Scipy:
         import scipy.integrate
 
         options: dict[str, Any] = {"rtol": rtol, "atol": atol}
-        self._explicit = method == "DOP853"
+        self._explicit = name == "DOP853"
         if not self._explicit:
             identity = np.eye(equations.size)
             options["jac"] = lambda _, weights: equations.linearisation(weights)(identity).T
-        self._solver = getattr(scipy.integrate, method)(equations.velocity, t, y, end, **options)
+        self._solver = getattr(scipy.integrate, name)(equations.velocity, t, y, end, **options)
+        self._read()
 
-    @property
-    def t(self) -> float:
-        return float(self._solver.t)
-
-    @property
-    def y(self) -> Array:
-        return self._solver.y
-
-    @property
-    def evaluations(self) -> int:
-        return int(self._solver.nfev)
-
-    @property
-    def next_step(self) -> float:
-        return float(self._solver.h_abs)
+    def _read(self) -> None:
+        self.t, self.y = float(self._solver.t), self._solver.y
+        self.next_step, self.evaluations = float(self._solver.h_abs), int(self._solver.nfev)
 
     @property
     def fastest(self) -> float:
+        """Rate of the flow; 0 for explicit methods."""
         return 0.0 if self._explicit else float(np.linalg.norm(self._solver.J))
 
     def step(self, landing: float) -> str | None:
+        """Make a step, up to the next requested time; return the reason if it failed."""
         # If stability limits the steps of an explicit method, its interpolant is far less accurate
         # than they are, so none passes the next requested time.
-        solver = self._solver
-        if not self._explicit:
-            return solver.step()
-        planned = solver.h_abs
-        solver.t_bound, solver.status = landing, "running"
+        solver, planned = self._solver, self._solver.h_abs
+        if self._explicit:
+            solver.t_bound, solver.status = landing, "running"
         # At rest the error norm underflows to 0 / 0, and the solver tries a smaller step.
         with np.errstate(invalid="ignore"):
             problem = solver.step()
-        if solver.t == landing:
+        if self._explicit and solver.t == landing:
             solver.h_abs = max(solver.h_abs, planned)
+        self._read()
         return problem
 
-    def at(self, times: Array) -> Array:
-        if times[-1] == times[0] == self.t:
-            return self.y[None]
-        return self._solver.dense_output()(times).T
+    def at(self, time: float) -> Array:
+        """The state at a time within the last step."""
+        return self.y if time == self.t else self._solver.dense_output()(time)
 
 
 class _Cvode:
-    """SUNDIALS' CVODE: backward differentiation, and GMRES without a preconditioner."""
+    """As `_Scipy`, by SUNDIALS' CVODE: backward differentiation, GMRES, no preconditioner."""
 
     def __init__(
         self, equations: Equations, t: float, y: Array, end: float, rtol: float, atol: float
@@ -216,11 +198,12 @@ class _Cvode:
         self.t, self.y, self.evaluations = t, y, 0
         self.next_step, self._end, self._equations = 0.0, end, equations
         self._linear = equations.linearisation(y)
-        self._rate, self._rated = 0.0, 0.0
+        self._rate, self._rated = fastest_rate(self._linear, y.size), 0.0
         self._solver = CVODE(
             self._velocity,
             rtol=rtol,
-            atol=atol,
+            atol=max(atol, TINIEST),
+            first_step=min(STABLE / self._rate, end - t) if self._rate else 0.0,
             linsolver="gmres",
             krylov_dim=KRYLOV,
             jactimes=CVODEJacTimes(self._linearise, self._product),
@@ -245,18 +228,25 @@ class _Cvode:
         return self._rate
 
     def step(self, landing: float) -> str | None:
-        found = self._solver.step(self._end, method="onestep", tstop=self._end)
+        # CVODE prints its warnings. A trial step that is too long may overflow; it is repeated.
+        with redirect_stdout(StringIO()), np.errstate(over="ignore", invalid="ignore"):
+            found = self._advance()
+            if found.success and found.t == self.t:  # the last step once more, after `at`
+                found = self._advance()
         if not found.success:
             return str(found.message)
         self.next_step = float(found.t) - self.t
-        self.t, self.y = float(found.t), np.array(found.y)
+        self.t, self.y = float(found.t), found.y
         return None
 
-    def at(self, times: Array) -> Array:
-        return np.array([np.array(self._solver.step(float(t)).y) for t in times])
+    def _advance(self) -> Any:
+        return self._solver.step(self._end, method="onestep", tstop=self._end)
+
+    def at(self, time: float) -> Array:
+        return self.y if time == self.t else self._solver.step(time).y
 
 
-def _limit(now: Stepper, method: str, end: float, steps: int) -> str | None:
+def _limit(now: _Scipy | _Cvode, method: str, end: float, steps: int) -> str | None:
     """Why the integration has to end, or None; ``steps`` are those of this method."""
     if steps >= MOST_STEPS[method]:
         return f"{steps} steps of {method} did not reach the last time"
@@ -275,7 +265,16 @@ def cvode_is_installed() -> bool:
     return find_spec("sksundae") is not None
 
 
-def _stiff(now: Stepper, end: float, equations: Equations) -> bool:
+def _implicit(steps: float, weights: int) -> str | None:
+    """The implicit method that is faster than so many explicit steps, if there is one."""
+    if cvode_is_installed():
+        return "CVODE"
+    # Radau factorises weights**3 numbers some hundred times. An explicit step takes less than
+    # weights**2.
+    return "Radau" if weights <= LARGEST_FACTORISED and steps > weights**2 else None
+
+
+def _stiff(now: _Scipy | _Cvode, end: float, equations: Equations) -> bool:
     """If stability, not accuracy, limits the step, and many such steps remain."""
     if (end - now.t) / now.next_step < WORTH_A_SWITCH:
         return False

@@ -164,7 +164,8 @@ def _leading_eigenvalues(equations: Equations, weights: Array) -> NDArray[Any]:
         return np.linalg.eigvals(_finite(matrix, weights))
     from scipy.sparse.linalg import LinearOperator, eigs
 
-    linear = equations.linearisation(weights)
+    with np.errstate(over="ignore", invalid="ignore"):
+        linear = equations.linearisation(weights)
     operator = LinearOperator(
         (equations.size, equations.size),
         matvec=lambda change: linear(np.ravel(change)),

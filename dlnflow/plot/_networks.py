@@ -18,7 +18,17 @@ from dlnflow.plot import _style as style
 Array = NDArray[np.float64]
 
 MARKS = 14  # markers on a measured curve
-LEAST = 1e-10  # of a plateau: a smaller deviation is rounding
+LEAST = 1e-10  # a smaller deviation is rounding
+MEASURES = {  # the axis, and how far apart network and closed form are
+    "probe": (
+        "share $R^2$ of a feature that a probe reads",
+        "$R^2$ of network and closed form at most {} apart",
+    ),
+    "amplitude": (
+        r"encoder amplitude $\bar w$",
+        "network and closed form at most {} of a plateau apart",
+    ),
+}
 DISTRIBUTIONS = {
     "same": "both objectives learn in this order",
     "opposite": "the objectives disagree",
@@ -36,6 +46,8 @@ class DrawnComparison(Protocol):
     def predicted(self) -> Array: ...
     @property
     def measured(self) -> Array: ...
+    @property
+    def measure(self) -> str: ...
     @property
     def measured_time(self) -> Array: ...
     @property
@@ -60,7 +72,10 @@ class DrawnExperiment(Protocol):
 def comparison(
     made: DrawnComparison, *, ax: Axes | None = None, modes: int = style.MOST_NAMED
 ) -> Axes:
-    """A network's amplitudes (markers) on the closed form's (lines).
+    """What was measured of a network (markers) on the closed form (lines).
+
+    By `dlnflow.network.compare`'s default this is the share of each mode's feature that a linear
+    probe reads.
 
     Parameters
     ----------
@@ -90,7 +105,7 @@ def comparison(
     >>> xx, yx = [[1.0, 0.0], [0.0, 2.0]], [[0.9, 0.0], [0.0, 1.0]]
     >>> run = network.gradient_flow(network.balanced(xx, yx, L=2, eps=0.01), xx, yx)
     >>> print(dlnflow.plot.comparison(network.compare(run)).get_title().splitlines()[0])
-    JEPA: network and closed form at most $10^{-10}$ of a plateau apart
+    JEPA: $R^2$ of network and closed form at most $10^{-10}$ apart
     >>> plt.close("all")
     """
     style.refuse_without(DrawnComparison, "made", made, "dlnflow.network.Comparison")
@@ -108,14 +123,14 @@ def comparison(
         measured = made.measured[mode]
         seen = _spread(run.t, measured, place / drawn.size)
         axes.plot(run.t[seen], measured[seen], color=tints[place], label=f"_network {mode}", **mark)
-    axes.set(xlabel=run.time_label, ylabel=r"encoder amplitude $\bar w$")
+    quantity, finding = MEASURES[made.measure]
+    axes.set(xlabel=run.time_label, ylabel=quantity)
     depth = f"encoder depth $L = {run.start.L}$, decoder depth $P = {run.start.decoder_depth}$"
     left = lam.size - drawn.size
     also = f", {left} smaller modes not drawn" if left else ""
     apart = style.number(max(made.largest_deviation, LEAST), 2)
     axes.set_title(
-        f"{style.display(run.objective)}: network and closed form at most {apart} of a plateau "
-        f"apart\n{depth}{also}",
+        f"{style.display(run.objective)}: {finding.format(apart)}\n{depth}{also}",
         fontsize="medium",
     )
     named = style.named_lines(axes)

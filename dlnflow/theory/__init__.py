@@ -2,7 +2,8 @@
 
 ``_objective`` (where the target is read: gap, order, rate, plateau), ``_clock``, ``_modes`` (the
 solution), ``_integrate`` (the same by ``solve_ivp``), ``_critical_time``, ``_published`` (the
-paper's critical times), ``_simulate``. The curve that all modes share is in ``curve``.
+paper's critical times), ``_probe`` (what a linear probe reads), ``_simulate``. The curve
+that all modes share is in ``curve``.
 """
 
 from dlnflow.theory._clock import Training
@@ -10,6 +11,7 @@ from dlnflow.theory._critical_time import critical_time, critical_time_measured,
 from dlnflow.theory._integrate import ModeEquation
 from dlnflow.theory._modes import amplitude, hitting_time, learned_fraction, plateau, velocity
 from dlnflow.theory._objective import JEPA, MAE, Objective
+from dlnflow.theory._probe import probe_r2
 from dlnflow.theory._published import critical_time_published, critical_time_remainder
 from dlnflow.theory._sensitivity import Sensitivities, sensitivities
 from dlnflow.theory._simulate import Simulation, Trajectories, simulate
@@ -32,6 +34,7 @@ __all__ = [
     "hitting_time",
     "learned_fraction",
     "plateau",
+    "probe_r2",
     "sensitivities",
     "simulate",
     "velocity",

@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import dlnflow
-from dlnflow import demo, plot
+from dlnflow import demo, network, plot
 from dlnflow.studies import experiments, validity
 
 MAPS = (
@@ -35,6 +35,7 @@ def main(folder: Path) -> None:
         "map": lambda: plot.first_learned_map(4, eps=1e-2),
         "noisy_features": plot.noisy_features,
         "identify": measured_curves,
+        "network_probe": amplitude_and_probe,
     }
     for name, draw in figures.items():
         draw()
@@ -58,6 +59,35 @@ def measured_curves() -> None:
     w = dlnflow.amplitude(t, [[1.0], [1.1]], [[0.8], [0.5]], 3, eps=0.01, objective="mae")
     noise = np.random.default_rng(0).normal(size=w.shape)
     dlnflow.identify(t, w * (1.0 + 0.01 * noise)).plot()
+
+
+def amplitude_and_probe() -> None:
+    """Two networks of ``docs/networks.md``, by amplitude and by the probe."""
+    grid = plt.subplots(2, 2, figsize=(11.0, 9.0), layout="constrained")[1]
+    xx, yx = np.diag([1.0, 1.01]), np.array([[0.5, 0.45], [0.45, 0.5]])
+    one = network.gradient_flow(network.balanced(xx, yx, 2, eps=1e-3), xx, yx)
+    joint = dlnflow.Spectrum.from_covariances(xx, yx, basis="joint")
+    xx, yx = np.diag([2.0, 0.7]), np.diag([1.0, 0.7])
+    unit = [0.1 * np.array([[np.cos(0.1), np.sin(0.1)]]), [[0.1]]]
+    narrow = network.Network(unit, [[[0.1]]])
+    turned = network.gradient_flow(narrow, xx, yx, t=np.linspace(0.0, 2000.0, 4000))
+    cases = ("Width 2", one, joint, "log"), ("Width 1", turned, None, "linear")
+    for row, (name, run, spectrum, scale) in zip(grid, cases, strict=True):
+        for axes, measure in zip(row, ("amplitude", "probe"), strict=True):
+            made = network.compare(run, spectrum=spectrum, measure=measure)
+            made.plot(ax=axes)
+            level, words = [0.5], "half of the variance"
+            if measure == "amplitude":
+                level, words = 0.5 * made.plateau, "half of each plateau"
+                axes.set_yscale(scale)
+            for height in level:
+                axes.axhline(height, color="0.5", linewidth=0.9, linestyle=":")
+            lost = "".join(f", one lost at t = {t:.0f}" for t in made.lost_time[made.lost])
+            axes.set_title(
+                f"{name}, by {measure}: {made.learned.sum()} of {made.eps.size} learned{lost}\n"
+                f"(dotted: {words})",
+                fontsize="medium",
+            )
 
 
 def save(path: Path, dpi: int = 150) -> None:

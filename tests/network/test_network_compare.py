@@ -99,12 +99,13 @@ def test_a_mode_that_was_due_and_did_not_come_errs_without_bound():
 
 def test_a_mode_said_to_have_negative_rho_but_learned_is_far_from_its_prediction(jepa):
     never = dlnflow.Spectrum.from_covariances(XX, in_basis(LAM * [1, 1, 1, -1]))
-    made = compare(jepa, spectrum=never)
-    assert made.spectrum.lam[3] == pytest.approx(-0.45)
-    assert math.isinf(made.predicted_time[3])
-    assert made.plateau[3] == 0.0
-    assert math.isinf(made.measured_time[3])
-    assert made.deviation[3] > 10.0
+    for measure, least in (("probe", 0.3), ("amplitude", 10.0)):
+        made = compare(jepa, spectrum=never, measure=measure)
+        assert made.spectrum.lam[3] == pytest.approx(-0.45)
+        assert math.isinf(made.predicted_time[3])
+        assert made.plateau[3] == 0.0
+        assert math.isinf(made.measured_time[3])
+        assert made.deviation[3] > least
 
 
 def through_a_bottleneck(basis, objective):
@@ -141,9 +142,18 @@ def test_a_given_spectrum_is_the_one_predicted_and_read_by():
     assert made.spectrum is population
     assert own.spectrum is run.spectrum
     modes = (column[:, None] for column in (population.lam, population.rho))
-    assert made.predicted == pytest.approx(dlnflow.amplitude(run.t, *modes, 2, eps=EPS))
+    assert made.predicted == pytest.approx(dlnflow.probe_r2(run.t, *modes, 2, eps=EPS))
+    v = population.filters / np.sqrt(
+        np.diag(population.filters.T @ sampled[0] @ population.filters)
+    )
+    sigma = 0.5 * np.linalg.norm(sampled[0] @ v, axis=0) * population.rho**2
+    assert made.measured == pytest.approx(run.probe_r2(v, sigma=sigma).T)
+    assert np.abs(made.measured - own.measured).max() > 0.05
+    by_amplitude = compare(run, spectrum=population, measure="amplitude")
+    modes = (column[:, None] for column in (population.lam, population.rho))
+    assert by_amplitude.predicted == pytest.approx(dlnflow.amplitude(run.t, *modes, 2, eps=EPS))
     read = np.linalg.norm(run.encoder @ population.basis, axis=-2).T
-    assert made.measured == pytest.approx(read)
+    assert by_amplitude.measured == pytest.approx(read)
     assert np.abs(made.predicted - own.predicted).max() > 0.05
     assert np.abs(made.time_error).max() > 0.01
 
@@ -165,7 +175,7 @@ def test_suppressed_and_noisy_modes_are_on_their_predictions_too(objective):
 def test_a_table_has_a_row_for_each_mode(jepa):
     made = compare(jepa)
     table = made.to_dataframe()
-    numbers = ["predicted_time", "measured_time", "time_error", "deviation"]
+    numbers = ["predicted_time", "measured_time", "lost_time", "time_error", "deviation"]
     assert list(table) == ["mode", "lam", "rho", "eps", "plateau", *numbers]
     assert table["mode"].tolist() == [0, 1, 2, 3]
     assert table["lam"].to_numpy() == pytest.approx(LAM)
@@ -315,14 +325,21 @@ def test_a_better_mode_that_waits_too_long_breaks_the_alignment(eps, switches):
 
 
 @pytest.mark.long
-def test_a_run_that_learned_in_another_order_breaks_the_order():
-    run = network.gradient_flow(NET, XX, TURNED)
-    made = check_assumptions(XX, TURNED, run=run)
-    assert made["the predicted order"].measured == compare(run).order.tau < 0.9
-    assert {check.assumption for check in made.broken} == {
+@pytest.mark.parametrize(
+    ("angle", "holds", "by_amplitude"), [(0.5, False, False), (0.3, True, False)]
+)
+def test_a_run_that_learned_in_another_order_breaks_the_order(angle, holds, by_amplitude):
+    """By the probe; amplitudes find another order where the network kept to the predicted one."""
+    turn = rotation(4, angle, np.random.default_rng(0))
+    turned = turn @ YX @ turn.T
+    run = network.gradient_flow(NET, XX, turned)
+    made = check_assumptions(XX, turned, run=run)
+    assert made["the predicted order"].measured == compare(run).order.tau
+    assert made["the predicted order"].holds is holds
+    assert (compare(run, measure="amplitude").order.tau >= 0.9) is by_amplitude
+    assert {check.assumption for check in made.broken} - {"the predicted order"} == {
         "commuting covariances",
         "modes stand alone",
-        "the predicted order",
         "greedy learning, as trained",
     }
 
@@ -374,7 +391,7 @@ def test_notebooks_show_every_check_in_a_table_with_the_consequences_of_violatio
     for check in made:
         assert check.assumption in html
         assert (check.consequence in html) == (not check.holds)
-    assert "&lt;= 0.03" in html
+    assert "&lt;= 0.06" in html
 
 
 def test_checks_are_found_by_name_and_say_what_follows():
@@ -436,17 +453,22 @@ def test_small_modes_tied_to_others_are_named_and_do_come_early():
     distance = np.abs(np.subtract.outer(range(12), range(12)))
     shape = np.linalg.cholesky(np.exp(-distance / 6.0))
     s = rng.normal(size=(3000, 12)) @ shape.T
-    x, y = (s + 0.3 * rng.normal(size=s.shape) for _ in range(2))
+    x, y = (s + 0.6 * rng.normal(size=s.shape) for _ in range(2))
     net = network.balanced(*network.covariances(x, y), L=2, eps=1e-2)
     made = check_assumptions(x=x, y=y, network=net)
     assert made["commuting covariances"].holds
     check = made["modes stand alone"]
     assert not check.holds
     named = [int(one) for one in check.consequence.split("mode ")[1].split(")")[0].split(",")]
-    errors = np.abs(compare(network.gradient_flow(net, *network.covariances(x, y))).time_error)
-    assert errors.max() > 0.2
+    run = network.gradient_flow(net, *network.covariances(x, y))
+    probed, by_amplitude = compare(run), compare(run, measure="amplitude")
+    errors = np.abs(probed.time_error)
+    assert errors.max() > 0.1
     assert int(np.nanargmax(errors)) in named
-    assert np.delete(errors, named).max() < 0.03
+    assert np.delete(errors, named).max() < 0.01
+    assert probed.tau == pytest.approx(1.0)
+    assert by_amplitude.tau < 0.5
+    assert np.abs(by_amplitude.time_error).max() > 0.9
 
 
 @pytest.mark.long

@@ -86,7 +86,9 @@ def test_a_vector_of_variances_stands_for_a_diagonal_matrix(m):
     assert short.velocity(0.0, weights) == pytest.approx(long.velocity(0.0, weights))
     assert short.loss(weights) == pytest.approx(long.loss(weights))
     change = rng.normal(size=27)
-    assert short.linearisation(weights)(change) == pytest.approx(long.linearisation(weights)(change))
+    assert short.linearisation(weights)(change) == pytest.approx(
+        long.linearisation(weights)(change)
+    )
 
 
 class Counting(np.ndarray):

@@ -18,6 +18,7 @@ from dlnflow.studies.validity import ValidityMap
 pytestmark = pytest.mark.long
 
 LAM, RHO = np.array([0.7, 1.2, 0.9]), np.array([0.9, 0.6, 0.8])
+OTHER = {"probe": "amplitude", "amplitude": "probe"}
 WORDS = {"jepa": "JEPA", "mae": "MAE", "layer-1": "target at layer 1"}
 
 
@@ -96,24 +97,40 @@ def test_measured_is_drawn_and_not_predicted_where_the_two_differ():
     line, mark = predictions(axes := plot.comparison(made))[0], networks(axes)[0]
     expected = np.interp(mark.get_xdata(), *line.get_data())
     assert np.abs(mark.get_ydata() - expected).max() > 0.02
-    assert f"at most {number(made.largest_deviation, 2)} of a plateau" in axes.get_title()
+    assert f"at most {number(made.largest_deviation, 2)} apart" in axes.get_title()
+
+
+@pytest.mark.parametrize(
+    ("measure", "axis", "unit"),
+    [("probe", "probe reads", "apart"), ("amplitude", "amplitude", "of a plateau apart")],
+)
+def test_axis_and_title_say_what_is_compared(measure, axis, unit):
+    made = network.compare(compared().run, measure=measure)
+    axes = plot.comparison(made)
+    assert axis in axes.get_ylabel()
+    assert axes.get_title().splitlines()[0].endswith(unit)
+    (mark, *_) = networks(axes)
+    assert np.isin(mark.get_ydata(), made.measured).all()
+    assert not np.isin(
+        mark.get_ydata()[1:], network.compare(made.run, measure=OTHER[measure]).measured
+    ).any()
 
 
 def test_the_title_gives_the_largest_deviation_and_the_depths():
     for objective, words in WORDS.items():
         made = compared(objective)
         title = plot.comparison(made).get_title()
-        assert title.startswith(f"{words}: network and closed form")
-        assert f"at most {number(max(made.largest_deviation, 1e-10), 2)} of a" in title
+        assert title.startswith(f"{words}: $R^2$ of network and closed form")
+        assert f"at most {number(max(made.largest_deviation, 1e-10), 2)} apart" in title
         assert "encoder depth $L = 2$, decoder depth $P = 1$" in title
         assert "not drawn" not in title
 
 
-def test_axes_say_amplitude_and_the_clock():
+def test_axes_say_what_is_read_and_the_clock():
     on_paper, on_network = (
         plot.comparison(compared(clock=clock)) for clock in ("paper", "network")
     )
-    assert r"\bar w" in on_paper.get_ylabel()
+    assert "R^2" in on_paper.get_ylabel()
     assert on_paper.get_xlabel() != on_network.get_xlabel()
     assert "network" in on_network.get_xlabel()
 

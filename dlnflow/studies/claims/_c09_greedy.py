@@ -151,7 +151,7 @@ def _trained(net: Any, xx: Array, yx: Array, objective: str, lr: float, steps: i
         run = gradient_descent(net, xx, yx, objective=objective, **options)
     except DivergenceError:
         return 1.0
-    return compare(run).overlap[1] if _at_rest(run.w) else 1.0
+    return compare(run, measure="amplitude").overlap[1] if _at_rest(run.w) else 1.0
 
 
 def _at_rest(w: Array) -> bool:

@@ -147,6 +147,6 @@ def trained_delay(
         batch_size=BATCH,
         rng=random,
     )
-    made = compare(run)
+    made = compare(run, measure="amplitude")
     places = np.abs(made.spectrum.basis.T @ data.basis).argmax(axis=0)
     return behind(made.measured_time[places])

@@ -34,9 +34,9 @@ class ValidityMap:
         What is varied: the column ``x`` of the table, in words.
     table : pandas.DataFrame
         Columns ``objective``, ``x``, ``time_error`` (the largest relative error of a critical time,
-        infinite where a mode was not learned at all), ``deviation`` (the largest distance of a
-        trajectory from its prediction, in plateaus), ``tau`` (Kendall's, of the learning order with
-        the predicted one), and further columns of single maps.
+        infinite where a mode was not learned at all), ``deviation`` (the largest distance of an
+        ``R2`` from its prediction; `dlnflow.network.compare`), ``tau`` (Kendall's, of the learning
+        order with the predicted one), and further columns of single maps.
     exponents : dict
         By objective: the power of ``x`` with which ``time_error`` grows between 1e-5 and 0.1, or
         None where there are fewer than three such points.
