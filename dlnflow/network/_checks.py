@@ -164,7 +164,7 @@ class Criterion(NamedTuple):
 CRITERIA = {
     "commuting covariances": Criterion(
         0.03,
-        "share of sigma_yx off the diagonal, in size,",
+        "root of the off-diagonal share of sigma_yx",
         "in the map critical times are off by some thousandths below, a JEPA's by a quarter "
         "at 0.045",
         "Modes mix: each grows with a part of the correlation of the others, modes learned "
@@ -173,7 +173,7 @@ CRITERIA = {
     ),
     "modes stand alone": Criterion(
         0.04,
-        "largest share of a mode's correlation that belongs to others, in size,",
+        "root of the largest coupling to other modes",
         "in the map a JEPA's critical times are off by less than 0.02 below, by a quarter at 0.06",
         "These modes also fit the targets of other modes, and a JEPA learns them earlier than "
         "predicted (mode {modes}). The prediction is valid for the others.",
@@ -207,7 +207,7 @@ CRITERIA = {
     ),
     "aligned layers": Criterion(
         0.3,
-        "share of the prediction that meets another mode's target, in size,",
+        "root of the share of the output along targets of other modes",
         "in the map critical times are off by a sixth to a half of its square",
         "Modes are mixed at the initialisation: the layers have to align first, and modes are "
         "learned later than predicted, those of small lam most.",
