@@ -39,7 +39,7 @@ def test_each_experiment_leaves_a_table_and_a_figure(name, rows, tmp_path):
     assert matplotlib.image.imread(tmp_path / f"{name}.png").std() > 0.05
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_data_in_answer_out(tmp_path):
     said = run("does_the_theory_apply.py", tmp_path)
     assert said.count("Assumptions:") == said.count("Comparison:") == 2

@@ -164,7 +164,7 @@ class Criterion(NamedTuple):
 CRITERIA = {
     "commuting covariances": Criterion(
         0.06,
-        "share of sigma_yx off the diagonal, in size,",
+        "root of the off-diagonal share of sigma_yx",
         "in the map critical times are off by a hundredth at most below, by a fifth at 0.16",
         "Modes mix: each grows with a part of the correlation of the others, modes learned "
         "early speed up others, and the predicted order holds only for modes whose critical "
@@ -172,7 +172,7 @@ CRITERIA = {
     ),
     "modes stand alone": Criterion(
         0.1,
-        "largest share of a mode's correlation that belongs to others, in size,",
+        "root of the largest coupling to other modes",
         "critical times are off by up to 0.02 below, by 0.06 to 0.08 at 0.24, by a fifth at 0.3",
         "Units of other modes respond to these modes and turn to them. A JEPA learns them earlier "
         "than predicted, and amplitudes say so much too early (mode {modes}). The prediction is "
@@ -207,7 +207,7 @@ CRITERIA = {
     ),
     "aligned layers": Criterion(
         0.3,
-        "share of the prediction that meets another mode's target, in size,",
+        "root of the share of the output along targets of other modes",
         "in the map critical times are off by a sixth to a half of its square",
         "Modes are mixed at the initialisation: the layers have to align first, and modes are "
         "learned later than predicted, those of small lam most.",

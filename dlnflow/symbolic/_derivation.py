@@ -174,7 +174,7 @@ class Derivation:
 
         Examples
         --------
-        The equation of a data-space loss is refuted for a JEPA:
+        A wrong equation for a JEPA is refuted:
 
         >>> from dlnflow.symbolic import DerivationError, derive, lam, rho, w
         >>> try:

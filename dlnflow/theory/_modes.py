@@ -294,7 +294,11 @@ def velocity(
     (0.04296875, 0.04296875)
     """
     modes = validated(lam, rho, L, 1.0, decoder_depth, variance).under(objective, clock)
-    w = _validate.not_negative("w", w)
+    return velocity_of(modes, _validate.not_negative("w", w))
+
+
+def velocity_of(modes: ValidatedModes, w: Array) -> Any:
+    """`velocity` of validated modes."""
     return modes.over(_velocity_block, lambda same: same, t=w, name="w")
 
 

@@ -17,7 +17,7 @@ from dlnflow.theory._clock import Clock, label
 from dlnflow.theory._critical_time import critical_time_of, log_critical_time_of
 from dlnflow.theory._grid import given_grid, resolving_grid
 from dlnflow.theory._integrate import ModeEquation
-from dlnflow.theory._modes import amplitude_of, learned_fraction_of
+from dlnflow.theory._modes import amplitude_of, learned_fraction_of, velocity_of
 from dlnflow.theory._objective import Objective, Objectives, as_objective, as_objectives
 from dlnflow.theory._scaled_modes import GivenModes, ValidatedModes, validated
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+ERRORS = {"exact": (1e-13, 1e-14), "ode": (1e-10, 1e-12)}  # relative, of values and of times
+NOTABLE = 1e-3  # error in value above which the repr says so
 SHOWN_MODES = 20  # rows of the table in a notebook
 
 
@@ -78,8 +80,8 @@ def simulate(
     clock : {"paper", "network"} or Training
         In which times are counted.
     method : {"exact", "ode"}
-        The closed form, or SciPy's ``solve_ivp`` on the mode equation (thousands of times slower, a
-        relative 1e-10 in time; for checking).
+        The closed form, or SciPy's ``solve_ivp`` on the mode equation (thousands of times slower;
+        for checking). `Trajectories.value_error` says how far amplitudes are right.
 
     Returns
     -------
@@ -188,6 +190,29 @@ class Trajectories:
         """Where each mode comes to rest, shape of the modes; see `dlnflow.plateau`."""
         return read_only_copy(self._modes.plateau)
 
+    @cached_property
+    def value_error(self) -> Array:
+        """Bound on the relative error of ``w``, its largest over time, shape of the modes.
+
+        Both methods are right for a time that differs from ``t`` by a relative rounding error or
+        more (1e-14 for ``"exact"``, 1e-12 for ``"ode"``). Where a transition takes a small part of
+        the time before it, that changes ``w`` by much more.
+
+        Examples
+        --------
+        >>> import dlnflow
+        >>> for eps in (1e-2, 1e-8):
+        ...     sim = dlnflow.simulate(1.0, 0.5, 3, eps=eps, objective="jepa", method="ode")
+        ...     print(f"{sim['jepa'].value_error:.0e}")
+        1e-10
+        3e-02
+        """
+        in_value, in_time = ERRORS[self.method]
+        speed = velocity_of(self._modes.along_time, self.w)
+        moving = self.w > 0.0
+        change = np.divide(np.abs(speed) * self.t, self.w, out=np.zeros_like(self.w), where=moving)
+        return read_only_copy(np.max(in_value + in_time * change, axis=-1))
+
     def critical_time(self, p: float = 0.5) -> Array:
         """Exact time to the fraction ``p`` of the plateau, shape of the modes, on ``clock``.
 
@@ -231,7 +256,17 @@ class Trajectories:
         note += f", {above} starting above half of their plateau" if above else ""
         return (
             f"{self.objective!r}: {self.rho.size} modes{note}, by method {self.method!r}\n"
-            f"  t: {label(self.clock)}, {self.grid}"
+            f"  t: {label(self.clock)}, {self.grid}{self._caution}"
+        )
+
+    @property
+    def _caution(self) -> str:
+        worst, in_time = float(self.value_error.max()), ERRORS[self.method][1]
+        if worst <= NOTABLE:
+            return ""
+        return (
+            f"\n  w is right for times within a relative {in_time:g} of t; transitions are so "
+            f"brief that its own relative error can be {min(worst, 1.0):.1g}"
         )
 
     def _repr_html_(self) -> str:

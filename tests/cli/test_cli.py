@@ -709,7 +709,7 @@ def test_a_closed_pipe_is_quiet(times):
         assert process.wait() == 141
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 @pytest.mark.parametrize("buffered", [True, False])
 @pytest.mark.parametrize("arguments", [("--help",), (), ("table", *TWO, "-L", "1", "-f", "csv")])

@@ -56,7 +56,7 @@ def started(arguments, before=""):
     return HEEDED + before + START.format(arguments=list(map(str, arguments)))
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("act", [SIGNALLED, RAISED], ids=["signal", "exception"])
 @pytest.mark.parametrize(
     ("module", "arguments"),

@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import scipy.optimize
+from tiers import repeated
 
 import dlnflow
 from dlnflow.identification._candidates import distinct_equations
@@ -32,7 +33,7 @@ def case(rng, deepest=6, before=0.0, p=0.97):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", repeated(range(4), [0, 1]))
 def test_exact_trajectories_identify_the_network_to_a_millionth(seed):
     rng = np.random.default_rng(seed)
     for _ in range(50):
@@ -229,7 +230,7 @@ def test_sensitivities_are_the_derivatives(objective, sign, eps):
 SLOW = dlnflow.amplitude(np.linspace(0.0, 300.0, 80), [[1.0], [0.05]], [[0.8], [0.5]], 2, eps=0.02)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("one_eps", [False, True])
 def test_a_mode_that_hardly_moved_does_not_determine_its_plateau(one_eps):
     t, held = np.linspace(0.0, 300.0, 80), 0
@@ -266,7 +267,7 @@ def test_a_flat_curve_with_noise_determines_no_more_than_a_constant():
     assert "unless this is the plateau: then rho is 0.799 (JEPA, L = 1)" in found.explain()
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0.1, 0.5, 0.95])
 def test_an_interval_contains_its_own_estimate(level):
     t = np.linspace(0.0, 60.0, 80)

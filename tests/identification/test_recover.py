@@ -53,7 +53,7 @@ def test_the_modes_of_the_data_are_recovered_from_the_weights(objective, L, P):
     assert found.dropped == 0
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(st.integers(0, 10_000))
 def test_any_signs_of_any_modes_are_recognised(seed):

@@ -258,6 +258,7 @@ def test_experiments_are_drawn_on_the_axes_given(order, depth):
     assert plot.experiment(depth, ax=[axes]).tolist() == [axes]
 
 
+@pytest.mark.slow
 def test_lines_are_the_errors_of_times_and_trajectories(balance):
     axes = plot.validity(balance)
     for objective, part in balance.table.groupby("objective"):

@@ -24,6 +24,10 @@ pytestmark = pytest.mark.long
 ROOT = Path(__file__).parents[2]
 STANDS = (Verdict.holds, Verdict.holds_when)
 NAMES = tuple(claims.CLAIMS)
+FAST = ("1", "3", "6", "7", "12c", "13b")  # `make claims` and `make test-slow` examine all
+examined = pytest.mark.parametrize(
+    "name", [pytest.param(one, marks=() if one in FAST else pytest.mark.slow) for one in NAMES]
+)
 
 
 @cache
@@ -183,23 +187,21 @@ def test_the_papers_equation_is_the_derived_one():
         assert np.allclose([velocity(one) for one in w], derived(w, 1.3, 0.6), rtol=1e-12, atol=0.0)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@examined
 def test_its_verdict_is_the_recorded_one(name):
     found = quick(name)
     assert found.recorded is not None
     assert not found.changed, found.summary
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
+@examined
 def test_its_control_changes_the_verdict(name):
     found = quick(name)
     assert found.control not in (found.verdict, Verdict.disputed, Verdict.unseen)
     assert found.refuted
 
 
-@pytest.mark.parametrize("name", NAMES)
+@examined
 def test_it_rests_on_finite_numbers_by_two_routes_or_more(name):
     found = quick(name)
     table = found.to_dataframe()
@@ -208,7 +210,7 @@ def test_it_rests_on_finite_numbers_by_two_routes_or_more(name):
     assert set(found.routes) <= set(claims.ROUTES)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@examined
 def test_its_numbers_are_the_recorded_ones(name):
     assert quick(name).moved == {}
 

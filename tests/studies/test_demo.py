@@ -175,6 +175,7 @@ def test_targets_lie_half_a_patch_from_their_contexts_on_all_four_sides():
         assert counts[0] == counts[2]
 
 
+@pytest.mark.slow
 def test_smaller_patches_do_as_well(tmp_path):
     paper = io.StringIO()
     result = demo.run(tmp_path, console=Console(file=paper), patch=4)

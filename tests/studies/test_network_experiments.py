@@ -327,6 +327,7 @@ def test_the_error_grows_as_a_power_of_the_violation(make, power, objectives):
     assert (made.table["tau"] == 1.0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "bound"),
     [
@@ -369,6 +370,7 @@ def test_the_rate_of_a_map_is_a_share_of_the_stable_one():
     assert {"predicted_overlap", "measured_overlap"} <= set(table)
 
 
+@pytest.mark.slow
 def test_a_power_is_fitted_to_small_errors_only():
     made = validity.balance([0.003, 0.01, 0.03, 2.0], objective="mae")
     assert made.table["time_error"].iloc[-1] > 0.2

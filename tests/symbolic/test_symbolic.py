@@ -27,7 +27,7 @@ def number(expression, **values):
     return float(sp.N(expression.subs(named).doit(), 30))
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(NETWORKS, st.floats(0.1, 3), st.floats(0.2, 1.5), st.sampled_from(["paper", "network"]))
 def test_what_is_derived_is_what_the_numeric_code_computes(network, lam, rho, clock):

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import sympy as sp
 from mutants import mutants
+from tiers import repeated
 
 from dlnflow import symbolic
 from dlnflow.symbolic import DerivationError, UndecidedError
@@ -32,10 +33,10 @@ NUMBERS = [
     "11d",
     "11e",
 ]
-SETTINGS = [("jepa", None, 1, "paper"), ("mae", 2, 2, "network"), ("layer-1", 3, 1, "paper")]
+SETTINGS = [("jepa", 2, 1, "paper"), ("mae", 2, 2, "network"), ("layer-1", 3, 1, "paper")]
 MORE_SETTINGS = [
     *((name, L, 1, "paper") for name in ("mae", "layer-1") for L in (None, 1, 2, 5)),
-    *(("jepa", L, 1, "paper") for L in (1, 2, 3, 5)),
+    *(("jepa", L, 1, "paper") for L in (None, 1, 3, 5)),
     ("mae", 3, 1, "paper"),
     ("layer-2", 4, 2, "paper"),
     ("jepa", 2, 3, "network"),
@@ -107,7 +108,9 @@ def wrong_forms(step):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize(
+    "number", repeated(NUMBERS, [*"235678", "4a", "10a", "10c", "11a", "11b", "11d", "11e"])
+)
 def test_every_small_change_to_a_step_is_refused(jepa, number):
     count = 0
     for mutant, wrong in wrong_forms(jepa[number]):
@@ -227,7 +230,7 @@ def test_a_step_can_be_replaced_like_any_record(jepa):
         jepa["8"].title = "changed"
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("L", [30, 100])
 def test_the_integral_holds_in_deep_networks(L):
     """Sums of as many powers of 1/q as twice the depth: differences of them lose digits."""

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from reference import DIGITS, elapsed
 from test_accuracy import random_mode, random_target, rest_of
+from tiers import repeated
 
 import dlnflow
 from dlnflow.theory.curve import Branch, master_curve
@@ -64,7 +65,7 @@ def between(w, mode):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("branch", ["growth", "decay", "suppression"])
+@pytest.mark.parametrize("branch", repeated(["growth", "decay", "suppression"], ["growth"]))
 def test_derivatives_over_random_modes(branch):
     rng, tried = random.Random(branch), 0
     with mp.workdps(DIGITS):

@@ -274,6 +274,27 @@ def test_plots_show_every_mode_of_every_objective(sim):
     plt.close("all")
 
 
+@pytest.mark.parametrize("eps", [1e-2, 1e-4, 1e-6, 1e-8])
+@pytest.mark.parametrize("objective", ["jepa", "mae"])
+def test_integrated_amplitudes_are_off_by_less_than_is_stated_and_not_by_much_less(objective, eps):
+    ode = dlnflow.simulate(1.0, [0.5, 0.9], 3, eps=eps, objective=objective, method="ode")
+    made = ode[objective]
+    exact = dlnflow.amplitude(made.t, 1.0, [[0.5], [0.9]], 3, eps=eps, objective=objective)
+    off = np.abs(made.w / exact - 1).max(axis=1)
+    assert np.all(off < made.value_error)
+    if made.value_error.max() > 1e-3:
+        assert np.all(off > 1e-3 * made.value_error)
+        assert f"w is right for times within a relative {1e-12:g} of t" in repr(made)
+    else:
+        assert "w is right for" not in repr(made)
+
+
+def test_every_branch_has_a_bound_on_its_values():
+    modes = {"lam": [1.0, 0.0, -1.0], "rho": [0.5, 0.0, -0.5], "variance": [2.0, 1.0, 2.0]}
+    for made in dlnflow.simulate(L=[2, 3, 4], eps=[0.1, 0.2, 0.3], **modes).parts:
+        assert np.all((made.value_error >= 1e-13) & (made.value_error < 1e-12))
+
+
 def test_a_notebook_shows_every_objective_with_a_table_of_its_modes():
     html = dlnflow.simulate([1.0, 1.3], [0.9, 0.4], 3)._repr_html_()
     assert html.count("<table") == 2
