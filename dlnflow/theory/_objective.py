@@ -72,7 +72,9 @@ class Objective:
             return
         given = described(self.target_layer)
         try:
-            layer = None if isinstance(self.target_layer, bool | np.bool) else index(self.target_layer)
+            layer = (
+                None if isinstance(self.target_layer, bool | np.bool) else index(self.target_layer)
+            )
         except TypeError:
             layer = None
         if layer is None:
