@@ -53,8 +53,7 @@ def test_networks_on_samples_learn_in_the_predicted_order(order):
 def test_the_objectives_disagree_where_they_should_and_nowhere_else(order):
     places = order.table.groupby(["distribution", "objective"])["place"].apply(list)
     same, opposite = (
-        [places[name, objective] for objective in ("jepa", "mae")]
-        for name in ("same", "opposite")
+        [places[name, objective] for objective in ("jepa", "mae")] for name in ("same", "opposite")
     )
     assert same[0] == same[1] == [0, 1, 2, 3]
     assert opposite[0] == [3, 2, 1, 0]
