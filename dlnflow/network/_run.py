@@ -147,8 +147,8 @@ class Run:
     ) -> Array:
         """Share of each feature's variance that a linear probe reads, shape (times, features).
 
-        The probe reads the encoder's output plus white noise. Unlike an amplitude, it does not
-        count a feature twice, or one of which another feature's unit carries a part.
+        The probe reads the encoder's output plus white noise. An amplitude also rises if a unit has
+        learned another feature and responds a little to this one; ``R2`` does not.
 
         Parameters
         ----------
