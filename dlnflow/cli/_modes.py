@@ -32,6 +32,7 @@ in_samples = options.panel("Samples")
 class Basis(StrEnum):
     """Basis of the modes."""
 
+    cross = "cross"
     variance = "variance"
     generalised = "generalised"
     joint = "joint"
@@ -73,8 +74,10 @@ def modes(
     y: Annotated[Path | None, in_samples("--y FILE", "Targets, in the same form as --x.")] = None,
     basis: Annotated[
         Basis,
-        options.in_modes("--basis NAME", "Basis of the modes: variance, generalised or joint."),
-    ] = Basis.variance,
+        options.in_modes(
+            "--basis NAME", "Basis of the modes: cross, variance, generalised or joint."
+        ),
+    ] = Basis.cross,
     errors: Annotated[
         bool | None,
         options.in_modes(

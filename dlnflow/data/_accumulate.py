@@ -173,12 +173,12 @@ class CovarianceAccumulator:
         xx, yx = total.products
         return (xx + xx.T) / (2 * total.n), yx / total.n
 
-    def spectrum(self, *, basis: str = "variance") -> Spectrum:
+    def spectrum(self, *, basis: str = "cross") -> Spectrum:
         """The modes of the pairs so far.
 
         Parameters
         ----------
-        basis : {"variance", "generalised", "joint"}
+        basis : {"cross", "variance", "generalised", "joint"}
             As for `Spectrum.from_covariances`.
 
         Returns

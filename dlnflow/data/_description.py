@@ -23,6 +23,7 @@ class CautionThresholds(NamedTuple):
 
 
 CAUTION = CautionThresholds()
+COMPROMISES = ("cross", "joint")  # bases in which sigma_xx need not be diagonal
 FEATURES = 10  # listed by name
 ROWS = 12  # of the table for notebooks
 
@@ -31,7 +32,7 @@ def text(spectrum: SpectrumRecord) -> str:
     """Sizes, range of the modes, diagnostics, errors if there are any, and cautions."""
     rho = spectrum.rho
     noise = f", {spectrum.noisy} pure noise" if spectrum.noisy else ""
-    named = "" if spectrum.basis_name == "variance" else f", {spectrum.basis_name} basis"
+    named = "" if spectrum.basis_name == "cross" else f", {spectrum.basis_name} basis"
     lines = [
         f"Spectrum: d = {spectrum.basis.shape[0]}, {_modes(spectrum.lam.size)}, "
         f"{spectrum.suppressed} with negative rho{noise}{named}",
@@ -40,7 +41,7 @@ def text(spectrum: SpectrumRecord) -> str:
         f"  commutator {_small(spectrum.commutator):.2g}, off-diagonal share "
         f"{_percent(spectrum.off_diagonal)}, asymmetry {_small(spectrum.asymmetry):.2g}",
     ]
-    if spectrum.basis_name == "joint":
+    if spectrum.basis_name in COMPROMISES:
         lines.append(f"  off-diagonal share of sigma_xx {_percent(spectrum.off_variance)}")
     if spectrum.basis_name == "generalised":
         lines.append(f"  largest cosine between modes {_small(spectrum.overlap):.2g}")
@@ -81,7 +82,8 @@ def cautions(spectrum: SpectrumRecord) -> tuple[str, ...]:
 def _cautions(spectrum: SpectrumRecord) -> Iterator[str]:
     share = spectrum.off_diagonal
     if share > CAUTION.off_diagonal:
-        asymmetric = spectrum.asymmetry**2 > 0.5 * share or spectrum.basis_name == "generalised"
+        symmetrised = spectrum.basis_name in ("cross", "generalised")
+        asymmetric = spectrum.asymmetry**2 > 0.5 * share or symmetrised
         if asymmetric:
             cause = "sigma_yx is not symmetric"
         elif spectrum.commutator**2 < CAUTION.almost_commuting * share:
@@ -92,10 +94,17 @@ def _cautions(spectrum: SpectrumRecord) -> Iterator[str]:
             cause = "the covariances do not commute"
         verdict = "do not apply" if share > CAUTION.majority else "are an approximation"
         yield f"{cause}: the mode equations {verdict} here; off-diagonal share {_percent(share)}"
-    if spectrum.basis_name == "joint" and spectrum.off_variance > CAUTION.off_diagonal:
+    share = spectrum.off_variance
+    if spectrum.basis_name in COMPROMISES and share > CAUTION.off_diagonal:
+        cause = (
+            "sigma_xx is not diagonal in the joint basis"
+            if spectrum.basis_name == "joint"
+            else "the covariances do not commute"
+        )
+        verdict = "do not apply" if share > CAUTION.majority else "are an approximation"
         yield (
-            "sigma_xx is not diagonal in the joint basis: the mode equations are an approximation "
-            f"here; off-diagonal share {_percent(spectrum.off_variance)}"
+            f"{cause}: the mode equations {verdict} here; off-diagonal share of sigma_xx "
+            f"{_percent(share)}"
         )
     if spectrum.overlap > CAUTION.cosine:
         yield (

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from dlnflow.data._estimation import ASYMPTOTIC, InBasis
 from dlnflow.data._influence import Influence, influence_sums, refuse_few, refuse_other_data
 from dlnflow.data._record import Errors, SpectrumRecord
-from dlnflow.data._sampling import gaussian_bias, noise_floor
+from dlnflow.data._sampling import COMPROMISES, WHITENED, gaussian_bias, noise_floor
 
 Array = NDArray[np.float64]
 
@@ -145,7 +145,7 @@ def _errors(
     of_rho = (of_lam - 2.0 * rho * together + rho**2 * of_variance) / variance**2
     lam_err, variance_err, rho_err = np.sqrt([of_lam, of_variance, np.maximum(of_rho, 0.0)])
     xx, noise = joint[:m, :m], _unpredicted(joint, independent)
-    kept = 1.0 - spectrum.shrinkage
+    kept, powers = 1.0 - spectrum.shrinkage, COMPROMISES if whole.cross else WHITENED
     scale = rho_err * variance if spectrum.basis_name == "generalised" else lam_err
     errors = Errors(
         lam=lam_err,
@@ -154,7 +154,8 @@ def _errors(
         bias=with_rho(bias, lam, variance, covariance),
         covariance=covariance,
         independent=independent,
-        noise_floor=kept * noise_floor(scale / kept, xx, noise, whole.spaces, independent),
+        noise_floor=kept
+        * noise_floor(scale / kept, xx, noise, whole.searched, independent, powers),
         mixing=_mixing(whole, noise, independent, spectrum.basis_name),
         **rest,
     )
@@ -202,8 +203,7 @@ def _mixing(whole: InBasis, noise: Array, n: float, basis: str) -> Array:
         spread = weight_s * spread_s / size_s + weight_lam * spread_lam / size_lam
         squared = spread / (weight_s + weight_lam) ** 2
     else:
-        same_space = whole.spaces[:, None] == whole.spaces
-        squared = np.where(same_space, spread_lam / gap_lam, spread_s / gap_s)
+        squared = np.where(whole.by_yx, spread_lam / gap_lam, spread_s / gap_s)
     np.fill_diagonal(squared, 0.0)
     return np.minimum(np.sqrt(squared.max(axis=1)), 0.5 * np.pi)
 

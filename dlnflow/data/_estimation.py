@@ -28,12 +28,12 @@ Array = NDArray[np.float64]
 Spaces = NDArray[np.intp]
 Fields = dict[str, Any]  # of a SpectrumRecord
 
-BASES = ("variance", "generalised", "joint")
-ASYMPTOTIC = ("variance", "generalised")  # bases whose influence functions are known
+BASES = ("cross", "variance", "generalised", "joint")
+ASYMPTOTIC = ("cross", "variance", "generalised")  # bases whose influence functions are known
 
 EPS = float(np.finfo(np.float64).eps)
 ZERO_VARIANCE = 1e-10  # of the largest variance; rounding errors are below 1e-14
-DEGENERATE = 1e-4  # relative difference of variances that count as equal
+DEGENERATE = 1e-4  # relative difference of variances, or of lam, that count as equal
 SAMPLED, LARGEST_TOLERANCE = 4.0, 0.3  # sampled variances of white noise scatter over 4 sqrt(d / n)
 
 
@@ -41,8 +41,8 @@ SAMPLED, LARGEST_TOLERANCE = 4.0, 0.3  # sampled variances of white noise scatte
 class InBasis:
     """All modes of the data, sorted, with both covariances in their coordinates.
 
-    ``sigma_yx`` determines the directions of modes with the same number in ``spaces`` inside their
-    common space.
+    One covariance determines the spaces of modes that share a number in ``spaces``, the other the
+    directions inside them: ``sigma_yx`` the spaces if ``cross``, otherwise ``sigma_xx``.
     """
 
     basis: Array
@@ -50,6 +50,18 @@ class InBasis:
     xx: Array
     yx: Array
     spaces: Spaces
+    cross: bool = False
+
+    @property
+    def by_yx(self) -> NDArray[np.bool_]:
+        """Pairs of modes whose directions ``sigma_yx`` determines, not ``sigma_xx``."""
+        same: NDArray[np.bool_] = self.spaces[:, None] == self.spaces
+        return ~same if self.cross else same
+
+    @property
+    def searched(self) -> Spaces:
+        """As ``spaces``: the spaces in which sampled ``sigma_yx`` determines the directions."""
+        return np.zeros_like(self.spaces) if self.cross else self.spaces
 
 
 def from_covariances(
@@ -123,9 +135,9 @@ def joint_modes(
 ) -> Fields:
     """The fields of a `Spectrum` that the covariances determine, after shrinkage.
 
-    Variances that ``n`` samples do not resolve count as equal; ``yx`` then determines the basis of
-    their space. ``floor``, the part of each variance that shrinkage added, is subtracted first.
-    Both matrices are scaled to unit size, so that no square overflows.
+    In the variance basis, variances that ``n`` samples do not resolve count as equal; ``yx`` then
+    determines the basis of their space. ``floor``, the part of each variance that shrinkage added,
+    is subtracted first. Both matrices are scaled to unit size, so that no square overflows.
     """
     d = len(xx)
     # the relative width over which samples scatter equal variances (Marchenko-Pastur)
@@ -143,11 +155,21 @@ def joint_modes(
     kept = int(np.sum(own > max(ZERO_VARIANCE, rounding) * own[0]))
     space, null = eigenvectors[:, :kept], eigenvectors[:, kept:]
     symmetric = 0.5 * (yx + yx.T)
+    noise = rounding * float(np.linalg.norm(yx))
     if basis == "generalised":
         _, columns, filters = generalised_modes(space, variance[:kept], yx)
         spaces = np.zeros(kept, dtype=np.intp)
+    elif basis == "cross":
+        inside = space if kept < d else np.eye(d)
+        values, turn = np.linalg.eigh(inside.T @ symmetric @ inside)
+        columns, spaces = _resolved(
+            values[::-1], inside @ turn[:, ::-1], xx, DEGENERATE, 2.0 * noise
+        )
+        filters = columns
     else:
-        columns, spaces = _resolved(own[:kept], space, symmetric, tolerance)
+        columns, spaces = _resolved(
+            own[:kept], space, symmetric, tolerance, rounding * float(own[0])
+        )
         if basis == "joint":
             both = [space.T @ matrix @ space for matrix in (xx, symmetric)]
             sized = np.array([matrix / (np.linalg.norm(matrix) or 1.0) for matrix in both])
@@ -159,8 +181,9 @@ def joint_modes(
     whole = np.hstack([filters, null])
     in_basis = whole.T @ yx @ whole
     lengths = np.linalg.norm(whole, axis=0)
-    small = np.abs(in_basis) <= rounding * np.linalg.norm(yx) * np.outer(lengths, lengths)
-    known = np.where(small, 0.0, in_basis)
+    known = np.where(np.abs(in_basis) <= noise * np.outer(lengths, lengths), 0.0, in_basis)
+    if basis == "cross":
+        _equal_within_rounding(known, spaces, noise)
     order = np.argsort(-np.diag(known)[:kept], kind="stable")
     columns, filters = columns[:, order], filters[:, order]
     xx_inside, yx_inside = filters.T @ xx @ filters, known[np.ix_(order, order)]
@@ -169,7 +192,7 @@ def joint_modes(
         "variance": np.diag(xx_inside) * size_xx,
         "basis": columns,
         "filters": filters,
-        "coupling": _coupling(yx_inside, np.diag(xx_inside)),
+        "coupling": _coupling(xx_inside, yx_inside, rounding),
         "dropped": d - kept,
         "commutator": commutator(xx, yx),
         "off_diagonal": _off_share(in_basis),
@@ -180,32 +203,60 @@ def joint_modes(
         "n": n,
         "shrinkage": shrinkage,
         "_whole": InBasis(
-            columns, filters, xx_inside * size_xx, yx_inside * size_yx, spaces[order]
+            columns,
+            filters,
+            xx_inside * size_xx,
+            yx_inside * size_yx,
+            spaces[order],
+            cross=basis == "cross",
         ),
     }
 
 
 def _resolved(
-    variance: Array, basis: Array, symmetric: Array, tolerance: float
+    values: Array, columns: Array, other: Array, tolerance: float, rounding: float
 ) -> tuple[Array, Spaces]:
-    """The basis, rotated in every degenerate eigenspace so that ``sigma_yx`` is diagonal there.
+    """Eigenvectors of one covariance, rotated where eigenvalues are equal to diagonalise the other.
 
-    A space is a run of descending variances within a relative ``tolerance`` of the run's first.
+    A space is a run of falling ``values`` that differ from its first by at most ``rounding`` plus a
+    relative ``tolerance``. Inside it ``other`` is diagonal, by falling eigenvalues.
     """
-    turned, spaces = basis.copy(), np.empty(variance.size, dtype=np.intp)
+    turned, spaces = columns.copy(), np.empty(values.size, dtype=np.intp)
     start = 0
-    while start < variance.size:
-        stop = start + int(np.sum(variance[start:] >= (1.0 - tolerance) * variance[start]))
+    while start < values.size:
+        first = values[start]
+        equal = first - values[start:] <= tolerance * abs(first) + rounding
+        stop = start + int(np.sum(equal))
         spaces[start:stop] = start
         if stop - start > 1:
-            inside = basis[:, start:stop]
-            turned[:, start:stop] = inside @ np.linalg.eigh(inside.T @ symmetric @ inside)[1]
+            inside = columns[:, start:stop]
+            rotation = np.linalg.eigh(inside.T @ other @ inside)[1][:, ::-1]
+            turned[:, start:stop] = inside @ rotation
         start = stop
     return turned, spaces
 
 
-def _coupling(yx: Array, variance: Array) -> Array:
-    squares = yx**2 / np.outer(variance, variance)
+def _equal_within_rounding(yx: Array, spaces: Spaces, rounding: float) -> None:
+    """Give modes of one space the same ``lam``, in place, if they differ by rounding alone."""
+    lam = np.diag(yx)[: spaces.size]
+    for space in np.unique(spaces):
+        inside = np.flatnonzero(spaces == space)
+        if np.ptp(lam[inside]) <= rounding:
+            yx[inside, inside] = lam[inside[0]]
+
+
+def _coupling(xx: Array, yx: Array, rounding: float) -> Array:
+    """The larger of the modes' couplings in the two covariances."""
+    variance = np.diag(xx)
+    scale = np.outer(variance, variance)
+    small = np.abs(xx) <= rounding * np.linalg.norm(xx)
+    np.fill_diagonal(small, False)
+    shares = [_shared(matrix**2 / scale) for matrix in (np.where(small, 0.0, xx), yx)]
+    return np.maximum(*shares)
+
+
+def _shared(squares: Array) -> Array:
+    """Share of the elements off the diagonal in each row and column; 0 where all are 0."""
     together = squares.sum(axis=0) + squares.sum(axis=1)
     own = 2.0 * np.diag(squares)
     return np.divide(

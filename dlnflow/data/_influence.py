@@ -56,21 +56,21 @@ class Influence:
         return (there - self(shift[None, :m], shift[None, m:])).T
 
     def _of_axes(self, u: Array, v: Array) -> Array:
-        between, within = self._turns
-        lam = u * (v + u @ between.T)
-        variance = u * (u + v @ within.T) + v * (u @ within.T)
+        of_lam, of_variance = self._turns
+        lam = u * (v + u @ of_lam.T)
+        variance = u * (u + v @ of_variance.T) + v * (u @ of_variance.T)
         return np.hstack([self.kept * lam, self.kept * variance + self._shared(u)])
 
     @cached_property
     def _turns(self) -> tuple[Array, Array]:
         """Effect of a rotation of mode ``i`` towards mode ``j`` on its ``lam`` and ``variance``.
 
-        Between spaces ``sigma_xx`` determines the rotation, within one ``sigma_yx``.
+        A rotation by ``sigma_xx`` changes ``lam``, one by ``sigma_yx`` the variance.
         """
         xx, yx = self.whole.xx, 0.5 * (self.whole.yx + self.whole.yx.T)
-        same_space = self.whole.spaces[:, None] == self.whole.spaces
-        between = _over_gaps(2.0 * np.where(same_space, 0.0, yx), np.diag(xx))
-        return between, _over_gaps(np.where(same_space, xx, 0.0), np.diag(yx))
+        by_yx = self.whole.by_yx
+        of_lam = _over_gaps(2.0 * np.where(by_yx, 0.0, yx), np.diag(xx))
+        return of_lam, _over_gaps(np.where(by_yx, xx, 0.0), np.diag(yx))
 
     def _of_patterns(self, u: Array, v: Array) -> Array:
         scale, rho, gram, towards, shared_rho, shared_variance = self._patterns

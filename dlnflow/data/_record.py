@@ -104,7 +104,7 @@ class SpectrumRecord:
     off_variance: float
     overlap: float
     _whole: InBasis = field(repr=False)
-    basis_name: str = "variance"
+    basis_name: str = "cross"
     n: int | None = None
     constant: tuple[int | str, ...] = ()
     constant_y: tuple[int | str, ...] = ()

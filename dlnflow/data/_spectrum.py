@@ -39,13 +39,14 @@ class Spectrum(SpectrumRecord):
     variance : array, shape (modes,)
         ``diag(B^T Sigma_xx B)``, positive.
     basis : array, shape (d, modes)
-        ``B``: orthonormal columns, eigenvectors of ``Sigma_xx``. The entry of largest size in each
-        is positive. Modes of equal variance are eigenvectors of the symmetric part of
-        ``Sigma_yx`` inside their common space. Variances count as equal within a relative 1e-4;
-        for samples within ``4 sqrt(d / n)``, at most 0.3, the width over which equal ones scatter.
+        ``B``: orthonormal columns, eigenvectors of the symmetric part of ``Sigma_yx`` among the
+        directions with variance. The entry of largest size in each is positive. Modes of equal
+        ``lam`` (within a relative 1e-4, or 0 within rounding) are eigenvectors of ``Sigma_xx``
+        inside their common space. Other bases: ``docs/data.md``.
     coupling : array, shape (modes,)
         Share of other modes in the squared correlations of the mode's row and column of
-        ``Sigma_yx`` (whitened to unit variance). It weights small and large modes equally.
+        ``Sigma_yx`` or of ``Sigma_xx`` (both whitened to unit variance), whichever is larger. It
+        weights small and large modes equally.
     dropped : int
         Number of directions without variance (at most 1e-10 of the largest, or rounding of single
         precision), which have no mode equation.
@@ -54,13 +55,16 @@ class Spectrum(SpectrumRecord):
         two commute.
     off_diagonal : float
         Share of the squared Frobenius norm of ``Sigma_yx`` off the diagonal in the basis, in
-        [0, 1]. Neither ``commutator`` nor ``asymmetry`` exceeds its square root.
+        [0, 1]. In the default basis it is the asymmetric part, ``asymmetry**2``.
     asymmetry : float
         ``|Syx - Syx^T| / (2 |Syx|)`` in Frobenius norms, in [0, 1].
     filters : array, shape (d, modes)
         Dual of ``basis``, ``filters^T basis = 1``: ``x @ filters`` are the modes' coordinates.
     off_variance : float
-        As ``off_diagonal``, of ``Sigma_xx``; 0 except for ``basis="joint"``.
+        As ``off_diagonal``, of ``Sigma_xx``: the main measure in the default basis. 0 for
+        ``basis="generalised"``, and for ``"variance"`` except where variances count as equal.
+        ``commutator`` is at most ``sqrt(off_diagonal) + sqrt(2 off_variance)`` in an orthogonal
+        basis.
     overlap : float
         Largest cosine between two modes; 0 except for ``basis="generalised"``.
     basis_name, n, constant, constant_y, shrinkage
@@ -93,7 +97,7 @@ class Spectrum(SpectrumRecord):
         sigma_xx: ArrayLike,
         sigma_yx: ArrayLike,
         *,
-        basis: str = "variance",
+        basis: str = "cross",
         n: int | None = None,
         constant: Sequence[int | str] = (),
         constant_y: Sequence[int | str] = (),
@@ -106,11 +110,12 @@ class Spectrum(SpectrumRecord):
             ``E[x x^T]`` of the centred context: symmetric and positive semi-definite.
         sigma_yx : array, shape (d, d)
             ``E[y x^T]`` of the centred target (rows) with the context (columns).
-        basis : {"variance", "generalised", "joint"}
+        basis : {"cross", "variance", "generalised", "joint"}
             The basis of the modes; see ``docs/data.md``.
         n : int, optional
-            Number of samples behind the covariances, at least 2. Variances that so many samples do
-            not resolve then count as equal. By default the covariances count as exact.
+            Number of samples behind the covariances, at least 2. For ``basis="variance"`` and
+            ``"joint"``, variances that so many samples do not resolve then count as equal. By
+            default the covariances count as exact.
         constant, constant_y : sequence of int or str
             Features of the context and of the target that never vary, by index or name; `cautions`
             names them.
@@ -148,7 +153,7 @@ class Spectrum(SpectrumRecord):
         x: ArrayLike,
         y: ArrayLike,
         *,
-        basis: str = "variance",
+        basis: str = "cross",
         shrinkage: float | str | None = None,
         errors: str | None = None,
         block: int = 1,
@@ -162,7 +167,7 @@ class Spectrum(SpectrumRecord):
         x, y : array, shape (n, d)
             Context and target, one pair per row. The means are subtracted, and the covariances
             are divided by ``n`` (not ``n - 1``).
-        basis : {"variance", "generalised", "joint"}
+        basis : {"cross", "variance", "generalised", "joint"}
             The basis of the modes; see ``docs/data.md``.
         shrinkage : float in [0, 1) or "ledoit-wolf", optional
             Intensity ``a`` of shrinkage, for few samples per dimension: ``Sigma_xx`` becomes
@@ -201,9 +206,9 @@ class Spectrum(SpectrumRecord):
         Notes
         -----
         Shrinkage: O. Ledoit and M. Wolf, J. Multivariate Anal. 88 (2004) 365. With
-        ``basis="variance"`` it keeps the modes and their order, and multiplies ``lam`` by ``1 - a``
-        and ``rho`` by ``(1 - a) s / ((1 - a) s + a mu)``, which is smallest for modes of little
-        variance, as in ridge regression. The errors treat ``a`` as known.
+        ``basis="cross"`` or ``"variance"`` it keeps the modes and their order, and multiplies
+        ``lam`` by ``1 - a`` and ``rho`` by ``(1 - a) s / ((1 - a) s + a mu)``, which is smallest
+        for modes of little variance, as in ridge regression. The errors treat ``a`` as known.
 
         Examples
         --------
@@ -258,8 +263,8 @@ class Spectrum(SpectrumRecord):
         Notes
         -----
         By influence functions, valid for any distribution with fourth moments; derived in
-        ``docs/data.md``. In a space of equal variances the off-diagonal part of ``sigma_xx`` is
-        neglected in the rotation towards other spaces.
+        ``docs/data.md``. In a space of equal variances or ``lam`` the off-diagonal part of the
+        covariance that determines the space is neglected in the rotation towards other spaces.
 
         Examples
         --------

@@ -164,7 +164,7 @@ class Criterion(NamedTuple):
 CRITERIA = {
     "commuting covariances": Criterion(
         0.06,
-        "root of the off-diagonal share of sigma_yx",
+        "root of the off-diagonal share of a covariance",
         "in the map critical times are off by a hundredth at most below, by a fifth at 0.16",
         "Modes mix: each grows with a part of the correlation of the others, modes learned "
         "early speed up others, and the predicted order holds only for modes whose critical "

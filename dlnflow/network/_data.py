@@ -79,7 +79,7 @@ def given_covariances(sigma_xx: ArrayLike, sigma_yx: ArrayLike) -> Covariances:
 
 
 def given_samples(x: ArrayLike, y: ArrayLike) -> Covariances:
-    """Validates paired samples; modes that so few samples cannot resolve share a space."""
+    """Validates paired samples."""
     spectrum = Spectrum.from_samples(x, y)
     xx, yx = covariances(x, y)
     return _validated(covariance(xx), yx, spectrum)

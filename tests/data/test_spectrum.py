@@ -11,6 +11,7 @@ from dlnflow.data._spectrum import Spectrum
 
 dimensions = st.integers(2, 7)
 seeds = st.integers(0, 2**32 - 1)
+ORTHOGONAL = ("cross", "variance", "joint")
 
 
 def distinct_modes(d, rng):
@@ -21,15 +22,15 @@ def distinct_modes(d, rng):
 
 
 def diagnostics(s):
-    return np.array([s.commutator, s.off_diagonal, s.asymmetry])
+    return np.array([s.commutator, s.off_diagonal, s.asymmetry, s.off_variance])
 
 
-@given(dimensions, seeds)
-def test_the_modes_put_into_any_basis_are_recovered_sorted_by_lam(d, seed):
+@given(dimensions, seeds, st.sampled_from(ORTHOGONAL))
+def test_the_modes_put_into_any_basis_are_recovered_sorted_by_lam(d, seed, name):
     rng = np.random.default_rng(seed)
     lam, variance = distinct_modes(d, rng)
     basis = rotation(d, rng)
-    s = Spectrum.from_covariances(*commuting(lam, variance, basis))
+    s = Spectrum.from_covariances(*commuting(lam, variance, basis), basis=name)
     order = np.argsort(-lam)
     assert np.allclose(s.lam, lam[order], rtol=1e-12)
     assert np.allclose(s.variance, variance[order], rtol=1e-12)
@@ -45,11 +46,15 @@ def test_the_modes_put_into_any_basis_are_recovered_sorted_by_lam(d, seed):
 def test_covariances_of_data_are_reproduced_by_the_basis(d, seed):
     rng = np.random.default_rng(seed)
     sigma_xx, sigma_yx = random_covariances(d, rng)
-    s = Spectrum.from_covariances(sigma_xx, sigma_yx)
-    assert np.allclose(s.basis.T @ s.basis, np.eye(d), atol=1e-12)
-    assert np.allclose(s.basis.T @ sigma_xx @ s.basis, np.diag(s.variance), atol=1e-3)
-    assert np.allclose(np.diag(s.basis.T @ sigma_yx @ s.basis), s.lam)
-    assert np.all(np.diff(s.lam) <= 0.0)
+    symmetric = 0.5 * (sigma_yx + sigma_yx.T)
+    for name, diagonal in (("cross", symmetric), ("variance", sigma_xx)):
+        s = Spectrum.from_covariances(sigma_xx, sigma_yx, basis=name)
+        assert np.allclose(s.basis.T @ s.basis, np.eye(d), atol=1e-12)
+        values = s.lam if name == "cross" else s.variance
+        assert np.allclose(s.basis.T @ diagonal @ s.basis, np.diag(values), atol=1e-3)
+        assert np.allclose(np.diag(s.basis.T @ sigma_yx @ s.basis), s.lam)
+        assert np.allclose(np.diag(s.basis.T @ sigma_xx @ s.basis), s.variance)
+        assert np.all(np.diff(s.lam) <= 0.0)
 
 
 def random_covariances(d, rng):
@@ -85,28 +90,43 @@ def test_a_rotation_of_the_coordinates_turns_the_basis_and_nothing_else(d, seed)
 
 @given(dimensions, seeds)
 def test_the_off_diagonal_share_bounds_the_other_diagnostics(d, seed):
+    given = random_covariances(d, np.random.default_rng(seed))
+    for basis in ORTHOGONAL:
+        s = Spectrum.from_covariances(*given, basis=basis)
+        assert 0.0 <= s.off_diagonal <= 1.0
+        assert 0.0 <= s.off_variance <= 1.0
+        bound = np.sqrt(s.off_diagonal) + np.sqrt(2.0 * s.off_variance)
+        assert s.commutator <= bound + 1e-12
+        assert s.asymmetry <= np.sqrt(s.off_diagonal) + 1e-12
+        assert np.all((s.coupling >= 0.0) & (s.coupling <= 1.0))
+
+
+@given(dimensions, seeds)
+def test_in_the_default_basis_only_the_asymmetric_part_of_sigma_yx_is_off_the_diagonal(d, seed):
     s = Spectrum.from_covariances(*random_covariances(d, np.random.default_rng(seed)))
-    assert 0.0 <= s.off_diagonal <= 1.0
-    assert s.commutator <= np.sqrt(s.off_diagonal) + 1e-12
-    assert s.asymmetry <= np.sqrt(s.off_diagonal) + 1e-12
-    assert np.all((s.coupling >= 0.0) & (s.coupling <= 1.0))
+    assert s.off_diagonal == pytest.approx(s.asymmetry**2, rel=1e-6)
 
 
-def tilted(angle):
+def tilted(angle, basis="cross"):
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    return Spectrum.from_covariances(np.diag([2.0, 1.0]), turn @ np.diag([0.9, 0.2]) @ turn.T)
+    covariances = np.diag([2.0, 1.0]), turn @ np.diag([0.9, 0.2]) @ turn.T
+    return Spectrum.from_covariances(*covariances, basis=basis)
 
 
 def test_the_diagnostics_grow_with_the_angle_between_the_eigenbases():
     angles = np.linspace(0.0, np.pi / 4.0, 9)
-    spectra = [tilted(angle) for angle in angles]
-    for name in ("commutator", "off_diagonal"):
-        values = np.array([getattr(s, name) for s in spectra])
-        assert values[0] == 0.0
-        assert np.all(np.diff(values) > 0.0)
-    by_hand = 0.5 * (0.7 * np.sin(2 * angles)) ** 2 / (0.9**2 + 0.2**2)
-    assert np.allclose([s.off_diagonal for s in spectra], by_hand)
-    assert np.allclose([s.asymmetry for s in spectra], 0.0)
+    lam, variance = ((0.7 * np.sin(2 * angles)) ** 2, 0.9**2 + 0.2**2), (np.sin(2 * angles) ** 2, 5)
+    for basis, main, (beside, whole) in (
+        ("cross", "off_variance", variance),
+        ("variance", "off_diagonal", lam),
+    ):
+        spectra = [tilted(angle, basis) for angle in angles]
+        for name in ("commutator", main):
+            values = np.array([getattr(s, name) for s in spectra])
+            assert values[0] == 0.0
+            assert np.all(np.diff(values) > 0.0)
+        assert np.allclose([getattr(s, main) for s in spectra], 0.5 * beside / whole)
+        assert np.allclose([s.asymmetry for s in spectra], 0.0)
 
 
 def test_a_covariance_that_only_turns_has_asymmetry_one_and_no_mode_of_its_own():
@@ -124,7 +144,7 @@ def test_degenerate_variances_are_resolved_by_the_covariance(d, seed):
     variance = np.full(d, 2.0)
     variance[d // 2 + 1 :] = 5.0
     basis = rotation(d, rng)
-    s = Spectrum.from_covariances(*commuting(lam, variance, basis))
+    s = Spectrum.from_covariances(*commuting(lam, variance, basis), basis="variance")
     assert np.allclose(s.lam, np.sort(lam)[::-1], rtol=1e-11)
     assert s.off_diagonal < 1e-20
 
@@ -133,8 +153,8 @@ def test_nearly_degenerate_variances_are_resolved_too_but_distinct_ones_are_not(
     lam = np.array([0.9, 0.1])
     turn = np.array([[1.0, -1.0], [1.0, 1.0]]) / np.sqrt(2.0)
     sigma_yx = turn * lam @ turn.T
-    near = Spectrum.from_covariances(np.diag([1.0, 1.0 - 1e-6]), sigma_yx)
-    apart = Spectrum.from_covariances(np.diag([1.0, 0.9]), sigma_yx)
+    near = Spectrum.from_covariances(np.diag([1.0, 1.0 - 1e-6]), sigma_yx, basis="variance")
+    apart = Spectrum.from_covariances(np.diag([1.0, 0.9]), sigma_yx, basis="variance")
     assert np.allclose(near.lam, lam)
     assert near.off_diagonal < 1e-12
     assert apart.off_diagonal > 0.3
@@ -142,15 +162,16 @@ def test_nearly_degenerate_variances_are_resolved_too_but_distinct_ones_are_not(
 
 @given(st.integers(2, 5), seeds)
 def test_samples_and_their_own_covariances_have_exactly_the_same_modes(d, seed):
-    """Where variances lie further apart than 40 samples scatter them."""
+    """In the variance basis where variances lie further apart than 40 samples scatter them."""
     x, y = np.random.default_rng(seed).normal(3.0, 2.0, size=(2, 40, d)) * 10.0 ** np.arange(d)
-    from_samples = Spectrum.from_samples(x, y)
     a, b = (rows - rows.mean(axis=0) for rows in (x, y))
     a, b = (rows - rows.mean(axis=0) for rows in (a, b))
-    from_covariances = Spectrum.from_covariances(a.T @ a / 40, b.T @ a / 40)
-    assert np.array_equal(from_samples.lam, from_covariances.lam)
-    assert np.array_equal(from_samples.basis, from_covariances.basis)
-    assert repr(from_samples) == repr(from_covariances)
+    for basis in ("cross", "variance"):
+        from_samples = Spectrum.from_samples(x, y, basis=basis)
+        from_covariances = Spectrum.from_covariances(a.T @ a / 40, b.T @ a / 40, basis=basis)
+        assert np.array_equal(from_samples.lam, from_covariances.lam)
+        assert np.array_equal(from_samples.basis, from_covariances.basis)
+        assert repr(from_samples) == repr(from_covariances)
 
 
 @pytest.mark.parametrize("n", [2_000, 50_000])
@@ -161,11 +182,12 @@ def test_modes_of_white_data_are_those_of_the_cross_covariance(n):
     turn = rotation(6, rng)
     x = rng.normal(size=(n, 6))
     y = x @ (turn * rho) @ turn.T + 0.3 * rng.normal(size=(n, 6))
-    sampled = Spectrum.from_samples(x, y)
-    assert sampled.rho == pytest.approx(rho, abs=3.0 / n**0.5)
-    assert not sampled.cautions
+    for basis in ("cross", "variance"):
+        sampled = Spectrum.from_samples(x, y, basis=basis)
+        assert sampled.rho == pytest.approx(rho, abs=3.0 / n**0.5)
+        assert not sampled.cautions
     a, b = x - x.mean(axis=0), y - y.mean(axis=0)
-    by_variance_alone = Spectrum.from_covariances(a.T @ a / n, b.T @ a / n)
+    by_variance_alone = Spectrum.from_covariances(a.T @ a / n, b.T @ a / n, basis="variance")
     assert by_variance_alone.rho != pytest.approx(rho, abs=0.1)
 
 
@@ -277,21 +299,26 @@ def test_a_spectrum_cannot_be_changed():
 
 
 def test_the_text_says_when_and_why_the_theory_does_not_apply():
-    assert "caution" not in repr(tilted(0.05))
-    turned = tilted(0.4)
-    assert (
-        f"do not commute: the mode equations are an approximation here; off-diagonal share "
-        f"{100 * turned.off_diagonal:.2g} %" in repr(turned)
-    )
-    uneven = Spectrum.from_covariances(np.diag([2.0, 1.0]), [[0.5, 0.3], [-0.3, 0.5]])
-    assert "sigma_yx is not symmetric: the mode equations" in repr(uneven)
-    assert "d = 2, 2 modes, 0 with negative rho" in repr(uneven)
+    said = "the covariances do not commute: the mode equations are an approximation here; "
+    for basis, number, share in (
+        ("cross", "off_variance", "off-diagonal share of sigma_xx"),
+        ("variance", "off_diagonal", "off-diagonal share"),
+    ):
+        assert "caution" not in repr(tilted(0.05, basis))
+        turned = tilted(0.4, basis)
+        assert f"{said}{share} {100 * getattr(turned, number):.2g} %" in repr(turned)
+        uneven = np.diag([2.0, 1.0]), [[0.5, 0.3], [-0.3, 0.5]]
+        text = repr(Spectrum.from_covariances(*uneven, basis=basis))
+        assert "sigma_yx is not symmetric: the mode equations" in text
+        assert ("variance basis" in text) == (basis == "variance")
+        assert ("off-diagonal share of sigma_xx" in text) == (basis == "cross")
+        assert "d = 2, 2 modes, 0 with negative rho" in text
 
 
 def test_a_large_mode_does_not_hide_that_the_small_ones_are_tied_to_each_other():
     sigma_yx = np.diag([100.0, 0.01, 0.01])
     sigma_yx[1, 2] = sigma_yx[2, 1] = 0.05
-    s = Spectrum.from_covariances(np.diag([200.0, 1.0, 0.5]), sigma_yx)
+    s = Spectrum.from_covariances(np.diag([200.0, 1.0, 0.5]), sigma_yx, basis="variance")
     assert s.off_diagonal < 1e-6
     assert "2 of 3 modes are coupled to other modes" in repr(s)
     assert s.coupling[0] == 0.0
@@ -299,19 +326,31 @@ def test_a_large_mode_does_not_hide_that_the_small_ones_are_tied_to_each_other()
 
 
 def test_coupling_compares_squared_correlations_in_unit_variance():
-    s = Spectrum.from_covariances(np.diag([4.0, 1.0]), [[0.4, 0.6], [0.0, 0.5]])
+    s = Spectrum.from_covariances(np.diag([4.0, 1.0]), [[0.4, 0.6], [0.0, 0.5]], basis="variance")
     assert s.lam.tolist() == [0.5, 0.4]
     other = (0.6 / 2.0) ** 2
     assert np.allclose(s.coupling, [other / (other + 2 * 0.5**2), other / (other + 2 * 0.1**2)])
 
 
+def test_coupling_is_that_of_the_covariance_in_which_it_is_larger():
+    xx, yx = np.array([[4.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 2.0]]), np.diag([0.9, 0.5, 0.2])
+    s = Spectrum.from_covariances(xx, yx)
+    assert np.allclose(s.coupling, [1.0 / 5.0, 1.0 / 5.0, 0.0])  # squared correlation 1 / 4
+    turning = yx + 0.4 * np.array([[0, 1, 0], [-1, 0, 0], [0, 0, 0]])
+    both = Spectrum.from_covariances(xx, turning)
+    squared = 0.4**2 / (4.0 * 1.0)
+    large, small = (squared / (squared + own**2) for own in (0.9 / 4.0, 0.5))
+    assert large > 1.0 / 5.0 > small
+    assert np.allclose(both.coupling, [large, 1.0 / 5.0, 0.0])
+
+
 def test_huge_and_tiny_numbers_do_not_overflow():
+    given = np.diag([1.0, 2.0]), np.array([[1, 0.1], [0.1, 1]])
     for size in (1e-200, 1e200):
-        s = Spectrum.from_covariances(
-            size * np.diag([1.0, 2.0]), size * np.array([[1, 0.1], [0.1, 1]])
-        )
-        assert np.isfinite(diagnostics(s)).all()
-        assert np.allclose(np.sort(s.rho), [0.5, 1.0])
+        for basis, rho in (("variance", [0.5, 1.0]), ("cross", [0.9 / 1.5, 1.1 / 1.5])):
+            s = Spectrum.from_covariances(*(size * matrix for matrix in given), basis=basis)
+            assert np.isfinite(diagnostics(s)).all()
+            assert np.allclose(np.sort(s.rho), rho)
 
 
 @pytest.mark.parametrize(
