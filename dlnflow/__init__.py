@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from dlnflow import _deprecated
+from dlnflow import network as network
 from dlnflow.data import CovarianceAccumulator, Spectrum
 from dlnflow.identification import (
     Identification,
@@ -43,7 +44,6 @@ from dlnflow.theory import (
 
 if TYPE_CHECKING:
     from dlnflow import generative as generative
-    from dlnflow import network as network
     from dlnflow import plot as plot
     from dlnflow import studies as studies
     from dlnflow import symbolic as symbolic

@@ -88,11 +88,15 @@ class Progress(AbstractContextManager["Progress"]):
         now = time.perf_counter()
         if now - self._last >= self.every:
             self._last = now
-            if self._show is not None:
-                self._show(share, text())
+            self.report(share, text())
         if now - self.start > self.limit:
             self.stopped = f"max_seconds = {self.limit:g} ran out"
         return self.stopped is None
+
+    def report(self, share: float, text: str) -> None:
+        """Report the share done at once."""
+        if self._show is not None:
+            self._show(share, text)
 
     def __exit__(
         self,

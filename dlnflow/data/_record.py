@@ -131,6 +131,20 @@ class SpectrumRecord:
         return int(np.sum(self.lam == 0.0))
 
     @property
+    def largest_rho(self) -> float:
+        """The largest regression coefficient of any feature.
+
+        The largest generalised eigenvalue of (sym(Sigma_yx), Sigma_xx). It is at most 1 if the two
+        views can be exchanged.
+        """
+        from scipy.linalg import eigh
+
+        xx, yx = self._whole.xx, self._whole.yx
+        last = len(xx) - 1
+        found = eigh(0.5 * (yx + yx.T), xx, eigvals_only=True, subset_by_index=[last, last])
+        return float(found[0])
+
+    @property
     def below_noise(self) -> NDArray[np.bool_]:
         """Modes whose ``lam`` is compatible with unrelated context and target, shape (modes,).
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,18 +15,12 @@ from numpy.typing import ArrayLike, NDArray
 from dlnflow._common import _validate
 from dlnflow._common._validate import Seed
 from dlnflow.data import _description, _error_estimates, _estimation
-from dlnflow.data._record import SpectrumRecord, order_probability
-from dlnflow.theory._critical_time import TableOptions, critical_time_table
-from dlnflow.theory._objective import Objective
-from dlnflow.theory._simulate import Simulation, SimulationOptions, simulate
-
-if TYPE_CHECKING:
-    import pandas as pd
+from dlnflow.data._learned_modes import LearnedModes
 
 Array = NDArray[np.float64]
 
 
-class Spectrum(SpectrumRecord):
+class Spectrum(LearnedModes):
     """The modes of data, and how well the data satisfies the theory's assumptions: a frozen record.
 
     Build one with `from_covariances` or `from_samples`. Modes are sorted by descending ``lam``.
@@ -278,75 +271,6 @@ class Spectrum(SpectrumRecord):
         size = _validate.positive_integer("block", block)
         return replace(self, errors=_error_estimates.asymptotic(self, batches, size))
 
-    def order_probability(
-        self,
-        L: int,
-        *,
-        eps: float = 1e-3,
-        objective: str | Objective = "jepa",
-        p: float = 0.5,
-        decoder_depth: int = 1,
-    ) -> Array:
-        """Probability that one mode is learned before another, given the standard errors.
-
-        Parameters
-        ----------
-        L : int
-            Encoder depth.
-        eps, objective, p, decoder_depth
-            As in `dlnflow.critical_time`, single values.
-
-        Returns
-        -------
-        array, shape (modes, modes)
-            Entry ``[i, j]``: probability that mode ``i`` has the smaller critical time. A tie, such
-            as two modes that are never learned, counts half. The diagonal is 1/2.
-
-        Raises
-        ------
-        ValueError, TypeError
-            Without `errors`, or for arguments out of range.
-
-        Notes
-        -----
-        A share of draws of ``lam`` and ``variance``: the bootstrap's, shifted to the estimate, or
-        4000 draws (the same every time) from the normal distribution of ``lam`` and the logarithm
-        of ``variance``.
-
-        It is biased for few samples, as a critical time is nonlinear in ``lam``. For two modes that
-        are learned at the same time (variances 1.5 and 1, ``rho`` 0.45 and 0.61, L = 2; the true
-        value is 0.5) its mean was 0.68 with 30 samples, 0.61 with 100, 0.56 with 300 and 0.53
-        with 1000.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from dlnflow import Spectrum
-        >>> rng = np.random.default_rng(0)
-        >>> x = rng.normal(size=(500, 2)) * [2.0, 1.0]
-        >>> y = x * [0.2, 0.9] + 0.3 * rng.normal(size=x.shape)
-        >>> s = Spectrum.from_samples(x, y, errors="asymptotic")
-        >>> s.rho.round(1).tolist(), bool(s.order_probability(2, eps=0.01)[0, 1] > 0.95)
-        ([0.9, 0.2], True)
-        """
-        for name, value, check in (
-            ("L", L, _validate.depth),
-            ("eps", eps, _validate.positive),
-            ("p", p, _validate.fraction),
-            ("decoder_depth", decoder_depth, _validate.depth),
-        ):
-            _validate.single(name, check(name, value))
-        return order_probability(
-            self._known("order_probability"),
-            self.lam,
-            self.variance,
-            L,
-            eps=eps,
-            objective=objective,
-            p=p,
-            decoder_depth=decoder_depth,
-        )
-
     @property
     def cautions(self) -> tuple[str, ...]:
         """Sentences on where the theory does not apply to this data; empty if it applies.
@@ -357,30 +281,6 @@ class Spectrum(SpectrumRecord):
         directions.
         """
         return _description.cautions(self)
-
-    def simulate(self, L: ArrayLike, **options: Unpack[SimulationOptions]) -> Simulation:
-        """Trajectories of these modes; see `dlnflow.simulate` for ``options`` and what it raises.
-
-        Examples
-        --------
-        >>> from dlnflow import Spectrum
-        >>> s = Spectrum.from_covariances([[2.0, 0.0], [0.0, 1.0]], [[0.8, 0.0], [0.0, 0.9]])
-        >>> s.simulate(3, eps=0.01)["jepa"].w.shape[0]
-        2
-        """
-        return simulate(self.lam, self.rho, L, variance=self.variance, **options)
-
-    def critical_time_table(self, L: ArrayLike, **options: Unpack[TableOptions]) -> pd.DataFrame:
-        """Critical times of these modes; see `dlnflow.critical_time_table` for ``options``.
-
-        Examples
-        --------
-        >>> from dlnflow import Spectrum
-        >>> s = Spectrum.from_covariances([[2.0, 0.0], [0.0, 1.0]], [[0.8, 0.0], [0.0, 0.9]])
-        >>> s.critical_time_table(1, objective="mae")["exact"].round(2).tolist()
-        [7.01, 7.38]
-        """
-        return critical_time_table(self.lam, self.rho, L, variance=self.variance, **options)
 
     def __repr__(self) -> str:
         return _description.text(self)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from dlnflow import _deprecated
+from dlnflow.data import _prediction
 from dlnflow.network._assumptions import check_assumptions
 from dlnflow.network._checks import Assumptions, Check
 from dlnflow.network._compare import Comparison, compare
@@ -11,6 +12,7 @@ from dlnflow.network._descent import DivergenceError, gradient_descent
 from dlnflow.network._flow import gradient_flow
 from dlnflow.network._initialise import balanced, gaussian, misaligned, unbalanced
 from dlnflow.network._network import Network
+from dlnflow.network._predict import predict as _predict
 from dlnflow.network._probe import probe_r2
 from dlnflow.network._run import Run
 from dlnflow.network._stability import largest_stable_rate
@@ -37,6 +39,8 @@ __all__ = [
     "switching_rate",
     "unbalanced",
 ]
+
+_prediction.supply(_predict)
 
 
 def __getattr__(name: str) -> Any:

@@ -24,6 +24,7 @@ from dlnflow._common._progress import Progress
 from dlnflow.network._equations import Equations
 
 Array = NDArray[np.float64]
+Watch = Callable[[float, Array], str | None]
 
 METHODS = ("auto", "DOP853", "CVODE", "Radau", "BDF")
 LARGEST_FACTORISED = 1500  # weights: 18 MB of Jacobian, a second to factorise it
@@ -37,7 +38,9 @@ SAME = 1e-15  # relative difference of two times by a change of clock
 FOLLOWED = 1e15  # longest step times the fastest rate: rounding dominates beyond
 STABLE, POWER_STEPS = 2.0, 12  # step times fastest rate at which stability limits the step
 RATED_ANEW = 100.0  # growth of the step after which the fastest rate is estimated anew
-KRYLOV = 30  # vectors of GMRES; a linear system takes some ten
+KRYLOV = (
+    60  # vectors of GMRES at most; with 30 some linear systems end unsolved and cost more steps
+)
 MISSING = "scikit-sundae, which comes with pip install 'dlnflow[stiff]'"
 
 
@@ -69,11 +72,13 @@ def integrate(
     atol: float | None,
     method: str,
     tracker: Progress,
+    watch: Watch | None = None,
 ) -> Integration:
     """``keep(weights)`` at ``times`` (network clock, rising, not negative), from ``start`` at 0.
 
     ``keep`` returns a vector. ``atol`` is by default a hundredth of ``rtol`` times the root mean
-    square of ``start``.
+    square of ``start``. ``watch(t, weights)`` is called after every step; what it returns ends the
+    integration, as the reason, unless it is None.
     """
     size = max(float(np.sqrt(np.mean(start**2))), TINIEST)
 
@@ -108,6 +113,10 @@ def integrate(
                 tracker.stopped = f"the integrator gave up: {problem}"
                 break
             t, y = now.t, now.y
+            if watch is not None:
+                tracker.stopped = watch(t, y)
+                if tracker.stopped:
+                    break
             while done < times.size and times[done] <= t:
                 ends = [*ends[:1], now.at(float(times[done]))]
                 kept[done] = keep(ends[-1])
@@ -174,8 +183,9 @@ class _Scipy:
         solver, planned = self._solver, self._solver.h_abs
         if self._explicit:
             solver.t_bound, solver.status = landing, "running"
-        # At rest the error norm underflows to 0 / 0, and the solver tries a smaller step.
-        with np.errstate(invalid="ignore"):
+        # At rest the error norm underflows to 0 / 0, and too long a trial step may overflow. The
+        # solver then tries a smaller one.
+        with np.errstate(over="ignore", invalid="ignore"):
             problem = solver.step()
         if self._explicit and solver.t == landing:
             solver.h_abs = max(solver.h_abs, planned)

@@ -1,0 +1,271 @@
+"""Records of a prediction: what networks would learn first from data, and how far to believe it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from html import escape
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dlnflow._common._frozen import read_only, set_fields
+from dlnflow.theory._clock import Clock, label
+from dlnflow.theory._objective import Objective
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+
+NAMED = 12  # rows of a printed table
+
+
+@dataclass(frozen=True, eq=False)
+class Verification:
+    """What a whole network, trained beside the prediction, did: an immutable record.
+
+    Attributes
+    ----------
+    time : array, shape (modes,)
+        Times at which the network had learned each feature; infinite if it had not by ``until``.
+    lost_time : array, shape (modes,)
+        Times from which a learned feature was lost again; infinite if it was not.
+    tau : float or None
+        Kendall's tau between predicted and measured order, over the features that both learned by
+        ``until``; None for fewer than two.
+    median_error : float
+        Median of ``|measured / predicted - 1|`` over the same features; NaN for none.
+    until : float
+        The last time reached.
+    stopped : str or None
+        Why the network's training ended early.
+    run
+        The training run, a `dlnflow.network.Run`.
+    """
+
+    time: Array
+    lost_time: Array
+    tau: float | None
+    median_error: float
+    until: float
+    stopped: str | None
+    run: Any
+
+    def __post_init__(self) -> None:
+        set_fields(self, vars(self))
+
+    __setstate__ = set_fields
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FeaturePrediction:
+    """The features that one objective learns first: an immutable record.
+
+    Rows of all arrays are features, in the order of the spectrum's modes.
+
+    Attributes
+    ----------
+    objective : Objective
+    mode : array of int, shape (modes,)
+        Number of each feature among the modes of the spectrum.
+    lam, rho : array, shape (modes,)
+    time : array, shape (modes,)
+        Time at which each feature is learned: half of its variance can be read from the encoder
+        under the default noise of `dlnflow.network.Run.probe_r2`. Infinite if it is not learned by
+        ``until``.
+    lost_time : array, shape (modes,)
+        Time from which a learned feature is lost again, because units leave it for another one;
+        infinite if it is not lost by ``until``.
+    closed_form : array, shape (modes,)
+        Critical time of the mode alone.
+    bound : array, shape (modes,)
+        Relative error of ``time`` to expect; infinite where it is not known.
+    features : array, shape (d, modes)
+        Filters ``v``, so that ``x @ features`` are the features with unit variance.
+    probability : array, shape (modes - 1,), or None
+        For each step of the order the probability, from the standard errors of the spectrum, that
+        the two features are learned in this order; None without standard errors.
+    dimensions : int
+        Dimensions of the network that was integrated; the rank of the data for the whole network.
+    until : float
+        Time to which it was integrated.
+    believed : bool
+        If the prediction should hold; ``verdict`` says why, or why not.
+    verdict : str
+    verification : Verification or None
+    """
+
+    objective: Objective
+    mode: IntArray
+    lam: Array
+    rho: Array
+    time: Array
+    lost_time: Array
+    closed_form: Array
+    bound: Array
+    features: Array
+    probability: Array | None
+    dimensions: int
+    until: float
+    believed: bool
+    verdict: str
+    verification: Verification | None = None
+
+    def __post_init__(self) -> None:
+        set_fields(self, vars(self))
+
+    __setstate__ = set_fields
+
+    @property
+    def order(self) -> IntArray:
+        """Rows in the order of learning; those that are never learned come last."""
+        return read_only(np.argsort(self.time, kind="stable"))
+
+    @property
+    def decided_by(self) -> NDArray[np.str_]:
+        """What decides each time: ``"closed form"``, ``"interaction"``, or ``"never"``."""
+        agrees = self.time == self.closed_form
+        names = np.where(agrees, "closed form", "interaction")
+        return np.where(np.isinf(self.time), "never", names)
+
+    @property
+    def network_time(self) -> Array:
+        """`Verification.time`; an error without ``verify=True``."""
+        return self._verified("network_time").time
+
+    @property
+    def network_lost_time(self) -> Array:
+        """`Verification.lost_time`; an error without ``verify=True``."""
+        return self._verified("network_lost_time").lost_time
+
+    @property
+    def tau(self) -> float | None:
+        """`Verification.tau`; an error without ``verify=True``."""
+        return self._verified("tau").tau
+
+    @property
+    def median_error(self) -> float:
+        """`Verification.median_error`; an error without ``verify=True``."""
+        return self._verified("median_error").median_error
+
+    def _verified(self, name: str) -> Verification:
+        if self.verification is None:
+            raise ValueError(f"{name} needs a trained network: use predict(..., verify=True)")
+        return self.verification
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """One row per feature, in the order of learning.
+
+        Columns ``mode, lam, rho, time, bound, closed_form, decided_by, lost_time``, and
+        ``network_time, network_lost_time`` with a verification.
+        """
+        import pandas as pd
+
+        names = ("mode", "lam", "rho", "time", "bound", "closed_form", "decided_by", "lost_time")
+        columns = {name: getattr(self, name) for name in names}
+        if self.verification is not None:
+            columns["network_time"] = self.verification.time
+            columns["network_lost_time"] = self.verification.lost_time
+        return pd.DataFrame(columns).iloc[self.order].reset_index(drop=True)
+
+    def __repr__(self) -> str:
+        return "\n".join(self.lines())
+
+    def lines(self) -> Iterator[str]:
+        """The verdict, the table, and what a trained network says."""
+        yield f"{self.objective.name.upper()}: {self.verdict}"
+        shown = self.to_dataframe().head(NAMED)
+        shown = shown.loc[:, [name for name in shown if name == "time" or not _empty(shown[name])]]
+        yield shown.to_string(index=False, formatters=dict.fromkeys(shown.columns, _cell))
+        if self.probability is not None:
+            order = self.mode[self.order]
+            sure = ", ".join(
+                f"{before} before {after} {chance:.2f}"
+                for (before, after), chance in zip(pairwise(order), self.probability, strict=True)
+            )
+            yield f"probability of each step, from the sampling errors: {sure}"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Prediction(Mapping[str, FeaturePrediction]):
+    """What networks would learn first, for each objective: an immutable record.
+
+    Index it by the name of an objective.
+
+    Attributes
+    ----------
+    L, decoder_depth, eps, p, clock
+        The arguments of the prediction.
+    """
+
+    L: int
+    decoder_depth: int
+    eps: float
+    p: float
+    clock: Clock
+    parts: Mapping[str, FeaturePrediction]
+
+    def __getitem__(self, objective: str) -> FeaturePrediction:
+        if objective not in self.parts:
+            names = ", ".join(map(repr, self.parts))
+            raise KeyError(f"{objective!r} was not predicted; here are {names}")
+        return self.parts[objective]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.parts)
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    @property
+    def believed(self) -> bool:
+        """If the predictions for all objectives should hold."""
+        return all(part.believed for part in self.values())
+
+    def to_dataframe(self) -> pd.DataFrame:
+        """The tables of all objectives, with a column ``objective``."""
+        import pandas as pd
+
+        frames = []
+        for name, part in self.items():
+            frame = part.to_dataframe()
+            frame.insert(0, "objective", name)
+            frames.append(frame)
+        return pd.concat(frames, ignore_index=True)
+
+    def __repr__(self) -> str:
+        title = f"Prediction: L = {self.L}, eps = {self.eps:g} ({label(self.clock)})"
+        return "\n\n".join([title, *map(repr, self.values())])
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(repr(self))}</pre>"
+
+
+Predictor = Callable[..., Prediction]
+_supplied: list[Predictor] = []
+
+
+def supply(predictor: Predictor) -> None:
+    """Set the function behind `Spectrum.predict`.
+
+    A prediction integrates whole networks, whose package stands above that of the data and imports
+    it. So that package supplies the function when it is loaded, which ``import dlnflow`` does.
+    """
+    _supplied[:] = [predictor]
+
+
+def supplied() -> Predictor:
+    """The function that was supplied."""
+    return _supplied[0]
+
+
+def _empty(column: Any) -> bool:
+    return column.dtype.kind == "f" and not np.isfinite(column).any()
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

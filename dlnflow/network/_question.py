@@ -1,0 +1,70 @@
+"""The validated arguments of a prediction, and the directions of the data that decide it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dlnflow.data._spectrum import Spectrum
+from dlnflow.network._subspace import Subspace
+from dlnflow.theory._clock import Clock
+from dlnflow.theory._objective import Objective
+
+Array = NDArray[np.float64]
+
+SIZES = (2, 3, 4)  # of the projected network, in dimensions per feature asked for
+WHOLE = 5  # dimensions per feature up to which the whole network follows
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """Validated arguments of a prediction, and the data in the coordinates of their span."""
+
+    spectrum: Spectrum
+    L: int
+    decoder_depth: int
+    eps: float
+    p: float
+    clock: Clock
+    count: int
+
+    @cached_property
+    def span(self) -> Array:
+        """Orthonormal columns that span the modes, shape (d, rank)."""
+        return np.linalg.qr(self.spectrum._whole.basis)[0]
+
+    @cached_property
+    def covariances(self) -> tuple[Array, Array]:
+        """``Sigma_xx`` and ``Sigma_yx`` in the span, shape (rank, rank)."""
+        whole = self.spectrum._whole
+        inside = self.span.T @ whole.basis
+        xx, yx = (inside @ matrix @ inside.T for matrix in (whole.xx, whole.yx))
+        return 0.5 * (xx + xx.T), yx
+
+    def directions(self, objective: Objective) -> tuple[Array, ...]:
+        """What decides which features are learned, as columns, the most important first.
+
+        A unit of an MAE can turn to any singular vector of ``Sigma_yx``, also of negative ``lam``,
+        since its input and its output direction may have opposite signs. A JEPA's features have
+        positive ``lam`` at first and large ``rho`` later.
+        """
+        from scipy.linalg import eigh
+
+        xx, yx = self.covariances
+        symmetric = 0.5 * (yx + yx.T)
+        lam, vectors = np.linalg.eigh(symmetric)
+        if objective.layer(self.L) == 0:
+            return (vectors[:, np.argsort(-np.abs(lam))],)
+        return vectors[:, ::-1], eigh(symmetric, xx)[1][:, ::-1]
+
+    def subspaces(self, objective: Objective) -> Iterator[Subspace]:
+        """Larger and larger spans of leading directions, up to the whole space if it is small."""
+        rank, several = self.span.shape[1], self.directions(objective)
+        for size in (size * self.count for size in SIZES if size * self.count < rank):
+            yield Subspace.spanned(*(some[:, : size // len(several)] for some in several))
+        if rank <= WHOLE * self.count:
+            yield Subspace(np.eye(rank))

@@ -1,0 +1,157 @@
+"""The flow of whole networks inside the subspace that decides what is learned first.
+
+From a small balanced initialisation features grow along the singular vectors of ``Sigma_yx``. Then
+a JEPA's units turn to generalised eigenvectors of larger ``rho``. Covariances projected onto the
+leading vectors of both kinds give a small network that learns as the whole one does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dlnflow._common._progress import Progress
+from dlnflow.network._equations import Equations, prefixes
+from dlnflow.network._learning import crossing_times, loss_times
+from dlnflow.network._probe import Readout
+from dlnflow.network._solvers import integrate
+
+Array = NDArray[np.float64]
+
+READ = 0.05  # relative error of a signal over its noise, by which features that stay near the
+# noise are learned much earlier or later
+RANK = 1e-10  # singular values of a basis below this share of the largest are rounding
+
+
+@dataclass(frozen=True, eq=False)
+class Subspace:
+    """Orthonormal columns in whose span the covariances are projected."""
+
+    columns: Array  # d x r
+
+    @classmethod
+    def spanned(cls, *directions: Array) -> Subspace:
+        """The span of some directions, as unit columns."""
+        together = np.hstack([one / np.linalg.norm(one, axis=0) for one in directions])
+        left, size, _ = np.linalg.svd(together, full_matrices=False)
+        return cls(left[:, size > RANK * size[0]])
+
+    @property
+    def size(self) -> int:
+        """``r``."""
+        return self.columns.shape[1]
+
+    def inside(self, matrix: Array) -> Array:
+        """A covariance matrix in the coordinates of the columns."""
+        return np.asarray(self.columns.T @ matrix @ self.columns)
+
+
+@dataclass(frozen=True, eq=False)
+class BalancedFlow:
+    """Gradient flow from the balanced initialisation, and the features to read from it.
+
+    Parameters
+    ----------
+    xx, yx : array, shape (d, d)
+    target_layer, L, decoder_depth : int
+    eps : float
+    filters : array, shape (d, k)
+        Features ``v . x`` of unit variance.
+    sigma : array, shape (k,)
+        Noise of the probe.
+    """
+
+    xx: Array
+    yx: Array
+    target_layer: int
+    L: int
+    decoder_depth: int
+    eps: float
+    filters: Array
+    sigma: Array
+
+
+class Learned(NamedTuple):
+    """Network times at which each feature is learned, and lost again; infinite if never.
+
+    ``early`` and ``late`` are the times if the signal over the noise were larger or smaller by a
+    relative `READ`. ``until`` is the last time reached.
+    """
+
+    time: Array
+    lost: Array
+    early: Array
+    late: Array
+    until: float
+
+
+def learned(
+    flow: BalancedFlow,
+    subspace: Subspace,
+    *,
+    wanted: int,
+    end: float,
+    rtol: float,
+    most_steps: int,
+    tracker: Progress,
+) -> Learned:
+    """Integrate the projected flow until ``wanted`` features are learned.
+
+    It ends at the network time ``end`` or after ``most_steps`` at the latest.
+    """
+    follower = _Follower(flow, subspace, wanted, most_steps)
+    integrate(
+        follower.equations,
+        follower.start,
+        np.array([end]),
+        keep=lambda _: np.zeros(1),
+        rtol=rtol,
+        atol=None,
+        method="auto",
+        tracker=tracker,
+        watch=follower,
+    )
+    t, curves = np.array(follower.times), np.array(follower.heights).T
+    level = np.ones(len(curves))
+    early, first, late = (
+        crossing_times(t, curves, share * level) for share in (1.0 - READ, 1.0, 1.0 + READ)
+    )
+    return Learned(first, loss_times(t, curves, level), early, late, float(t[-1]))
+
+
+class _Follower:
+    """Records the height of every feature at every step of the projected flow."""
+
+    def __init__(
+        self, flow: BalancedFlow, subspace: Subspace, wanted: int, most_steps: int
+    ) -> None:
+        variances, rotation = np.linalg.eigh(subspace.inside(flow.xx))
+        columns, r = subspace.columns @ rotation, subspace.size
+        layers = flow.L + flow.decoder_depth
+        self._root = np.sqrt(np.maximum(variances, 0.0))
+        self._seen = columns.T @ flow.xx @ flow.filters / self._root[:, None]
+        self._flow, self._wanted, self._most_steps = flow, wanted, most_steps
+        self.equations = Equations(
+            ((r, r),) * layers, flow.target_layer, variances, columns.T @ flow.yx @ columns
+        )
+        self.start = np.tile((flow.eps ** (1.0 / flow.L) * np.eye(r)).ravel(), layers)
+        self.times, self.heights = [0.0], [self._height(self.start)]
+        self._highest = self.heights[0]
+
+    def __call__(self, t: float, weights: Array) -> str | None:
+        self.times.append(t)
+        self.heights.append(self._height(weights))
+        self._highest = np.maximum(self._highest, self.heights[-1])
+        if np.sum(self._highest >= 1.0 + 2.0 * READ) >= self._wanted:
+            return "all features are learned"
+        return f"{self._most_steps} steps" if len(self.times) > self._most_steps else None
+
+    def _height(self, weights: Array) -> Array:
+        """Signal over noise of every feature: 1 where half of its variance can be read."""
+        encoder = prefixes(self.equations.layers(weights)[: self._flow.L])[-1]
+        r2 = Readout((encoder * self._root)[None], self._seen).r2(self._flow.sigma)[0]
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.sqrt(r2 / (1.0 - r2)))
