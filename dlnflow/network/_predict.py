@@ -167,7 +167,7 @@ def _converged(
     change = np.full(closed_form.size, 0.0 if size == rank else np.inf)
     for subspace in larger:
         before, size, found = found, subspace.size, integrated(subspace)
-        change = _change(before.time, found.time) * (size < rank)
+        change = _change(before.time, found.time) if size < rank else np.zeros(closed_form.size)
         if np.all(change[np.argsort(found.time)[: question.count]] <= CONVERGED):
             break
     reading = np.maximum(_change(found.early, found.time), _change(found.time, found.late))

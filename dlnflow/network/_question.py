@@ -48,23 +48,24 @@ class Question:
     def directions(self, objective: Objective) -> tuple[Array, ...]:
         """What decides which features are learned, as columns, the most important first.
 
-        A unit of an MAE can turn to any singular vector of ``Sigma_yx``, also of negative ``lam``,
-        since its input and its output direction may have opposite signs. A JEPA's features have
-        positive ``lam`` at first and large ``rho`` later.
+        Right and left singular vectors of ``Sigma_yx``, by falling singular value. For a JEPA,
+        whose context and target share an encoder, the singular value counts as far as the two
+        vectors agree, and the generalised eigenvectors of large ``rho`` follow.
         """
         from scipy.linalg import eigh
 
         xx, yx = self.covariances
-        symmetric = 0.5 * (yx + yx.T)
-        lam, vectors = np.linalg.eigh(symmetric)
+        left, size, right = np.linalg.svd(yx)
         if objective.layer(self.L) == 0:
-            return (vectors[:, np.argsort(-np.abs(lam))],)
-        return vectors[:, ::-1], eigh(symmetric, xx)[1][:, ::-1]
+            return right.T, left
+        order = np.argsort(-size * np.sum(left * right.T, axis=0))
+        return right.T[:, order], left[:, order], eigh(0.5 * (yx + yx.T), xx)[1][:, ::-1]
 
     def subspaces(self, objective: Objective) -> Iterator[Subspace]:
         """Larger and larger spans of leading directions, up to the whole space if it is small."""
         rank, several = self.span.shape[1], self.directions(objective)
         for size in (size * self.count for size in SIZES if size * self.count < rank):
-            yield Subspace.spanned(*(some[:, : size // len(several)] for some in several))
+            each = size if len(several) == 2 else size // 2
+            yield Subspace.spanned(*(some[:, :each] for some in several))
         if rank <= WHOLE * self.count:
             yield Subspace(np.eye(rank))

@@ -17,7 +17,8 @@ from dlnflow.network._question import Question
 Array = NDArray[np.float64]
 
 VERIFIED_RTOL = 1e-6
-COARSE_TIMES, FINE_TIMES, NEARBY = 200, 51, 0.3  # times of a verification, around each transition
+COARSE_TIMES, FINE_TIMES = 200, 30  # of a verification, and on each side of every transition
+NEARBY = (1e-4, 0.3)  # distances of the latter in logarithms: units may pass a feature in a moment
 AFTER = 1.5  # end of a verification over the last predicted time
 
 
@@ -77,7 +78,8 @@ def _times(part: FeaturePrediction) -> Array:
     known = part.time[np.isfinite(part.time)]
     if not known.size:
         return np.linspace(0.0, part.until, COARSE_TIMES)
-    around = known[:, None] * np.exp(np.linspace(-NEARBY, NEARBY, FINE_TIMES))
+    offsets = np.geomspace(*NEARBY, FINE_TIMES)
+    around = known[:, None] * np.exp(np.concatenate([-offsets, [0.0], offsets]))
     coarse = np.geomspace(0.1 * known.min(), AFTER * known.max(), COARSE_TIMES)
     every = np.unique(np.concatenate([[0.0], coarse, around.ravel()]))
     return every[every <= coarse[-1]]
