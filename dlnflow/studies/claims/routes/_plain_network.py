@@ -2,7 +2,8 @@
 
 Shares no code with the rest of the library and uses no theory of modes. Its input is covariances
 and initial layers; the amplitude along a direction ``b`` is ``|Wbar b|``. A mode counts as learned
-at a fraction of the network's *own* final amplitude. Times are on the paper's clock.
+at a fraction of the network's *own* final amplitude, or when a linear probe reads half of it. Times
+are on the paper's clock.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ Array = NDArray[np.float64]
 RTOL, ATOL = 1e-9, 1e-13
 SETTLED = 1e-3  # relative change over the last tenth of a run of a mode at rest
 PATIENCE = 8  # how often the training time is doubled
+HALF = 0.5  # R2 of a feature that counts as learned
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,6 +176,74 @@ def settled(
             return made
         until *= 2.0
     raise RuntimeError(f"the network is not at rest after time {until / 2.0:g}")
+
+
+def probe_r2(encoder: Array, xx: Array, filters: Array, sigma: Array) -> Array:
+    """``c^T (C + sigma**2)^-1 c`` for each filter ``v`` and its noise, shape (..., filters).
+
+    With ``G = Wbar^T Wbar`` and the pattern ``a = Sigma_xx v`` it equals
+    ``a^T G (Sigma_xx G + sigma**2)^-1 a``, where the matrix has the size of the input.
+
+    Parameters
+    ----------
+    encoder : array, shape (..., width, d)
+    filters : array, shape (d, filters)
+        Of any scale.
+    sigma : array, shape (filters,)
+    """
+    gram = np.swapaxes(encoder, -1, -2) @ encoder
+    r2 = []
+    for v, noise in zip(filters.T, sigma, strict=True):
+        a = xx @ v / np.sqrt(v @ xx @ v)
+        solved = np.linalg.solve(xx @ gram + noise**2 * np.eye(len(xx)), a[:, None])
+        r2.append((a[None] @ gram @ solved)[..., 0, 0])
+    return np.stack(r2, axis=-1)
+
+
+def readable_times(t: Array, r2: Array) -> Array:
+    """First time at which each feature has ``R2 = 1/2``; infinite if it never does.
+
+    ``r2`` has shape (times, ..., features). Interpolated linearly in the logit of ``R2``.
+    """
+    high = r2 >= HALF
+    after = np.argmax(high, axis=0)
+    before = np.maximum(after - 1, 0)
+    ends = (np.take_along_axis(r2, i[None], 0)[0] for i in (before, after))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low, up = (np.log(one / (1.0 - one)) for one in ends)
+        share = np.where(after > 0, -low / (up - low), 0.0)
+    times = t[before] + share * (t[after] - t[before])
+    return np.where(high.any(axis=0), times, np.inf)
+
+
+def descend(
+    xx: Array,
+    yx: Array,
+    initial: Sequence[Array],
+    L: int,
+    objective: str,
+    lr: float,
+    records: NDArray[np.int64],
+) -> Array:
+    """Gradient descent on the population loss of many networks at once.
+
+    Each layer has shape (networks, rows, columns). Returns ``Wbar`` after the rising numbers of
+    steps ``records``, shape (times, networks, width, d).
+    """
+    weights, kept, target = [one.copy() for one in initial], [], target_layer(objective, L)
+    shown = set(records.tolist())
+    for step in range(int(records[-1]) + 1):
+        passed = [np.broadcast_to(np.eye(len(xx)), (len(weights[0]), *xx.shape))]
+        for weight in weights:
+            passed.append(weight @ passed[-1])
+        if step in shown:
+            kept.append(passed[L])
+        error = passed[-1] @ xx - passed[target] @ yx
+        for place in reversed(range(len(weights))):
+            gradient = error @ np.swapaxes(passed[place], -1, -2)
+            error = np.swapaxes(weights[place], -1, -2) @ error
+            weights[place] -= lr * gradient
+    return np.array(kept)
 
 
 def _crossing(t: Array, w: Array, level: float) -> float:
