@@ -44,7 +44,7 @@ def response_at_critical_time(
         Root sum of squares over the units of all modes learned earlier, divided by the mode's
         plateau. 0 for the first mode and for modes that are never learned.
     """
-    data = Spectrum.from_covariances(sigma_xx, sigma_yx)
+    data = Spectrum.from_covariances(sigma_xx, sigma_yx, basis="variance")
     coupling = data.basis.T @ sigma_yx @ data.basis
     options: dict[str, Any] = {"eps": eps, "objective": objective, "variance": data.variance}
     times = critical_time(data.lam, data.rho, L, **options)

@@ -36,13 +36,18 @@ class Trained:
         The solver's own steps, on the paper's clock.
     w : array, shape (modes, times)
         ``|Wbar b|`` for each direction.
-    encoder : array, shape (d, d)
-        The final ``Wbar``.
+    encoders : array, shape (times, width, d)
+        ``Wbar``.
     """
 
     t: Array
     w: Array
-    encoder: Array
+    encoders: Array
+
+    @property
+    def encoder(self) -> Array:
+        """The final ``Wbar``."""
+        return np.asarray(self.encoders[-1])
 
     @property
     def settled(self) -> NDArray[np.bool_]:
@@ -53,6 +58,10 @@ class Trained:
     def times(self, p: float = 0.5) -> Array:
         """Time at which each mode first reaches the fraction ``p`` of its final amplitude."""
         return np.array([_crossing(self.t, one, p * one[-1]) for one in self.w])
+
+    def readable_times(self, xx: Array, filters: Array, sigma: Array) -> Array:
+        """Time at which a probe first reads half of each feature, as `readable_times`."""
+        return readable_times(self.t, probe_r2(self.encoders, xx, filters, sigma))
 
 
 def orthogonal_layers(d: int, layers: int, scale: float, seed: int) -> list[Array]:
@@ -134,9 +143,11 @@ def train(
     if solved.status < 0:
         raise RuntimeError(f"solve_ivp failed: {solved.message}")
     directions = np.eye(len(xx)) if basis is None else basis
-    encoders = [np.linalg.multi_dot([np.eye(len(xx)), *unpacked(y)[:L][::-1]]) for y in solved.y.T]
-    w = np.array([np.linalg.norm(one @ directions, axis=0) for one in encoders]).T
-    return Trained(L * solved.t, w, encoders[-1])
+    encoders = np.array(
+        [np.linalg.multi_dot([np.eye(len(xx)), *unpacked(y)[:L][::-1]]) for y in solved.y.T]
+    )
+    w = np.linalg.norm(encoders @ directions, axis=1).T
+    return Trained(L * solved.t, w, encoders)
 
 
 def times(
@@ -203,17 +214,11 @@ def probe_r2(encoder: Array, xx: Array, filters: Array, sigma: Array) -> Array:
 def readable_times(t: Array, r2: Array) -> Array:
     """First time at which each feature has ``R2 = 1/2``; infinite if it never does.
 
-    ``r2`` has shape (times, ..., features). Interpolated linearly in the logit of ``R2``.
+    ``r2`` has shape (times, ..., features). Of an aligned mode ``sqrt(R2 / (1 - R2))`` is the
+    amplitude, in units of that at which the mode is learned.
     """
-    high = r2 >= HALF
-    after = np.argmax(high, axis=0)
-    before = np.maximum(after - 1, 0)
-    ends = (np.take_along_axis(r2, i[None], 0)[0] for i in (before, after))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        low, up = (np.log(one / (1.0 - one)) for one in ends)
-        share = np.where(after > 0, -low / (up - low), 0.0)
-    times = t[before] + share * (t[after] - t[before])
-    return np.where(high.any(axis=0), times, np.inf)
+    curves = np.sqrt(r2 / (1.0 - r2)).reshape(len(t), -1).T
+    return np.array([_crossing(t, one, 1.0) for one in curves]).reshape(r2.shape[1:])
 
 
 def descend(
