@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,8 @@ from dlnflow.network._initialise import Shape
 from dlnflow.network._network import Network
 
 Array = NDArray[np.float64]
+
+ROOT_3 = 3.0**0.5  # half the width of a uniform distribution of variance 1
 
 
 class Scheme(NamedTuple):
@@ -34,17 +37,15 @@ class Scheme(NamedTuple):
     gain: float
     uniform: bool
 
-    def variance(self, columns: int, rows: int, gain: float) -> float:
-        """Variance of a weight of a layer with so many inputs and outputs."""
-        return gain**2 * self.spread(columns, rows)
+    def deviation(self, columns: int, rows: int, gain: float) -> float:
+        """Standard deviation of a weight of a layer with so many inputs and outputs."""
+        return gain * self.spread(columns, rows) ** 0.5
 
     def layer(self, columns: int, rows: int, gain: float, random: np.random.Generator) -> Array:
         """A random layer."""
-        deviation = float(np.sqrt(self.variance(columns, rows, gain)))
-        if self.uniform:
-            bound = np.sqrt(3.0) * deviation
-            return random.uniform(-bound, bound, size=(rows, columns))
-        return random.normal(scale=deviation, size=(rows, columns))
+        shape = rows, columns
+        unit = random.uniform(-ROOT_3, ROOT_3, shape) if self.uniform else random.normal(size=shape)
+        return self.deviation(columns, rows, gain) * unit
 
 
 def _by_input(columns: int, rows: int) -> float:
@@ -56,7 +57,7 @@ def _by_both(columns: int, rows: int) -> float:
 
 
 SCHEMES = {
-    "kaiming_uniform": Scheme(_by_input, 3.0**-0.5, uniform=True),
+    "kaiming_uniform": Scheme(_by_input, 1.0 / ROOT_3, uniform=True),
     "kaiming_normal": Scheme(_by_input, 2.0**0.5, uniform=False),
     "xavier_uniform": Scheme(_by_both, 1.0, uniform=True),
     "xavier_normal": Scheme(_by_both, 1.0, uniform=False),
@@ -178,7 +179,7 @@ def effective_eps(
             f"widths must hold one number for each of the {depth} encoder layers: got {widths!r}"
         )
     sizes = pairwise((first, *after[:depth].tolist()))
-    return float(np.prod([(chosen.variance(*one, factor) * one[1]) ** 0.5 for one in sizes]))
+    return prod(chosen.deviation(*one, factor) * one[1] ** 0.5 for one in sizes)
 
 
 def _given_scheme(scheme: str, gain: float | None) -> tuple[Scheme, float]:
