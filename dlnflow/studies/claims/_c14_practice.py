@@ -43,7 +43,7 @@ MORE_CASES = (
     (XAVIER, BOTH, (4, 16)),  # at 1 the same as Gaussian
     (KAIMING, BOTH, (4, 16)),
 )
-WIDE, SMALL = 4, 0.03  # an MAE's least width over D, and the eps below which a JEPA starts
+WIDE, SMALL = 4, 0.025  # an MAE's least width over D, and the eps below which a JEPA starts
 SPAN, POINTS = 4.0, 50  # training time over the last critical time; times recorded
 EARLIEST, SHORTEST = (
     0.05,
