@@ -1065,6 +1065,29 @@ def initialisations(rng):
     invalid(function, **{**made, "rng": pick(rng, ["x", -1, 1.5, {}, object()])})
 
 
+SCHEMES = ("kaiming_uniform", "kaiming_normal", "xavier_uniform", "xavier_normal")
+
+
+@fuzzer("objects", "dlnflow.network.variance_scaled", "dlnflow.network.effective_eps")
+def schemes(rng):
+    xx, yx = covariance_pair(rng)
+    d, L, P = len(xx), int(rng.integers(1, 5)), int(rng.integers(1, 3))
+    gain = None if rng.random() < 0.3 else float(given.amplitudes(rng, ()))
+    widths = None if rng.random() < 0.3 else rng.integers(1, 6, L + P).tolist()
+    shared = {"L": L, "scheme": pick(rng, SCHEMES), "gain": gain, "widths": widths}
+    made = {"sigma_xx": xx, "sigma_yx": yx, "decoder_depth": P, "rng": int(rng.integers(100))}
+    net = valid(network.variance_scaled, **made, **shared)
+    expect(net.L == L and net.decoder_depth == P, "depths", repr(net))
+    size = valid(network.effective_eps, d=d, **shared)
+    expect(size >= 0.0, "size", f"{size} of {shared}")
+    bad = [{"scheme": b} for b in ("x", None, 3)] + [{"gain": b} for b in (0.0, -1.0, "x", np.inf)]
+    bad += [{"L": given.wrong(rng, "L")}]
+    bad += [{"widths": b} for b in ([0] * (L + P), "x", 3, [1.5] * (L + P), {})]
+    invalid(network.variance_scaled, **{**made, **shared, **pick(rng, bad)})
+    invalid(network.effective_eps, **{"d": d, **shared, **pick(rng, bad)})
+    invalid(network.effective_eps, **{"d": pick(rng, [0, -1, 1.5, "x", None]), **shared})
+
+
 @fuzzer("objects", "dlnflow.network.Network")
 def networks(rng):
     widths = rng.integers(1, 4, 4)

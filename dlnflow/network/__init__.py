@@ -17,6 +17,7 @@ from dlnflow.network._probe import probe_r2
 from dlnflow.network._run import Run
 from dlnflow.network._stability import largest_stable_rate
 from dlnflow.network._switching import switching_exponent, switching_rate
+from dlnflow.network._variance_scaling import effective_eps, variance_scaled
 
 __all__ = [
     "Assumptions",
@@ -29,6 +30,7 @@ __all__ = [
     "check_assumptions",
     "compare",
     "covariances",
+    "effective_eps",
     "gaussian",
     "gradient_descent",
     "gradient_flow",
@@ -38,6 +40,7 @@ __all__ = [
     "switching_exponent",
     "switching_rate",
     "unbalanced",
+    "variance_scaled",
 ]
 
 _prediction.supply(_predict)

@@ -193,7 +193,9 @@ def gaussian(
     widths: Sequence[int] | None = None,
     rng: Seed = 0,
 ) -> Network:
-    """Independent normal weights, the usual initialisation: neither balanced nor aligned.
+    """Independent normal weights of a given ``eps``: neither balanced nor aligned.
+
+    `variance_scaled` has the schemes of PyTorch, which fix the scale by the widths.
 
     Parameters
     ----------
@@ -240,22 +242,20 @@ def rotation(size: int, angle: float, random: np.random.Generator) -> Array:
     return np.asarray(expm(skew * (angle * np.sqrt(size) / length))) if length else np.eye(size)
 
 
-class _Plan:
-    """Validated arguments of all initialisations."""
+class Shape:
+    """Validated data, depth and widths of a network to initialise."""
 
     def __init__(
         self,
         sigma_xx: ArrayLike,
         sigma_yx: ArrayLike,
         L: int,
-        eps: float,
         decoder_depth: int,
         widths: Sequence[int] | None,
     ) -> None:
         self.data = given_covariances(sigma_xx, sigma_yx)
         self.L = _validate.positive_integer("L", L)
         count = self.L + _validate.positive_integer("decoder_depth", decoder_depth)
-        self.scale = _validate.number("eps", eps, _validate.positive) ** (1.0 / self.L)
         after = np.full(count, self.data.d) if widths is None else _validate.depth("widths", widths)
         if after.shape != (count,):
             raise ValueError(
@@ -266,6 +266,22 @@ class _Plan:
     def network(self, layers: Sequence[Array]) -> Network:
         """The layers as encoder and decoder."""
         return Network(tuple(layers[: self.L]), tuple(layers[self.L :]))
+
+
+class _Plan(Shape):
+    """Validated arguments of the initialisations with a given ``eps``."""
+
+    def __init__(
+        self,
+        sigma_xx: ArrayLike,
+        sigma_yx: ArrayLike,
+        L: int,
+        eps: float,
+        decoder_depth: int,
+        widths: Sequence[int] | None,
+    ) -> None:
+        super().__init__(sigma_xx, sigma_yx, L, decoder_depth, widths)
+        self.scale = _validate.number("eps", eps, _validate.positive) ** (1.0 / self.L)
 
     def balanced(self, objective: Objectives | None, random: np.random.Generator) -> Network:
         """All singular values are the scale."""

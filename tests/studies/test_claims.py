@@ -542,3 +542,52 @@ def test_bad_input_is_refused_in_one_line_before_the_work(arguments, said, monke
     assert result.exit_code == 2
     assert said in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_the_plain_probe_reads_what_the_library_reads():
+    from dlnflow import network
+    from dlnflow.studies.claims.routes import _plain_network as plain_network
+
+    random = np.random.default_rng(0)
+    root = random.normal(size=(4, 4))
+    xx, yx = root @ root.T, root @ np.diag([0.9, 0.7, 0.5, 0.3]) @ root.T
+    net = network.gaussian(xx, yx, 2, eps=0.3, widths=(6, 3, 3))
+    run = network.gradient_flow(net, xx, yx, t=[0.0, 1.0, 5.0])
+    filters, sigma = random.normal(size=(4, 2)), np.array([0.1, 0.7])
+    plain = plain_network.probe_r2(run.encoder, xx, filters, sigma)
+    assert plain == pytest.approx(run.probe_r2(filters, sigma=sigma), rel=1e-9)
+
+
+@pytest.mark.parametrize("objective", ["jepa", "mae"])
+def test_plain_descent_of_many_networks_is_gradient_flow_at_a_small_rate(objective):
+    from dlnflow import network
+    from dlnflow.studies.claims.routes import _plain_network as plain_network
+
+    xx, yx = np.diag([1.0, 2.0]), np.array([[0.9, 0.1], [0.1, 1.0]])
+    nets = [network.gaussian(xx, yx, 2, eps=0.2, rng=seed) for seed in range(3)]
+    initial = [np.array(layers) for layers in zip(*(net.layers for net in nets), strict=True)]
+    kept = [one.copy() for one in initial]
+    made = plain_network.descend(xx, yx, initial, 2, objective, 1e-3, np.array([0, 4000, 8000]))
+    assert all(map(np.array_equal, initial, kept))
+    for place, net in enumerate(nets):
+        run = network.gradient_flow(
+            net, xx, yx, objective=objective, t=[0.0, 4.0, 8.0], clock="network"
+        )
+        assert made[:, place] == pytest.approx(run.encoder, abs=2e-3)
+
+
+def test_the_time_at_which_a_probe_reads_half_lies_between_the_steps_around_it():
+    from dlnflow.studies.claims.routes import _plain_network as plain_network
+
+    t = np.linspace(0.0, 10.0, 41)
+    w = np.exp(t[:, None] - np.array([3.1, 7.3, 20.0, -1.0]))
+    found = plain_network.readable_times(t, w**2 / (1.0 + w**2))
+    assert found[:2] == pytest.approx([3.1, 7.3], rel=1e-9)
+    assert found[2:].tolist() == [np.inf, 0.0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_figure_has_more_lines_than_can_be_told_apart(name):
+    names = pd.read_csv(ROOT / "docs" / "figures" / "claims" / f"claim_{name}.csv")
+    shown = {one.series for one in names.itertuples() if claims.CLAIMS[name].drawn(one)}
+    assert 0 < len(shown) <= 8

@@ -1,6 +1,6 @@
 """Claims of the paper and beyond: each recomputed by routes that share no code, with a verdict.
 
-One module for each claim (``_c01_...`` to ``_c13c_...``). ``_claim`` defines what a claim is,
+One module for each claim (``_c01_...`` to ``_c14_...``). ``_claim`` defines what a claim is,
 ``_verdict`` the rule, ``_run`` the loop, ``_report`` and ``_pages`` the results, ``_times`` and
 ``_departures`` what several claims compute, ``routes`` the independent computations.
 """

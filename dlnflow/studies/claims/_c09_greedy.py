@@ -1,4 +1,8 @@
-"""Claim 9: a small initialisation makes learning greedy, one feature after another."""
+"""Claim 9: a small initialisation makes learning greedy, one feature after another.
+
+Learning windows are those of amplitudes. From its aligned initialisations on data of one basis a
+probe gives the same: its ``R2`` is 1/2 where the amplitude is the fraction for which it has noise.
+"""
 
 from __future__ import annotations
 
@@ -128,19 +132,20 @@ def _descent(
 def _descend(
     xx: Array, yx: Array, initial: list[Array], objective: str, lr: float, steps: int
 ) -> plain_network.Trained:
-    weights, w = list(initial), []
+    weights, encoders = list(initial), []
     target = DEPTH if objective == "jepa" else 0
     for _ in range(steps + 1):
         passed = [np.eye(len(xx))]
         for weight in weights:
             passed.append(weight @ passed[-1])
-        w.append(np.linalg.norm(passed[DEPTH], axis=0))
+        encoders.append(passed[DEPTH])
         error = passed[-1] @ xx - passed[target] @ yx
         for place in reversed(range(len(weights))):
             gradient, error = error @ passed[place].T, weights[place].T @ error
             weights[place] = weights[place] - lr * gradient
     t = DEPTH * lr * np.arange(steps + 1.0)
-    return plain_network.Trained(t, np.array(w).T, passed[DEPTH])
+    every = np.array(encoders)
+    return plain_network.Trained(t, np.linalg.norm(every, axis=1).T, every)
 
 
 def _trained(net: Any, xx: Array, yx: Array, objective: str, lr: float, steps: int) -> float:
@@ -186,7 +191,7 @@ CLAIM = Claim(
     title="Small initialisation makes learning greedy",
     statement="From a small initialisation the features are learned one after another: "
     "neighbours in the order of learning share, on average, less than half of the shorter of "
-    "their learning windows (0.1 to 0.9 of the plateau).",
+    "their learning windows (amplitude from 0.1 to 0.9 of the plateau).",
     source="the paper's account of learning from a small initialisation, feature after feature; "
     "its Figure 2 simulates several modes",
     x=Axis("initialisation eps", log=True),

@@ -2,8 +2,11 @@
 
 The commutator does not bound the error. A JEPA's learned units turn to features of larger rho: if
 those are predicted last a commutator of 1e-10 is too large, otherwise 1e-2 is not. The response of
-units learned earlier at a mode's own critical time (`dlnflow.network._linear_response`) does bound
-it. Networks are initialised with exact zeros, since units would respond to rounding errors too.
+units learned earlier at a mode's own critical time (`dlnflow.network._linear_response`) tells both
+from each other, and real data too. If rho and lam have the same order, the limit is set by the
+first modes, whose lam and s are not quite those on the diagonal; the response is then a measure of
+the commutator. Networks are initialised with exact zeros, since units would respond to rounding
+errors too.
 """
 
 from __future__ import annotations
@@ -42,10 +45,11 @@ LAM, RHO = (1.2, 0.9, 0.65, 0.45), (0.95, 0.88, 0.8, 0.7)
 RISING = RHO[::-1]
 EPS, DEPTH = 1e-2, 2
 GOOD = 0.05  # largest relative error of a predicted critical time
-BRACKET = {"jepa": (0.06, 0.066), "mae": (0.17, 0.19)}  # angles on either side of the boundary
-SMALL, CLOSE, FAR = (0.1, 0.3), (0.97, 1.03), (0.03, 0.6, 2.0)  # over the boundary
-OTHER = {"jepa": (0.5, 2.5), "mae": (0.5, 2.5)}  # the same if rho rises as lam falls
-BEYOND = 1.25  # over the boundary, where the order of learning is compared
+BRACKET = {"jepa": (0.25, 0.29), "mae": (0.24, 0.27)}  # angles on either side of the boundary
+SMALL, CLOSE = (0.1, 0.3), (0.97, 1.03)  # over the boundary
+FAR = {"jepa": (0.03, 0.6, 2.0), "mae": (0.03, 0.6, 1.1)}  # an MAE's response reaches no 1.2
+OTHER = {"jepa": (0.4, 2.5), "mae": (0.5,)}  # the same if rho rises as lam falls
+BEYOND = CLOSE[1]  # over the boundary, where the order of learning is compared
 PROBE = 1e-3  # angle in the linear range
 ERROR = {"plain network": 1e-4, "matrix network": 3e-3, "real data": 3e-3}
 
@@ -67,7 +71,7 @@ def observe(effort: Effort, *, condition: str = "response") -> Iterator[Observat
     """
     both = ("plain network", "matrix network")
     for objective in ("jepa", "mae"):
-        for share in effort.choose(SMALL + CLOSE, SMALL + CLOSE + FAR):
+        for share in effort.choose(SMALL + CLOSE, SMALL + CLOSE + FAR[objective]):
             routes = both if share in CLOSE else both[:1]
             yield from _turned(objective, RHO, share, routes, condition)
         for share in OTHER[objective] if objective == "jepa" or effort is Effort.full else ():
@@ -104,7 +108,7 @@ def _angle(objective: str, rho: Coefficients, share: float) -> float:
         return float(np.log(measure.response / (share * boundary(objective).response)))
 
     about = np.log(PROBE) - above(np.log(PROBE))
-    return float(np.exp(brentq(above, about - 0.5, about + 0.5, xtol=1e-4)))
+    return float(np.exp(brentq(above, about - 1.0, about + 0.1, xtol=1e-4)))
 
 
 def _case(objective: str, xx: Array, yx: Array) -> NetworkCase:
@@ -160,8 +164,8 @@ def note(seen: Observations) -> Noted:
     recording = next(one.number for one in seen if one.series == "JEPA, EEG")
     taus = [_tau(objective) for objective in ("jepa", "mae")]
     return Noted(
-        "With rho and lam in the same order the error grows as the commutator to the power "
-        f"{powers[0]:.1f} (JEPA) and {powers[1]:.1f} (MAE) and exceeds 5 % from "
+        "With rho and lam in the same order the error grows as the response to the power "
+        f"{powers[0]:.1f} (JEPA) and {powers[1]:.1f} (MAE) and exceeds 5 % from a commutator of "
         f"{jepa.commutator:.2g} and {mae.commutator:.2g} on. At {BEYOND} times the boundary "
         f"Kendall's tau between the order of learning and the predicted one is {taus[0]:.2g} and "
         f"{taus[1]:.2g}. If rho rises as lam falls, a JEPA's error is {100 * off:.1f} % at a "
@@ -172,23 +176,23 @@ def note(seen: Observations) -> Noted:
             "largest response, MAE": mae.response,
             "commutator there, JEPA": jepa.commutator,
             "commutator there, MAE": mae.commutator,
-            "power of the commutator, JEPA": powers[0],
-            "power of the commutator, MAE": powers[1],
+            "power of the response, JEPA": powers[0],
+            "power of the response, MAE": powers[1],
             f"tau at {BEYOND} times the boundary, JEPA": taus[0],
             f"tau at {BEYOND} times the boundary, MAE": taus[1],
             "error of a JEPA if rho rises as lam falls": off,
             "commutator there": tiny.commutator,
         },
-        f"earlier units respond little to a mode at its own critical time: at L = {DEPTH}, eps = "
-        f"{EPS:g}, and with rho and lam in the same order, by less than {jepa.response:.2g} "
-        f"(JEPA) or {mae.response:.2g} (MAE) of its plateau; if rho rises as lam falls the limit "
-        "differs by up to a factor of about two (tested at 0.5 and 2.5 times); the condition is "
-        "right for an electroencephalogram too, whose responses are far from these limits",
+        "earlier units respond little to a mode at its own critical time: to first order, at "
+        f"L = {DEPTH}, eps = {EPS:g}, and with rho and lam in the same order, by less than "
+        f"{jepa.response:.2g} (JEPA) or {mae.response:.2g} (MAE) of its plateau; if rho rises as "
+        "lam falls a JEPA's limit is lower by a factor of up to 2.5 (tested at 0.4 and 2.5 times); "
+        "the condition is right for an electroencephalogram too",
     )
 
 
 def _power(series: str, seen: Observations) -> float:
-    """Power of the response, and so of the commutator, in a small error."""
+    """Power of the response in a small error."""
     edge = boundary(series.lower()).response
     at = {round(one.x / edge, 2): one for one in seen if one.series == series}
     first, second = (at[share] for share in SMALL)
@@ -206,9 +210,10 @@ CLAIM = Claim(
     name="10",
     title="The prediction tolerates non-commuting covariances",
     statement="The covariances need not be diagonal in one basis: evaluated on their diagonal, the "
-    "closed form predicts every critical time to 5 %. (Response: the amplitude |Wbar b| along a "
-    "mode's direction b from units of modes learned earlier, to first order. Commutator: "
-    "|Sxx Syx - Syx Sxx| / (|Sxx| |Syx|).)",
+    "closed form predicts every critical time to 5 %. (Modes are those of the basis in which Sxx "
+    "is diagonal, and learned when a linear probe reads half of their variance. Response: the "
+    "amplitude |Wbar b| along a mode's direction b from units of modes learned earlier, to first "
+    "order. Commutator: |Sxx Syx - Syx Sxx| / (|Sxx| |Syx|).)",
     source="a test of the paper's Assumption 4.1, that both covariances are diagonal in one basis",
     x=Axis("response of earlier units (plateaus)", log=True),
     number=Axis("largest relative error of a critical time", log=True),

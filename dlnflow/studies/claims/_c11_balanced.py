@@ -166,7 +166,8 @@ CLAIM = Claim(
     title="The prediction tolerates an unbalanced initialisation",
     statement="The initialisation need not be balanced: from unbalanced layers, or from Gaussian "
     "weights, the closed form predicts every critical time to 5 % from the encoder's amplitudes. "
-    "(Imbalance: the largest |W_{a+1}^T W_{a+1} - W_a W_a^T| over the largest |W_a W_a^T|.)",
+    "(A mode is learned when a linear probe reads half of its variance. Imbalance: the largest "
+    "|W_{a+1}^T W_{a+1} - W_a W_a^T| over the largest |W_a W_a^T|.)",
     source="a test of the paper's assumption of a balanced orthogonal initialisation",
     x=Axis("imbalance of the initial layers", log=True),
     number=Axis("largest relative error of a critical time", log=True),

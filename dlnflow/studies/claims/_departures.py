@@ -1,8 +1,9 @@
 """Networks and data outside the theory's assumptions: predicted and measured critical times.
 
-A mode counts as learned when ``|Wbar b|`` along its direction ``b`` reaches half of the plateau of
-the closed form. Two programs without shared code measure that time, `plain_network` and
-`dlnflow.network`.
+Modes are those of the basis that makes ``sigma_xx`` diagonal. A mode counts as learned when a
+linear probe reads half of its variance, through the noise with which it reads half of an aligned
+mode at half of the plateau. Two programs without shared code measure that time, `plain_network`
+and `dlnflow.network`.
 """
 
 from __future__ import annotations
@@ -43,16 +44,17 @@ class Forecast:
 
     Attributes
     ----------
-    basis : array, shape (d, modes)
     times : array, shape (modes,)
         Critical times.
-    level : array, shape (modes,)
-        Half of the plateaus.
+    filters : array, shape (d, modes)
+        The filter of each mode.
+    noise : array, shape (modes,)
+        Standard deviation of the probe's noise.
     """
 
-    basis: Array
     times: Array
-    level: Array
+    filters: Array
+    noise: Array
 
     @property
     def due(self) -> NDArray[np.bool_]:
@@ -69,7 +71,7 @@ def forecast(given: NetworkCase) -> Forecast:
     from dlnflow.data import Spectrum
     from dlnflow.theory import critical_time, plateau
 
-    data = Spectrum.from_covariances(given.sigma_xx, given.sigma_yx)
+    data = Spectrum.from_covariances(given.sigma_xx, given.sigma_yx, basis="variance")
     initial = data.basis
     for layer in given.initial[: given.L]:
         initial = layer @ initial
@@ -77,23 +79,18 @@ def forecast(given: NetworkCase) -> Forecast:
     modes = data.lam, data.rho, given.L
     times = critical_time(*modes, eps=eps, objective=given.objective, variance=data.variance)
     rest = plateau(data.rho, given.L, objective=given.objective)
-    return Forecast(data.basis, times, HALF * rest)
+    return Forecast(times, data.filters, HALF * rest * np.sqrt(data.variance))
 
 
 def plain_network_times(given: NetworkCase, expected: Forecast, spare: float = SPARE) -> Array:
     """Critical times by `plain_network`; infinite for modes that are not learned."""
     data = given.sigma_xx, given.sigma_yx, given.initial, given.L, given.objective
-    made = plain_network.train(*data, expected.until(spare), expected.basis)
-    return np.array(
-        [
-            plain_network.Trained(made.t, w[None], made.encoder).times(level / w[-1])[0]
-            for w, level in zip(made.w, expected.level, strict=True)
-        ]
-    )
+    made = plain_network.train(*data, expected.until(spare))
+    return made.readable_times(given.sigma_xx, expected.filters, expected.noise)
 
 
 def matrix_network_times(given: NetworkCase, expected: Forecast, spare: float = SPARE) -> Array:
-    """Critical times by `dlnflow.network`, with its own integrator."""
+    """Critical times by `dlnflow.network`, with its own integrator and probe."""
     from dlnflow import network
     from dlnflow.network._learning import crossing_times
 
@@ -101,7 +98,8 @@ def matrix_network_times(given: NetworkCase, expected: Forecast, spare: float = 
     t = np.linspace(0.0, expected.until(spare), POINTS)
     data, objective = (given.sigma_xx, given.sigma_yx), given.objective
     run = network.gradient_flow(net, *data, objective=objective, t=t, rtol=1e-9)
-    return crossing_times(run.t, run.w, expected.level)
+    r2 = run.probe_r2(expected.filters, sigma=expected.noise).T
+    return crossing_times(run.t, np.sqrt(r2 / (1.0 - r2)), np.ones(len(r2)))
 
 
 MEASURED: dict[str, Callable[..., Array]] = {

@@ -28,9 +28,10 @@ INTRODUCTION = """\
 
 Printed by `dlnflow claims --format markdown`, which recomputes everything below. Claims 1 to 9 are
 the paper's. Claims 10 and 11 test two of its assumptions. Claims 12a to 13c go beyond it: 12a drops
-an assumption, 12b and 12c are questions raised about it, 13a to 13c are derived here. The paper is
-arXiv:2407.03475 in its first version; numbers of theorems may differ in others. Its body could not
-be read for this project, only its abstract, a figure caption and theorems as restated by others.
+an assumption, 12b and 12c are questions raised about it, 13a to 13c are derived here. Claim 14
+tests its preference from the initialisations of practice. The paper is arXiv:2407.03475 in its
+first version; numbers of theorems may differ in others. Its body could not be read for this
+project, only its abstract, a figure caption and theorems as restated by others.
 
 Each claim is a statement that is true or false in any one case. Several *routes* that share no code
 for the number in question compute it in many cases, and one rule
@@ -47,7 +48,9 @@ If two routes disagree in a case, there is no verdict. (Distances from a predict
 small.) Every claim has a *control*: with a changed premise it has to be false. Each verdict links
 to the code that computed it. Verdicts and numbers are compared with those recorded with the code.
 Times are on the paper's clock. A mode counts as learned at half of its own plateau, and at time 0
-if it starts above that.
+if it starts above that. Where units can respond to several modes (claims 10 to 12a and 14, and the
+recording of claim 4), it counts as learned when a linear probe reads half of its variance through
+noise, which for an aligned mode is the same. Claim 3 measures the amplitudes of trained networks.
 
 """
 

@@ -32,6 +32,7 @@ MODULES = (
     "c13a_target_layer",
     "c13b_decoder",
     "c13c_collapse",
+    "c14_practice",
 )
 CLAIMS: dict[str, Claim] = {
     claim.name: claim

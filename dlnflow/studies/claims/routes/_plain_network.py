@@ -2,7 +2,8 @@
 
 Shares no code with the rest of the library and uses no theory of modes. Its input is covariances
 and initial layers; the amplitude along a direction ``b`` is ``|Wbar b|``. A mode counts as learned
-at a fraction of the network's *own* final amplitude. Times are on the paper's clock.
+at a fraction of the network's *own* final amplitude, or when a linear probe reads half of it. Times
+are on the paper's clock.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ Array = NDArray[np.float64]
 RTOL, ATOL = 1e-9, 1e-13
 SETTLED = 1e-3  # relative change over the last tenth of a run of a mode at rest
 PATIENCE = 8  # how often the training time is doubled
+HALF = 0.5  # R2 of a feature that counts as learned
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +36,18 @@ class Trained:
         The solver's own steps, on the paper's clock.
     w : array, shape (modes, times)
         ``|Wbar b|`` for each direction.
-    encoder : array, shape (d, d)
-        The final ``Wbar``.
+    encoders : array, shape (times, width, d)
+        ``Wbar``.
     """
 
     t: Array
     w: Array
-    encoder: Array
+    encoders: Array
+
+    @property
+    def encoder(self) -> Array:
+        """The final ``Wbar``."""
+        return np.asarray(self.encoders[-1])
 
     @property
     def settled(self) -> NDArray[np.bool_]:
@@ -51,6 +58,10 @@ class Trained:
     def times(self, p: float = 0.5) -> Array:
         """Time at which each mode first reaches the fraction ``p`` of its final amplitude."""
         return np.array([_crossing(self.t, one, p * one[-1]) for one in self.w])
+
+    def readable_times(self, xx: Array, filters: Array, sigma: Array) -> Array:
+        """Time at which a probe first reads half of each feature, as `readable_times`."""
+        return readable_times(self.t, probe_r2(self.encoders, xx, filters, sigma))
 
 
 def orthogonal_layers(d: int, layers: int, scale: float, seed: int) -> list[Array]:
@@ -132,9 +143,11 @@ def train(
     if solved.status < 0:
         raise RuntimeError(f"solve_ivp failed: {solved.message}")
     directions = np.eye(len(xx)) if basis is None else basis
-    encoders = [np.linalg.multi_dot([np.eye(len(xx)), *unpacked(y)[:L][::-1]]) for y in solved.y.T]
-    w = np.array([np.linalg.norm(one @ directions, axis=0) for one in encoders]).T
-    return Trained(L * solved.t, w, encoders[-1])
+    encoders = np.array(
+        [np.linalg.multi_dot([np.eye(len(xx)), *unpacked(y)[:L][::-1]]) for y in solved.y.T]
+    )
+    w = np.linalg.norm(encoders @ directions, axis=1).T
+    return Trained(L * solved.t, w, encoders)
 
 
 def times(
@@ -174,6 +187,68 @@ def settled(
             return made
         until *= 2.0
     raise RuntimeError(f"the network is not at rest after time {until / 2.0:g}")
+
+
+def probe_r2(encoder: Array, xx: Array, filters: Array, sigma: Array) -> Array:
+    """``c^T (C + sigma**2)^-1 c`` for each filter ``v`` and its noise, shape (..., filters).
+
+    With ``G = Wbar^T Wbar`` and the pattern ``a = Sigma_xx v`` it equals
+    ``a^T G (Sigma_xx G + sigma**2)^-1 a``, where the matrix has the size of the input.
+
+    Parameters
+    ----------
+    encoder : array, shape (..., width, d)
+    filters : array, shape (d, filters)
+        Of any scale.
+    sigma : array, shape (filters,)
+    """
+    gram = np.swapaxes(encoder, -1, -2) @ encoder
+    r2 = []
+    for v, noise in zip(filters.T, sigma, strict=True):
+        a = xx @ v / np.sqrt(v @ xx @ v)
+        solved = np.linalg.solve(xx @ gram + noise**2 * np.eye(len(xx)), a[:, None])
+        r2.append((a[None] @ gram @ solved)[..., 0, 0])
+    return np.stack(r2, axis=-1)
+
+
+def readable_times(t: Array, r2: Array) -> Array:
+    """First time at which each feature has ``R2 = 1/2``; infinite if it never does.
+
+    ``r2`` has shape (times, ..., features). Of an aligned mode ``sqrt(R2 / (1 - R2))`` is the
+    amplitude, in units of that at which the mode is learned.
+    """
+    curves = np.sqrt(r2 / (1.0 - r2)).reshape(len(t), -1).T
+    return np.array([_crossing(t, one, 1.0) for one in curves]).reshape(r2.shape[1:])
+
+
+def descend(
+    xx: Array,
+    yx: Array,
+    initial: Sequence[Array],
+    L: int,
+    objective: str,
+    lr: float,
+    records: NDArray[np.int64],
+) -> Array:
+    """Gradient descent on the population loss of many networks at once.
+
+    Each layer has shape (networks, rows, columns). Returns ``Wbar`` after the rising numbers of
+    steps ``records``, shape (times, networks, width, d).
+    """
+    weights, kept, target = [one.copy() for one in initial], [], target_layer(objective, L)
+    shown = set(records.tolist())
+    for step in range(int(records[-1]) + 1):
+        passed = [np.broadcast_to(np.eye(len(xx)), (len(weights[0]), *xx.shape))]
+        for weight in weights:
+            passed.append(weight @ passed[-1])
+        if step in shown:
+            kept.append(passed[L])
+        error = passed[-1] @ xx - passed[target] @ yx
+        for place in reversed(range(len(weights))):
+            gradient = error @ np.swapaxes(passed[place], -1, -2)
+            error = np.swapaxes(weights[place], -1, -2) @ error
+            weights[place] -= lr * gradient
+    return np.array(kept)
 
 
 def _crossing(t: Array, w: Array, level: float) -> float:
