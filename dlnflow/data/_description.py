@@ -4,25 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from html import escape
-from typing import NamedTuple
 
 import numpy as np
 
 from dlnflow.data._record import QUANTITIES, SpectrumRecord
+from dlnflow.data._trust import TRUST, verdict
 
-
-class CautionThresholds(NamedTuple):
-    """Values above which a spectrum's description warns."""
-
-    off_diagonal: float = 0.01  # share of the squared norm: a tenth in size is no small correction
-    majority: float = 0.5  # share: other modes outweigh the mode itself
-    almost_commuting: float = 0.01  # squared commutator over off-diagonal share: equal variances
-    samples_per_mode: int = 20  # independent; with fewer, intervals covered too rarely in tests
-    cosine: float = 0.1  # a tenth of each mode's amplitude appears in another
-    mixing: float = 0.5  # radians: standard error of the angle between two modes
-
-
-CAUTION = CautionThresholds()
 COMPROMISES = ("cross", "joint")  # bases in which sigma_xx need not be diagonal
 FEATURES = 10  # listed by name
 ROWS = 12  # of the table for notebooks
@@ -54,6 +41,7 @@ def text(spectrum: SpectrumRecord) -> str:
             f"  standard errors {errors.method}, of {errors.n} samples{blocks}; "
             f"{_modes(int(spectrum.below_noise.sum()))} below the noise"
         )
+    lines.append(f"  the closed form {verdict(spectrum)}")
     return "\n".join(lines + [f"  caution: {caution}" for caution in cautions(spectrum)])
 
 
@@ -75,58 +63,25 @@ def html(spectrum: SpectrumRecord) -> str:
 
 
 def cautions(spectrum: SpectrumRecord) -> tuple[str, ...]:
-    """Where the theory does not apply to the data; see `Spectrum.cautions`."""
+    """What limits the modes; see `Spectrum.cautions`."""
     return tuple(_cautions(spectrum))
 
 
 def _cautions(spectrum: SpectrumRecord) -> Iterator[str]:
-    share = spectrum.off_diagonal
-    if share > CAUTION.off_diagonal:
-        symmetrised = spectrum.basis_name in ("cross", "generalised")
-        asymmetric = spectrum.asymmetry**2 > 0.5 * share or symmetrised
-        if asymmetric:
-            cause = "sigma_yx is not symmetric"
-        elif spectrum.commutator**2 < CAUTION.almost_commuting * share:
-            cause = (
-                "variances are too similar to determine the modes; whiten x, or take more samples"
-            )
-        else:
-            cause = "the covariances do not commute"
-        verdict = "do not apply" if share > CAUTION.majority else "are an approximation"
-        yield f"{cause}: the mode equations {verdict} here; off-diagonal share {_percent(share)}"
-    share = spectrum.off_variance
-    if spectrum.basis_name in COMPROMISES and share > CAUTION.off_diagonal:
-        cause = (
-            "sigma_xx is not diagonal in the joint basis"
-            if spectrum.basis_name == "joint"
-            else "the covariances do not commute"
-        )
-        verdict = "do not apply" if share > CAUTION.majority else "are an approximation"
-        yield (
-            f"{cause}: the mode equations {verdict} here; off-diagonal share of sigma_xx "
-            f"{_percent(share)}"
-        )
-    if spectrum.overlap > CAUTION.cosine:
+    if spectrum.overlap > TRUST.cosine:
         yield (
             f"the modes are not orthogonal (largest cosine {spectrum.overlap:.2g}), but those of a "
             "network's initialisation are: it learns mixtures of them at first"
         )
-    mixed = int(np.sum(spectrum.coupling > CAUTION.majority))
-    if mixed:
-        yield (
-            f"{mixed} of {spectrum.lam.size} modes are coupled to other modes more than to their "
-            f"own target (coupling above {CAUTION.majority}): for these the mode equations are a "
-            "rough approximation"
-        )
     if spectrum.errors is not None:
         modes, independent = spectrum._whole.spaces.size, spectrum.errors.independent
-        if independent < CAUTION.samples_per_mode * modes:
+        if independent < TRUST.samples_per_mode * modes:
             yield (
                 f"the errors come from {independent:.0f} independent samples for {_modes(modes)}: "
-                f"with fewer than {CAUTION.samples_per_mode} per mode, intervals may cover the "
+                f"with fewer than {TRUST.samples_per_mode} per mode, intervals may cover the "
                 "true value less often than stated"
             )
-        unresolved = int(np.sum(spectrum.errors.mixing > CAUTION.mixing))
+        unresolved = int(np.sum(spectrum.errors.mixing > TRUST.mixing))
         if unresolved:
             yield (
                 f"{unresolved} of {spectrum.lam.size} modes are not resolved by these samples: "

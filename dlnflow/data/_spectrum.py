@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
 from dlnflow._common._validate import Seed
-from dlnflow.data import _description, _error_estimates, _estimation
+from dlnflow.data import _description, _error_estimates, _estimation, _trust
 from dlnflow.data._learned_modes import LearnedModes
 
 Array = NDArray[np.float64]
@@ -272,13 +272,20 @@ class Spectrum(LearnedModes):
         return replace(self, errors=_error_estimates.asymptotic(self, batches, size))
 
     @property
-    def cautions(self) -> tuple[str, ...]:
-        """Sentences on where the theory does not apply to this data; empty if it applies.
+    def verdict(self) -> str:
+        """How far to believe the closed form for these modes, in one sentence.
 
-        They concern an off-diagonal share above 1 %, modes with a coupling above 0.5, a basis that
-        is not orthogonal or does not diagonalise ``sigma_xx``, modes that the samples do not
-        resolve, fewer than 20 independent samples per mode, constant features, and dropped
-        directions.
+        It begins with "holds", "is a rough guide", "need not hold" or "does not hold", and rests on
+        the same thresholds as `predict` and `dlnflow.network.check_assumptions`.
+        """
+        return _trust.verdict(self)
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """Sentences on what limits these modes, besides the `verdict`; empty if nothing does.
+
+        They concern modes that are not orthogonal, modes that the samples do not resolve, fewer
+        than 20 independent samples per mode, constant features, and dropped directions.
         """
         return _description.cautions(self)
 

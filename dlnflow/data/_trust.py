@@ -1,4 +1,4 @@
-"""What the data alone say about a prediction: whether it can be believed, and why not.
+"""How far predictions for some data can be believed, from the data alone.
 
 One set of thresholds for the repr of a `Spectrum`, for `Spectrum.predict` and for
 `dlnflow.network.check_assumptions`.
@@ -6,7 +6,6 @@ One set of thresholds for the repr of a `Spectrum`, for `Spectrum.predict` and f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -15,33 +14,83 @@ from dlnflow.data._record import SpectrumRecord
 
 
 class TrustThresholds(NamedTuple):
-    """Values above which data are not what a prediction can be made for."""
+    """Values above which a prediction is not to be believed; ``docs/networks.md`` has the maps."""
 
-    asymmetry: float = 0.1  # of sigma_yx
-    rho: float = 1.05  # largest generalised eigenvalue; views that can be exchanged have at most 1
-    chance: float = 3.0  # |Sigma_yx|^2 over that of unrelated views; samples of these reach 2
+    exact: float = 1e-6  # root of an off-diagonal share that rounding leaves
+    commuting: float = 0.1  # the same: an MAE's times are off by a tenth at most below
+    coupling: float = 0.5  # share: an MAE's third feature is off by a factor of three at 0.5
+    leading: int = 3  # features whose coupling counts
+    asymmetry: float = 0.1  # of sigma_yx: its two sets of singular vectors differ
+    rho: float = 1.05  # of any feature; if the views can be exchanged it is at most 1
+    samples_per_mode: int = 20  # independent; with fewer, intervals covered too rarely in tests
+    cosine: float = 0.1  # a tenth of each mode's amplitude appears in another
+    mixing: float = 0.5  # radians: standard error of the angle between two modes
 
 
 TRUST = TrustThresholds()
+SPARE = 4  # added to the dimension: the largest eigenvalue of noise scatters
 
 
-def doubts(spectrum: SpectrumRecord) -> Iterator[str]:
-    """Why networks need not learn from these data as predicted, in words."""
-    if spectrum.n is not None:
-        total = float(np.trace(spectrum._whole.xx))
-        chance = spectrum.n * float(np.sum(spectrum._whole.yx**2)) / total**2
-        if chance < TRUST.chance:
-            yield (
-                "the views are hardly related: sigma_yx is of the size that chance gives for "
-                f"{spectrum.n} samples"
-            )
+def misfit(spectrum: SpectrumRecord) -> float:
+    """Root of the larger off-diagonal share of the two covariances: 0 if they commute."""
+    return float(max(spectrum.off_diagonal, spectrum.off_variance) ** 0.5)
+
+
+def leading_coupling(spectrum: SpectrumRecord) -> float:
+    """The largest coupling among the first modes with positive lam; 0 if there are none."""
+    first = np.flatnonzero(spectrum.lam > 0.0)[: TRUST.leading]
+    return float(np.max(spectrum.coupling[first], initial=0.0))
+
+
+def chance_rho(spectrum: SpectrumRecord) -> float:
+    """The largest rho that unrelated views reach in as many samples; 0 for exact covariances.
+
+    ``2 sqrt(d / n)`` is the largest eigenvalue of the whitened ``sym(Sigma_yx)`` of unrelated pairs
+    that are counted in both directions.
+    """
+    if spectrum.n is None:
+        return 0.0
+    return float(2.0 * ((spectrum._whole.spaces.size + SPARE) / spectrum.n) ** 0.5)
+
+
+def doubts(spectrum: SpectrumRecord) -> tuple[str, ...]:
+    """Why networks need not learn from these data as any prediction says."""
+    found = []
+    largest = spectrum.largest_rho
+    if largest <= chance_rho(spectrum):
+        found.append(
+            f"the views may be unrelated (largest rho {largest:.2g}, by chance up to "
+            f"{chance_rho(spectrum):.2g})"
+        )
     if spectrum.asymmetry > TRUST.asymmetry:
-        yield (
-            "the views cannot be exchanged: sigma_yx is not symmetric (asymmetry "
+        found.append(
+            "the views cannot be exchanged, since sigma_yx is not symmetric (asymmetry "
             f"{spectrum.asymmetry:.2g})"
         )
-    if spectrum.largest_rho > TRUST.rho:
-        yield (
-            "the views cannot be exchanged: a feature of y varies more than the same feature of x "
-            f"(largest rho {spectrum.largest_rho:.3g})"
+    if largest > TRUST.rho:
+        found.append(
+            f"the views cannot be exchanged, since a feature has rho {largest:.3g}, above 1"
         )
+    return tuple(found)
+
+
+def verdict(spectrum: SpectrumRecord) -> str:
+    """How far to believe the closed form for these modes, in one sentence."""
+    reasons = doubts(spectrum)
+    if reasons:
+        return f"does not hold: {'; '.join(reasons)}"
+    if misfit(spectrum) <= TRUST.exact:
+        return "holds for every mode: the covariances commute"
+    if spectrum.basis_name in ("variance", "generalised"):
+        return (
+            "need not hold: features grow along the singular vectors of sigma_yx, the modes of "
+            "basis='cross'"
+        )
+    if leading_coupling(spectrum) > TRUST.coupling:
+        return "is a rough guide: the first modes are coupled to others; use predict(L)"
+    if misfit(spectrum) <= TRUST.commuting:
+        return (
+            "holds for an MAE, and for the features that a JEPA learns first; predict(L) has its "
+            "others"
+        )
+    return "holds for the features learned first; predict(L) has the others"

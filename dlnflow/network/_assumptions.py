@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
 from dlnflow.data._spectrum import Spectrum
+from dlnflow.data._trust import leading_coupling, misfit
 from dlnflow.network._checks import CRITERIA, Assumptions, Check
 from dlnflow.network._compare import compare
 from dlnflow.network._data import Covariances, Problem, given_data, given_modes, given_problem
@@ -123,22 +124,14 @@ def _check(assumption: str, measured: Any, **changes: Any) -> Check:
 
 def _of_data(data: Covariances) -> Iterator[Check]:
     spectrum = data.spectrum
-    yield _check("commuting covariances", _beside(spectrum))
-    learnable = (spectrum.rho > 0.0) & (spectrum.lam > 0.0)
-    shared = np.where(learnable, spectrum.coupling, 0.0) ** 0.5
-    alone = CRITERIA["modes stand alone"]
-    modes = ", ".join(map(str, np.flatnonzero(shared > alone.threshold))) or "none"
-    consequence = alone.consequence.format(modes=modes)
-    yield _check("modes stand alone", shared.max(), consequence=consequence)
+    yield _check("symmetric sigma_yx", spectrum.asymmetry)
+    yield _check("rho at most 1", spectrum.largest_rho)
+    yield _check("commuting covariances", misfit(spectrum))
+    yield _check("modes stand alone", leading_coupling(spectrum))
     yield _check("positive regression coefficients", np.mean(spectrum.rho <= 0.0))
     yield _check("full rank", spectrum.dropped)
     if spectrum.n is not None:
         yield _check("enough samples", (data.d / spectrum.n) ** 0.5)
-
-
-def _beside(spectrum: Spectrum) -> float:
-    """Share of a covariance, by norm, off the diagonal: the larger of the two."""
-    return float(max(spectrum.off_diagonal, spectrum.off_variance) ** 0.5)
 
 
 def _of_network(problem: Problem) -> Iterator[Check]:
@@ -171,7 +164,7 @@ def _of_learning(problem: Problem) -> Iterator[Check]:
         ends = [growing.min(), growing.max()]
         late, soon = critical_time(1.0, ends, eps=typical, objective=objective, **depths)
         yield _check("deep encoder", late / soon - 1.0)
-    present = max(misalignment(problem), _beside(problem.data.spectrum))
+    present = max(misalignment(problem), misfit(problem.data.spectrum))
     if present < NOTABLE:
         growth = switching_exponent(lam, rho, eps=eps, objective=objective, **depths)
         allowed = float(np.log(NOTABLE / max(ROUNDING, present)))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, NamedTuple
 
+from dlnflow.data._trust import TRUST
 from dlnflow.network._learning import GREEDY
 
 if TYPE_CHECKING:
@@ -162,21 +163,33 @@ class Criterion(NamedTuple):
 
 
 CRITERIA = {
+    "symmetric sigma_yx": Criterion(
+        TRUST.asymmetry,
+        "asymmetry of sigma_yx",
+        "beyond, its left and right singular vectors differ by as much",
+        "Context and target cannot be exchanged. The two sets of singular vectors of sigma_yx "
+        "differ, and networks learn mixtures of them.",
+    ),
+    "rho at most 1": Criterion(
+        TRUST.rho,
+        "largest rho of any feature",
+        "at most 1 for views that can be exchanged",
+        "Context and target cannot be exchanged: a feature of y varies more than that of x. Units "
+        "of a JEPA turn to such features, whatever was learned first.",
+    ),
     "commuting covariances": Criterion(
-        0.06,
-        "root of the off-diagonal share of a covariance",
-        "in the map critical times are off by a hundredth at most below, by a fifth at 0.16",
-        "Modes mix: each grows with a part of the correlation of the others, modes learned "
-        "early speed up others, and the predicted order holds only for modes whose critical "
-        "times are far apart.",
+        TRUST.commuting,
+        "root of the off-diagonal share of the covariances",
+        "in the map an MAE's critical times are off by a tenth at most below",
+        "Modes mix. The closed form holds for the features learned first; later ones wait for, or "
+        "are taken over by, units of others. Spectrum.predict has their times.",
     ),
     "modes stand alone": Criterion(
-        0.1,
-        "root of the largest coupling to other modes",
-        "critical times are off by up to 0.02 below, by 0.06 to 0.08 at 0.24, by a fifth at 0.3",
-        "Units of other modes respond to these modes and turn to them. A JEPA learns them earlier "
-        "than predicted, and amplitudes say so much too early (mode {modes}). The prediction is "
-        "valid for the others.",
+        TRUST.coupling,
+        f"largest coupling of the first {TRUST.leading} modes",
+        "on 13 of 14 real data sets below, an MAE's first three features come within 6 %",
+        "Already the first modes are coupled to others more than to themselves: the closed form "
+        "is a rough guide. Spectrum.predict has the times.",
     ),
     "positive regression coefficients": Criterion(
         0.0,

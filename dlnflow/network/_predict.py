@@ -148,6 +148,9 @@ def _converged(
     """Times from a flow that is large enough, their relative errors, and its dimensions."""
     unit = float(network_time(question.clock, question.L))
     closed_form = np.sort(candidates.closed_form)
+    if not closed_form.size:
+        nothing = np.empty(0)
+        return Learned(nothing, nothing, nothing, nothing, 0.0), nothing, 0
     end = BEYOND * float(closed_form[min(question.count, closed_form.size) - 1]) * unit
     rank = question.span.shape[1]
 
@@ -202,10 +205,12 @@ def _judged(question: Question, part: FeaturePrediction) -> FeaturePrediction:
     reasons = list(doubts(question.spectrum))
     ever = part.order[np.isfinite(part.time[part.order])]
     sure = part.bound[ever] <= BELIEVED
-    known = int(np.argmin(sure)) if not sure.all() else sure.size
+    known = sure.size if sure.all() else int(np.argmin(sure))
     believed = not reasons and known > 0
     if reasons:
         words = [f"does not hold: {'; '.join(reasons)}. Only a trained network tells (verify=True)"]
+    elif not part.mode.size:
+        words = ["no feature is left to learn: all start above their plateau; use a smaller eps"]
     elif not known:
         words = ["does not hold: no time is certain. Only a trained network tells (verify=True)"]
     else:

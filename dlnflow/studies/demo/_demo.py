@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlnflow.data import Spectrum
-from dlnflow.data._description import CAUTION
+from dlnflow.data._trust import TRUST
 from dlnflow.studies.demo._patches import patch_pairs, patch_width, photographs
 from dlnflow.theory import critical_time, plateau
 
@@ -231,7 +231,7 @@ def _sentences(spectrum: Spectrum, orders: pd.DataFrame, times: Times) -> tuple[
 
 
 def _on_assumptions(spectrum: Spectrum, times: Times) -> str:
-    mixed = spectrum.coupling > CAUTION.majority
+    mixed = spectrum.coupling > TRUST.coupling
     trusted = _compared(times) & ~mixed
     time_of = times["jepa", DEPTHS[-1]][trusted]
     conflicts, by_rho = _conflicts(spectrum.lam[trusted], spectrum.rho[trusted], time_of)
