@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
-from dlnflow.data._spectrum import Spectrum
 from dlnflow.data._trust import leading_coupling, misfit
 from dlnflow.network._checks import CRITERIA, Assumptions, Check
 from dlnflow.network._compare import compare

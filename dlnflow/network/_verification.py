@@ -42,6 +42,8 @@ def _trained(
     xx, yx = question.covariances
     unlearned = np.full(part.mode.size, np.inf)
     left = tracker.limit - tracker.seconds
+    if not part.mode.size:
+        return Verification(unlearned, unlearned, None, float("nan"), 0.0, None, None)
     if tracker.stopped or left <= 0.0:
         reason = tracker.stopped or f"max_seconds = {tracker.limit:g} ran out"
         return Verification(unlearned, unlearned, None, float("nan"), 0.0, reason, None)
