@@ -325,9 +325,7 @@ def test_a_better_mode_that_waits_too_long_breaks_the_alignment(eps, switches):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    ("seed", "holds", "by_amplitude"), [(0, False, False), (1, True, False)]
-)
+@pytest.mark.parametrize(("seed", "holds", "by_amplitude"), [(0, False, False), (1, True, False)])
 def test_a_run_that_learned_in_another_order_breaks_the_order(seed, holds, by_amplitude):
     """By the probe; amplitudes find another order where the network kept to the predicted one."""
     turn = rotation(4, 0.5, np.random.default_rng(seed))

@@ -95,7 +95,7 @@ def _recorded(objective: str, L: int) -> Iterator[Observation]:
     from dlnflow.data import Spectrum
 
     xx, yx = recorded(1)
-    lam = Spectrum.from_covariances(xx, yx).lam
+    lam = Spectrum.from_covariances(xx, yx, basis="variance").lam  # as `forecast` has the modes
     initial = plain_network.aligned_layers(len(lam), L, RECORDED_EPS, objective, seed=None)
     for route in ("real data", "plain network"):
         times = measured(route, NetworkCase(objective, xx, yx, initial, L))
