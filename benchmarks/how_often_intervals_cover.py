@@ -17,8 +17,12 @@ CASES: tuple[tuple[int, float, int, dict[str, Any]], ...] = (
     (8, 0.8, 300, {}),
     (16, 0.8, 300, {}),
     (16, 0.9, 300, {}),
+    (8, 0.8, 300, {"basis": "variance"}),
+    (16, 0.8, 300, {"basis": "variance"}),
+    (16, 0.9, 300, {"basis": "variance"}),
     (8, 0.8, 300, {"basis": "generalised"}),
-    (8, 0.8, 60, {"errors": "bootstrap", "resamples": 100}),
+    (8, 0.8, 200, {"errors": "bootstrap", "resamples": 100}),
+    (8, 0.8, 60, {"basis": "variance", "errors": "bootstrap", "resamples": 100}),
 )
 
 
@@ -51,7 +55,7 @@ def coverage(d: int, ratio: float, repetitions: int, **options: Any) -> dict[str
 
 def findings() -> Iterator[Finding]:
     for d, ratio, repetitions, options in CASES:
-        words = f"{options.get('basis', 'variance')}, {options.get('errors', 'asymptotic')}"
+        words = f"{options.get('basis', 'cross')}, {options.get('errors', 'asymptotic')}"
         for name, share in coverage(d, ratio, repetitions, **options).items():
             where = f"{name} held, %, d={d} ratio={ratio} {words}"
             mean = float(share.mean())

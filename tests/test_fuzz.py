@@ -24,6 +24,7 @@ from fuzz_input import Fault, Refused, attempt, expect, invalid, no_nan, pick, v
 
 import dlnflow
 from dlnflow import claims, data, generative, network, plot, symbolic
+from dlnflow.data._estimation import ASYMPTOTIC, BASES
 
 SECONDS = float(os.environ.get("DLNFLOW_FUZZ_SECONDS", "600"))
 SEED = int(os.environ.get("DLNFLOW_FUZZ_SEED", time.time_ns() % 2**32))
@@ -769,14 +770,14 @@ FEW = (UserWarning,)  # of few samples, and of modes that stand still: documente
 def spectrum_from_covariances(rng):
     xx, yx = covariance_pair(rng)
     d = len(xx)
-    options = {"basis": pick(rng, ["variance", "generalised", "joint"])}
+    options = {"basis": pick(rng, BASES)}
     if rng.random() < 0.3:
         options["n"] = int(rng.integers(2, 1000))
     arguments = {"sigma_xx": xx, "sigma_yx": yx, **options}
     made = valid(dlnflow.Spectrum.from_covariances, allowed_warnings=FEW, **arguments)
     text = given.call_text("Spectrum.from_covariances", arguments)
     check_spectrum(rng, made, text)
-    if options["basis"] == "variance":
+    if options["basis"] != "generalised":
         gram = made.basis.T @ made.basis
         expect(np.allclose(gram, np.eye(len(gram)), atol=1e-9), "not orthonormal", text)
     name = pick(rng, ["sigma_xx", "sigma_yx"])
@@ -797,7 +798,7 @@ def check_spectrum(rng, made, text):
     for name in ("lam", "variance", "rho", "basis", "filters", "coupling"):
         no_nan(f"NaN in {name}", getattr(made, name), text)
     expect((made.variance > 0.0).all(), "variance not positive", text)
-    for name in ("commutator", "off_diagonal", "asymmetry"):
+    for name in ("commutator", "off_diagonal", "asymmetry", "off_variance"):
         share = getattr(made, name)
         expect(0.0 <= share <= 1.0 + 1e-12, f"{name} not in [0, 1]", f"{share} {text}")
     count = made.lam.size
@@ -816,13 +817,14 @@ def check_spectrum(rng, made, text):
 def spectrum_from_samples(rng):
     x, y = sample_pair(rng)
     n, d = x.shape
-    options = {"basis": pick(rng, ["variance", "generalised", "joint"])}
+    options = {"basis": pick(rng, BASES)}
     if rng.random() < 0.3:
         options["shrinkage"] = pick(rng, [0.0, 0.1, 0.9, "ledoit-wolf"])
     if n > d + 2 and rng.random() < 0.7:
         options["errors"] = pick(rng, ["asymptotic", "bootstrap"] if n > 10 * d else ["asymptotic"])
         options |= {"resamples": 20, "rng": int(rng.integers(100))}
-        options["basis"] = "variance" if options["errors"] == "asymptotic" else options["basis"]
+        if options["errors"] == "asymptotic":
+            options["basis"] = pick(rng, ASYMPTOTIC)
     arguments = {"x": x, "y": y, **options}
     text = given.call_text("Spectrum.from_samples", arguments)
     if (x == x[0]).all():

@@ -191,10 +191,10 @@ class Masking(Model):
         >>> from dlnflow import generative
         >>> apart = [3.0, 2.0, 1.0]
         >>> even = generative.Masking.from_eigenvalues(apart, 0.5, 0.5, rng=0)
-        >>> even.spectrum().lam.round(12).tolist(), even.spectrum().off_diagonal < 1e-20
+        >>> even.spectrum().lam.round(12).tolist(), even.spectrum().off_variance < 1e-20
         ([0.25, 0.0, -0.25], True)
         >>> odd = generative.Masking.from_eigenvalues(apart, 0.5, 0.5, rotation="random", rng=0)
-        >>> odd.spectrum().off_diagonal > 0.1
+        >>> odd.spectrum().off_variance > 0.01
         True
         """
         from scipy.stats import ortho_group, random_correlation

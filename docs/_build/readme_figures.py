@@ -65,16 +65,16 @@ def amplitude_and_probe() -> None:
     """Two networks of ``docs/networks.md``, by amplitude and by the probe."""
     grid = plt.subplots(2, 2, figsize=(11.0, 9.0), layout="constrained")[1]
     xx, yx = np.diag([1.0, 1.01]), np.array([[0.5, 0.45], [0.45, 0.5]])
-    one = network.gradient_flow(network.balanced(xx, yx, 2, eps=1e-3), xx, yx)
-    joint = dlnflow.Spectrum.from_covariances(xx, yx, basis="joint")
+    net, t = network.balanced(xx, yx, 2, eps=1e-3), np.linspace(0.0, 1e5, 4000)
+    one = network.gradient_flow(net, xx, yx, t=t)
     xx, yx = np.diag([2.0, 0.7]), np.diag([1.0, 0.7])
     unit = [0.1 * np.array([[np.cos(0.1), np.sin(0.1)]]), [[0.1]]]
     narrow = network.Network(unit, [[[0.1]]])
     turned = network.gradient_flow(narrow, xx, yx, t=np.linspace(0.0, 2000.0, 4000))
-    cases = ("Width 2", one, joint, "log"), ("Width 1", turned, None, "linear")
-    for row, (name, run, spectrum, scale) in zip(grid, cases, strict=True):
+    cases = ("Width 2", one, "log"), ("Width 1", turned, "linear")
+    for row, (name, run, scale) in zip(grid, cases, strict=True):
         for axes, measure in zip(row, ("amplitude", "probe"), strict=True):
-            made = network.compare(run, spectrum=spectrum, measure=measure)
+            made = network.compare(run, measure=measure)
             made.plot(ax=axes)
             level, words = [0.5], "half of the variance"
             if measure == "amplitude":

@@ -36,7 +36,7 @@ def _commuting(case: Case, angle: float) -> Row:
     sigma_xx, sigma_yx = case.data
     turn = rotation(len(sigma_xx), angle, np.random.default_rng(case.rotation))
     made = _flow(sigma_xx, turn @ sigma_yx @ turn.T, case.objective)
-    beside = made.spectrum.off_diagonal**0.5
+    beside = made.spectrum.off_variance**0.5
     return {"x": made.spectrum.commutator, "angle": angle, "beside": beside, **_errors(made)}
 
 
