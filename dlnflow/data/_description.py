@@ -10,7 +10,6 @@ import numpy as np
 from dlnflow.data._record import QUANTITIES, SpectrumRecord
 from dlnflow.data._trust import TRUST, verdict
 
-COMPROMISES = ("cross", "joint")  # bases in which sigma_xx need not be diagonal
 FEATURES = 10  # listed by name
 ROWS = 12  # of the table for notebooks
 
@@ -25,11 +24,10 @@ def text(spectrum: SpectrumRecord) -> str:
         f"{spectrum.suppressed} with negative rho{noise}{named}",
         f"  lam {spectrum.lam.min():.3g} to {spectrum.lam.max():.3g}, "
         f"rho {rho.min():.3g} to {rho.max():.3g}",
-        f"  commutator {_small(spectrum.commutator):.2g}, off-diagonal share "
-        f"{_percent(spectrum.off_diagonal)}, asymmetry {_small(spectrum.asymmetry):.2g}",
+        f"  commutator {_small(spectrum.commutator):.2g}, asymmetry "
+        f"{_small(spectrum.asymmetry):.2g}; off the diagonal {_percent(spectrum.off_variance)} of "
+        f"sigma_xx, {_percent(spectrum.off_diagonal)} of sigma_yx",
     ]
-    if spectrum.basis_name in COMPROMISES:
-        lines.append(f"  off-diagonal share of sigma_xx {_percent(spectrum.off_variance)}")
     if spectrum.basis_name == "generalised":
         lines.append(f"  largest cosine between modes {_small(spectrum.overlap):.2g}")
     if spectrum.shrinkage:

@@ -92,8 +92,9 @@ class LearnedModes(SpectrumRecord):
         >>> s = Spectrum.from_covariances(np.diag([2.0, 1.0]), np.diag([0.8, 0.7]))
         >>> prediction = s.predict(3, eps=0.01, objective="jepa")
         >>> prediction["jepa"].time.round(1).tolist(), prediction["jepa"].order.tolist()
-        ([6208.8, 2287.9], [1, 0])
+        ([3773.4, 3019.5], [1, 0])
         >>> print(prediction["jepa"].verdict)
+        holds: times are those of a whole network within 4.6 %. All times are those of the closed form.
         """
         return supplied()(
             self,

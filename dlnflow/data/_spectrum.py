@@ -81,7 +81,8 @@ class Spectrum(LearnedModes):
     >>> s
     Spectrum: d = 2, 2 modes, 0 with negative rho
       lam 0.8 to 0.9, rho 0.4 to 0.9
-      commutator 0, off-diagonal share 0 %, asymmetry 0
+      commutator 0, asymmetry 0; off the diagonal 0 % of sigma_xx, 0 % of sigma_yx
+      the closed form holds for every mode: the covariances commute
     """
 
     @classmethod
@@ -212,7 +213,7 @@ class Spectrum(LearnedModes):
         >>> y = x * [0.2, 0.9] + rng.normal(size=x.shape)
         >>> s = Spectrum.from_samples(x, y, errors="asymptotic")
         >>> s.rho.round(1).tolist(), s.errors.rho.round(3).tolist()
-        ([0.2, 0.9], [0.003, 0.01])
+        ([0.2, 0.9], [0.003, 0.011])
         """
         if errors is not None:
             _validate.choice("errors", errors, ("asymptotic", "bootstrap"))

@@ -98,6 +98,6 @@ def _said(found: Verification) -> str:
     again = f" {lost} of them were lost again." if lost else ""
     return (
         f"A whole network trained beside it learned {learned_} of {found.time.size} features by "
-        f"t = {found.until:.3g}, {order}at times {found.median_error:.1%} off in the median{early}."
+        f"t = {found.until:.3g}, {order}at times {100.0 * found.median_error:.2g} % off in the median{early}."
         f"{again}"
     )
