@@ -75,6 +75,9 @@ class LearnedModes(SpectrumRecord):
         ValueError, TypeError
             If no mode has positive ``lam``, there are fewer such modes than ``modes``, or an
             argument is out of range.
+        ImportError
+            If more than some 19 dimensions have to be integrated and scikit-sundae is missing; it
+            comes with ``pip install 'dlnflow[stiff]'``.
 
         Notes
         -----

@@ -17,7 +17,12 @@ from dlnflow._common._progress import Progress
 from dlnflow.network._equations import Equations, prefixes
 from dlnflow.network._learning import crossing_times, loss_times
 from dlnflow.network._probe import Readout
-from dlnflow.network._solvers import integrate
+from dlnflow.network._solvers import (
+    LARGEST_FACTORISED,
+    MISSING,
+    cvode_is_installed,
+    integrate,
+)
 
 Array = NDArray[np.float64]
 
@@ -101,7 +106,15 @@ def learned(
     """Integrate the projected flow until ``wanted`` features are learned.
 
     It ends at the network time ``end`` or after ``most_steps`` at the latest.
+
+    Raises
+    ------
+    ImportError
+        If the network is too large for SciPy's implicit methods and scikit-sundae is missing.
     """
+    weights = subspace.size**2 * (flow.L + flow.decoder_depth)
+    if weights > LARGEST_FACTORISED and not cvode_is_installed():
+        raise ImportError(f"a prediction for {subspace.size} dimensions needs {MISSING}")
     follower = _Follower(flow, subspace, wanted, most_steps)
     integrate(
         follower.equations,

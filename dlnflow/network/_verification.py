@@ -26,27 +26,37 @@ def verified(
     question: Question, parts: dict[str, FeaturePrediction], tracker: Progress
 ) -> dict[str, FeaturePrediction]:
     """The predictions with whole networks trained beside them, until the time is up."""
-    done: dict[str, FeaturePrediction] = {}
+    done: dict[str, Verification] = {}
     with tracker:
         for name, part in parts.items():
-            found = _trained(question, part, tracker, len(done) / len(parts), len(parts))
-            done[name] = replace(part, verification=found, verdict=f"{part.verdict} {_said(found)}")
+            left = tracker.limit - tracker.seconds
+            if left <= 0.0:
+                tracker.stopped = f"max_seconds = {tracker.limit:g} ran out"
+            if tracker.stopped:
+                break
+            if part.mode.size:
+                done[name] = _trained(question, part, tracker, left, len(done) / len(parts))
+                tracker.stopped = done[name].stopped
     tracker.raise_error(parts)
-    return parts | done
+    found = {name: done.get(name) or _untrained(part, tracker) for name, part in parts.items()}
+    return {
+        name: replace(
+            part, verification=found[name], verdict=f"{part.verdict} {_said(found[name])}"
+        )
+        for name, part in parts.items()
+    }
+
+
+def _untrained(part: FeaturePrediction, tracker: Progress) -> Verification:
+    never = np.full(part.mode.size, np.inf)
+    return Verification(never, never, None, float("nan"), 0.0, tracker.stopped, None)
 
 
 def _trained(
-    question: Question, part: FeaturePrediction, tracker: Progress, share: float, several: int
+    question: Question, part: FeaturePrediction, tracker: Progress, seconds: float, share: float
 ) -> Verification:
     """A whole network on the data, and what it learned when."""
     xx, yx = question.covariances
-    unlearned = np.full(part.mode.size, np.inf)
-    left = tracker.limit - tracker.seconds
-    if not part.mode.size:
-        return Verification(unlearned, unlearned, None, float("nan"), 0.0, None, None)
-    if tracker.stopped or left <= 0.0:
-        reason = tracker.stopped or f"max_seconds = {tracker.limit:g} ran out"
-        return Verification(unlearned, unlearned, None, float("nan"), 0.0, reason, None)
     depth, eps = question.decoder_depth, question.eps
     run = gradient_flow(
         balanced(xx, yx, question.L, eps=eps, decoder_depth=depth),
@@ -57,8 +67,8 @@ def _trained(
         clock=question.clock,
         rtol=VERIFIED_RTOL,
         keep="encoder",
-        progress=lambda done, text: tracker.report(share + done / several, text),
-        max_seconds=None if np.isinf(left) else left,
+        progress=lambda done, text: tracker.report(share + done * (1.0 - share), text),
+        max_seconds=None if np.isinf(seconds) else seconds,
     )
     r2 = run.probe_r2(question.span.T @ part.features, p=question.p).T
     with np.errstate(divide="ignore"):
@@ -91,6 +101,8 @@ def _said(found: Verification) -> str:
     """What the trained network says, in words."""
     early = f"; its training ended early ({found.stopped})" if found.stopped else ""
     learned_ = int(np.isfinite(found.time).sum())
+    if found.run is None:
+        return f"No network was trained beside it ({found.stopped or 'nothing is left to learn'})."
     if not learned_:
         return f"A whole network trained beside it learned none by t = {found.until:.3g}{early}."
     order = "" if found.tau is None else f"in this order with Kendall's tau {found.tau:.2g}, "
@@ -98,6 +110,7 @@ def _said(found: Verification) -> str:
     again = f" {lost} of them were lost again." if lost else ""
     return (
         f"A whole network trained beside it learned {learned_} of {found.time.size} features by "
-        f"t = {found.until:.3g}, {order}at times {100.0 * found.median_error:.2g} % off in the median{early}."
+        f"t = {found.until:.3g}, {order}at times {100.0 * found.median_error:.2g} % off in the "
+        f"median{early}."
         f"{again}"
     )
