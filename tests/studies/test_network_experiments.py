@@ -302,7 +302,7 @@ def test_bad_settings_of_an_experiment_are_refused_by_name(call, error, words):
 @pytest.mark.parametrize(
     ("make", "power", "objectives"),
     [
-        (lambda: validity.commuting([0.01, 0.017, 0.03]), 2.0, 2),
+        (lambda: validity.commuting([0.02, 0.04, 0.08]), 2.0, 2),
         (lambda: validity.balance([0.003, 0.01, 0.03]), 1.0, 2),
         (lambda: validity.alignment([0.03, 0.06, 0.1]), 2.0, 2),
         (lambda: validity.learning_rate([0.01, 0.03, 0.1]), 1.0, 2),
