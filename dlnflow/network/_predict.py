@@ -216,7 +216,7 @@ def _judged(question: Question, part: FeaturePrediction) -> FeaturePrediction:
     else:
         worst = float(part.bound[ever][:known].max())
         which = "" if known == sure.size else f" for the first {known} of {sure.size} features"
-        words = [f"holds{which}: times are those of a whole network within {100.0 * worst:.2g} %"]
+        words = [f"holds{which}: times are a whole network's within {100.0 * worst:.2g} %"]
     words += _findings(part)
     return replace(part, believed=believed, verdict=". ".join(words) + ".")
 
@@ -226,9 +226,9 @@ def _findings(part: FeaturePrediction) -> Iterator[str]:
     alone, count = int(np.sum(part.decided_by == "closed form")), int(ever.sum())
     others = "units that have learned other features decide the rest"
     if count and alone == count:
-        yield "All times are those of the closed form"
+        yield "All are those of the closed form"
     elif count:
-        yield f"{alone} of {count} times are those of the closed form; {others}"
+        yield f"{alone} of {count} are those of the closed form; {others}"
     if not ever.all():
         yield f"{int(np.sum(~ever))} features are not learned by t = {part.until:.3g}"
     lost = np.flatnonzero(np.isfinite(part.lost_time))
