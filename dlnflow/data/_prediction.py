@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
+AGREES = 0.02  # relative difference up to which a time is that of the closed form
 NAMED = 12  # rows of a printed table
 
 

@@ -21,6 +21,7 @@ Array = NDArray[np.float64]
 QUANTITIES = ("lam", "variance", "rho")
 DRAWS = 4000  # an order probability then has a standard error below 0.01
 LEAST_CENTRE = 0.5  # of a variance: the bias correction leaves at least this share
+MOST = 100.0  # deviation of the logarithm of a variance; those of unresolved modes would overflow
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,7 +240,8 @@ class SpectrumRecord:
         centre: Array = estimate - bias
         if name == "variance":
             centre = np.maximum(centre, LEAST_CENTRE * estimate)
-            return centre * np.exp(np.array([-width, width]) / centre)
+            spread = np.minimum(width / centre, MOST)
+            return centre * np.exp(np.array([-spread, spread]))
         return centre + np.array([-width, width])
 
     def to_dataframe(self) -> pd.DataFrame:
@@ -290,5 +292,7 @@ def _draws(errors: Errors, lam: Array, variance: Array) -> tuple[Array, Array]:
         scale = np.concatenate([np.ones(m), 1.0 / variance])
         values, vectors = np.linalg.eigh(errors.covariance * np.outer(scale, scale))
         normal = np.random.default_rng(0).normal(size=(DRAWS, 2 * m))
-        drawn = centre + normal * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
+        drawn = normal * np.sqrt(np.maximum(values, 0.0)) @ vectors.T
+        drawn[:, m:] = np.clip(drawn[:, m:], -MOST, MOST)
+        drawn += centre
     return drawn[:, :m], np.exp(drawn[:, m:])

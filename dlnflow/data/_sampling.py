@@ -156,8 +156,12 @@ def _scaled(xx: Array, noise: Array, power: float) -> tuple[Array, Array, Array]
 def _effective_size(of_x: Array, noise: Array) -> float:
     """Number of rows that share the variance of the noise matrix; all if they share it equally."""
     of_noise = np.diag(noise) if noise.ndim == 2 else noise
-    rows = of_x * of_noise.mean() + of_noise * of_x.mean()
-    return float(rows.sum() ** 2 / (rows @ rows)) if rows.any() else float(rows.size)
+    tops = float(of_x.max()), float(of_noise.max())
+    if min(tops) <= 0.0:
+        return float(of_x.size)
+    x, y = of_x / tops[0], of_noise / tops[1]
+    rows = x * y.mean() + y * x.mean()
+    return float(rows.sum() ** 2 / (rows @ rows))
 
 
 def edge(noise: Array, n: float, of_x: Array | None = None) -> float:

@@ -21,6 +21,7 @@ from dlnflow.network._solvers import (
     LARGEST_FACTORISED,
     METHODS,
     MISSING,
+    RTOL,
     cvode_is_installed,
     integrate,
 )
@@ -157,7 +158,7 @@ def gradient_flow(
         start,
         times * unit,
         keep=back if keep == "weights" else partial(_encoder, problem=problem),
-        rtol=rtol,
+        rtol=RTOL if rtol is None else dict.fromkeys(METHODS, rtol),
         atol=atol,
         method=method,
         tracker=tracker,

@@ -33,10 +33,9 @@ IntArray = NDArray[np.intp]
 
 FIRST = 8  # features predicted by default
 CANDIDATES = 2  # times the features asked for: modes of largest lam among which they are found
-RTOL = 1e-4
 MOST_STEPS = 5000  # of the integrator
 BEYOND = 4.0  # end of the flow over the closed form's last critical time
-AGREES = 0.02  # relative difference up to which the closed form is taken, which is then exact
+SAME = 6e-3  # relative error of the flow's times: the closed form, if as near, is taken instead
 CONVERGED = 0.1  # relative difference of times between two sizes that stops the refinement
 LEAST_BOUND = 0.02
 BELIEVED = 0.3  # largest error expected of a prediction that holds
@@ -94,7 +93,7 @@ def _part(question: Question, objective: Objective) -> FeaturePrediction:
     unit = float(network_time(question.clock, question.L))
     time, lost = found.time / unit, found.lost / unit
     with np.errstate(invalid="ignore"):
-        agrees = np.abs(time / candidates.closed_form - 1.0) <= AGREES
+        agrees = np.abs(time / candidates.closed_form - 1.0) <= SAME
     time = np.where(agrees, candidates.closed_form, time)
     rows = np.sort(np.lexsort((candidates.closed_form, time))[: question.count])
     mode = candidates.mode[rows]
@@ -160,7 +159,6 @@ def _converged(
             subspace,
             wanted=question.count,
             end=end,
-            rtol=RTOL,
             most_steps=MOST_STEPS,
             tracker=Progress(False, None),
         )

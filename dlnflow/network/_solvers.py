@@ -9,7 +9,7 @@ are weights, and are used for small networks only.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +24,7 @@ from dlnflow._common._progress import Progress
 from dlnflow.network._equations import Equations
 
 Array = NDArray[np.float64]
-Watch = Callable[[float, Array], str | None]
+Watch = Callable[[float, Array, Callable[[float], Array]], str | None]
 
 METHODS = ("auto", "DOP853", "CVODE", "Radau", "BDF")
 LARGEST_FACTORISED = 1500  # weights: 18 MB of Jacobian, a second to factorise it
@@ -68,7 +68,7 @@ def integrate(
     times: Array,
     *,
     keep: Callable[[Array], Array],
-    rtol: float | None,
+    rtol: Mapping[str, float],
     atol: float | None,
     method: str,
     tracker: Progress,
@@ -76,18 +76,18 @@ def integrate(
 ) -> Integration:
     """``keep(weights)`` at ``times`` (network clock, rising, not negative), from ``start`` at 0.
 
-    ``keep`` returns a vector. ``atol`` is by default a hundredth of ``rtol`` times the root mean
-    square of ``start``. ``watch(t, weights)`` is called after every step; what it returns ends the
-    integration, as the reason, unless it is None.
+    ``keep`` returns a vector. ``rtol`` has a number for each method. ``atol`` is by default a hundredth of ``rtol`` times the root mean
+    square of ``start``. ``watch(t, weights, at)`` is called after every step, with ``at(time)`` the
+    weights at a time within it; what it returns ends the integration, as the reason, unless it is
+    None.
     """
     size = max(float(np.sqrt(np.mean(start**2))), TINIEST)
 
     def stepper(name: str, t: float, y: Array) -> _Scipy | _Cvode:
-        relative = RTOL[name] if rtol is None else rtol
-        absolute = 0.01 * relative * size if atol is None else atol
+        absolute = 0.01 * rtol[name] * size if atol is None else atol
         if name == "CVODE":
-            return _Cvode(equations, t, y, end, relative, absolute)
-        return _Scipy(name, equations, t, y, end, relative, absolute)
+            return _Cvode(equations, t, y, end, rtol[name], absolute)
+        return _Scipy(name, equations, t, y, end, rtol[name], absolute)
 
     done = int(times[0] == 0.0)
     ends = [start] * done
@@ -114,7 +114,7 @@ def integrate(
                 break
             t, y = now.t, now.y
             if watch is not None:
-                tracker.stopped = watch(t, y)
+                tracker.stopped = watch(t, y, now.at)
                 if tracker.stopped:
                     break
             while done < times.size and times[done] <= t:

@@ -7,6 +7,7 @@ leading vectors of both kinds give a small network that learns as the whole one 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,8 +27,10 @@ from dlnflow.network._solvers import (
 
 Array = NDArray[np.float64]
 
+RTOL = {"DOP853": 1e-8, "CVODE": 1e-4, "Radau": 1e-5}  # for times to a few thousandths
 READ = 0.05  # relative error of a signal over its noise, by which features that stay near the
 # noise are learned much earlier or later
+WITHIN = 6  # times recorded within such a step
 RANK = 1e-10  # singular values of a basis below this share of the largest are rounding
 
 
@@ -99,7 +102,6 @@ def learned(
     *,
     wanted: int,
     end: float,
-    rtol: float,
     most_steps: int,
     tracker: Progress,
 ) -> Learned:
@@ -121,7 +123,7 @@ def learned(
         follower.start,
         np.array([end]),
         keep=lambda _: np.zeros(1),
-        rtol=rtol,
+        rtol=RTOL,
         atol=None,
         method="auto",
         tracker=tracker,
@@ -136,7 +138,10 @@ def learned(
 
 
 class _Follower:
-    """Records the height of every feature at every step of the projected flow."""
+    """Records the height of every feature at every step of the projected flow.
+
+    Also within steps in which a feature is learned, or nearly.
+    """
 
     def __init__(
         self, flow: BalancedFlow, subspace: Subspace, wanted: int, most_steps: int
@@ -152,15 +157,24 @@ class _Follower:
         )
         self.start = np.tile((flow.eps ** (1.0 / flow.L) * np.eye(r)).ravel(), layers)
         self.times, self.heights = [0.0], [self._height(self.start)]
-        self._highest = self.heights[0]
+        self._highest, self._steps = self.heights[0], 0
 
-    def __call__(self, t: float, weights: Array) -> str | None:
-        self.times.append(t)
-        self.heights.append(self._height(weights))
-        self._highest = np.maximum(self._highest, self.heights[-1])
+    def __call__(self, t: float, weights: Array, at: Callable[[float], Array]) -> str | None:
+        before, after = self.heights[-1], self._height(weights)
+        low, high = np.minimum(before, after), np.maximum(before, after)
+        if np.any((low < 1.0 + READ) & (high > 1.0 - READ)):
+            for time in np.linspace(self.times[-1], t, WITHIN + 1, endpoint=False)[1:].tolist():
+                self._record(time, self._height(at(time)))
+        self._record(t, after)
         if np.sum(self._highest >= 1.0 + 2.0 * READ) >= self._wanted:
             return "all features are learned"
-        return f"{self._most_steps} steps" if len(self.times) > self._most_steps else None
+        self._steps += 1
+        return f"{self._most_steps} steps" if self._steps > self._most_steps else None
+
+    def _record(self, t: float, height: Array) -> None:
+        self.times.append(t)
+        self.heights.append(height)
+        self._highest = np.maximum(self._highest, height)
 
     def _height(self, weights: Array) -> Array:
         """Signal over noise of every feature: 1 where half of its variance can be read."""

@@ -29,7 +29,8 @@ def both_ways(one: Array, other: Array) -> Views:
 
 def shifted_patches(images: list[Array], width: int, shift: int) -> Views:
     """Square patches of images (also with colours), and those to the right and below."""
-    one, other = [], []
+    one: list[Array] = []
+    other: list[Array] = []
     for image in images:
         patches = np.lib.stride_tricks.sliding_window_view(image, (width, width), axis=(0, 1))
         for down, right in ((0, shift), (shift, 0)):

@@ -65,7 +65,7 @@ def test_errors_are_those_of_the_whole_estimator_under_reweighting(basis, shrink
 
 @pytest.mark.parametrize("basis", ["cross", "variance"])
 def test_bootstrap_and_asymptotic_errors_agree_where_samples_are_many(basis):
-    x, y = pairs(10_000)
+    x, y = pairs(30_000)
     y = y + 0.1 * x[:, ::-1]
     one = Spectrum.from_samples(x, y, basis=basis, errors="asymptotic")
     other = Spectrum.from_samples(x, y, basis=basis, errors="bootstrap", resamples=300)

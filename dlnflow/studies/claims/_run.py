@@ -33,6 +33,7 @@ MODULES = (
     "c13b_decoder",
     "c13c_collapse",
     "c14_practice",
+    "c15_real_data",
 )
 CLAIMS: dict[str, Claim] = {
     claim.name: claim

@@ -238,10 +238,10 @@ def _on_assumptions(spectrum: Spectrum, times: Times) -> str:
     prevails = f"in {by_rho:.0%} of {conflicts} such pairs" if conflicts else "in no pair at all"
     return (
         f"As a whole the covariances nearly fit the theory (commutator {spectrum.commutator:.1g}, "
-        f"off-diagonal share of Sigma_xx {spectrum.off_variance:.1g}), but {mixed.sum()} of {mixed.size} modes "
-        "share more of their correlation with other modes than with their own target, and "
-        f"for these it is a rough approximation; among the other {trusted.sum()} compared modes, "
-        f"JEPA learns the larger rho first {prevails}."
+        f"off-diagonal share of Sigma_xx {spectrum.off_variance:.1g}), but {mixed.sum()} of "
+        f"{mixed.size} modes share more of their correlation with other modes than with their own "
+        f"target, and for these it is a rough approximation; among the other {trusted.sum()} "
+        f"compared modes, JEPA learns the larger rho first {prevails}."
     )
 
 
