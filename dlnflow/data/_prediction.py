@@ -128,8 +128,14 @@ class FeaturePrediction:
 
     @property
     def decided_by(self) -> NDArray[np.str_]:
-        """What decides each time: ``"closed form"``, ``"interaction"``, or ``"never"``."""
-        agrees = self.time == self.closed_form
+        """What decides each time: ``"closed form"``, ``"interaction"`` or ``"never"``.
+
+        By the closed form, to 2 %, a feature is learned as a mode alone. An interaction is the
+        effect of units that have learned other features: a JEPA's turn to features of larger
+        ``rho``.
+        """
+        with np.errstate(invalid="ignore"):
+            agrees = np.abs(self.time / self.closed_form - 1.0) <= AGREES
         names = np.where(agrees, "closed form", "interaction")
         return np.where(np.isinf(self.time), "never", names)
 

@@ -76,10 +76,10 @@ def integrate(
 ) -> Integration:
     """``keep(weights)`` at ``times`` (network clock, rising, not negative), from ``start`` at 0.
 
-    ``keep`` returns a vector. ``rtol`` has a number for each method. ``atol`` is by default a hundredth of ``rtol`` times the root mean
-    square of ``start``. ``watch(t, weights, at)`` is called after every step, with ``at(time)`` the
-    weights at a time within it; what it returns ends the integration, as the reason, unless it is
-    None.
+    ``keep`` returns a vector. ``rtol`` has a number for each method. ``atol`` is by default a
+    hundredth of it times the root mean square of ``start``. ``watch(t, weights, at)`` is called
+    after every step, with ``at(time)`` the weights at a time within it; what it returns ends the
+    integration, as the reason, unless it is None.
     """
     size = max(float(np.sqrt(np.mean(start**2))), TINIEST)
 
