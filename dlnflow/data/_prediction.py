@@ -84,12 +84,13 @@ class FeaturePrediction:
     closed_form : array, shape (modes,)
         Critical time of the mode alone.
     bound : array, shape (modes,)
-        Relative error of ``time`` to expect; infinite where it is not known.
+        Relative error of ``time`` to expect; infinite where it is not known, and where ``time`` is.
     features : array, shape (d, modes)
         Filters ``v``, so that ``x @ features`` are the features with unit variance.
-    probability : array, shape (modes - 1,), or None
-        For each step of the order the probability, from the standard errors of the spectrum, that
-        the two features are learned in this order; None without standard errors.
+    probability : array, shape (learned - 1,), or None
+        For each step of the order, among the features that are learned, the probability, from the standard errors of the spectrum, that
+        the two features are learned in this order; None without standard errors. Times scatter
+        about the predicted ones as those of the closed form do.
     dimensions : int
         Dimensions of the network that was integrated; the rank of the data for the whole network.
     until : float
@@ -185,11 +186,13 @@ class FeaturePrediction:
     def lines(self) -> Iterator[str]:
         """The verdict, the table, and what a trained network says."""
         yield f"{self.objective.name.upper()}: {self.verdict}"
+        if not self.mode.size:
+            return
         shown = self.to_dataframe().head(NAMED)
         shown = shown.loc[:, [name for name in shown if name == "time" or not _empty(shown[name])]]
         yield shown.to_string(index=False, formatters=dict.fromkeys(shown.columns, _cell))
         if self.probability is not None:
-            order = self.mode[self.order]
+            order = self.mode[self.order][: self.probability.size + 1]
             sure = ", ".join(
                 f"{before} before {after} {chance:.2f}"
                 for (before, after), chance in zip(pairwise(order), self.probability, strict=True)

@@ -267,10 +267,21 @@ class SpectrumRecord:
         return self.errors
 
 
-def order_probability(errors: Errors, lam: Array, variance: Array, L: int, **options: Any) -> Array:
-    """Probability that mode i is learned before mode j; see `Spectrum.order_probability`."""
+def order_probability(
+    errors: Errors,
+    lam: Array,
+    variance: Array,
+    L: int,
+    *,
+    later: Array | float = 0.0,
+    **options: Any,
+) -> Array:
+    """Probability that mode i is learned before mode j; see `Spectrum.order_probability`.
+
+    ``later`` is added to the logarithms of the critical times.
+    """
     drawn_lam, drawn_variance = _draws(errors, lam, variance)
-    times = log_critical_time(
+    times = later + log_critical_time(
         drawn_lam, drawn_lam / drawn_variance, L, variance=drawn_variance, **options
     )
     probability = np.full((lam.size, lam.size), 0.5)

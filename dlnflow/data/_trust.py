@@ -17,7 +17,7 @@ class TrustThresholds(NamedTuple):
     """Values above which a prediction is not to be believed; ``docs/networks.md`` has the maps."""
 
     exact: float = 1e-6  # root of an off-diagonal share that rounding leaves
-    commuting: float = 0.1  # the same: an MAE's times are off by a tenth at most below
+    commuting: float = 0.1  # the same: times are off by a tenth at most below, in the map
     coupling: float = 0.5  # share: an MAE's third feature is off by a factor of three at 0.5
     leading: int = 3  # features whose coupling counts
     asymmetry: float = 0.1  # of sigma_yx: its two sets of singular vectors differ
@@ -62,15 +62,13 @@ def doubts(spectrum: SpectrumRecord) -> tuple[str, ...]:
             f"the views may be unrelated (largest rho {largest:.2g}, by chance up to "
             f"{chance_rho(spectrum):.2g})"
         )
+    apart = []
     if spectrum.asymmetry > TRUST.asymmetry:
-        found.append(
-            "the views cannot be exchanged, since sigma_yx is not symmetric (asymmetry "
-            f"{spectrum.asymmetry:.2g})"
-        )
+        apart.append(f"sigma_yx is not symmetric (asymmetry {spectrum.asymmetry:.2g})")
     if largest > TRUST.rho:
-        found.append(
-            f"the views cannot be exchanged, since a feature has rho {largest:.3g}, above 1"
-        )
+        apart.append(f"a feature has rho {largest:.3g}, above 1")
+    if apart:
+        found.append(f"the views cannot be exchanged, since {' and '.join(apart)}")
     return tuple(found)
 
 

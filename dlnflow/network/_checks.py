@@ -180,7 +180,7 @@ CRITERIA = {
     "commuting covariances": Criterion(
         TRUST.commuting,
         "root of the off-diagonal share of the covariances",
-        "in the map an MAE's critical times are off by a tenth at most below",
+        "in the map critical times are off by a tenth at most below",
         "Modes mix. The closed form holds for the features learned first; later ones wait for, or "
         "are taken over by, units of others. Spectrum.predict has their times.",
     ),

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from dlnflow._common import _validate
 from dlnflow._common._progress import Progress, ProgressOption
 from dlnflow.data._prediction import FeaturePrediction, Prediction
+from dlnflow.data._record import order_probability
 from dlnflow.data._spectrum import Spectrum
 from dlnflow.data._trust import doubts
 from dlnflow.network._question import Question
@@ -106,7 +107,7 @@ def _part(question: Question, objective: Objective) -> FeaturePrediction:
         time=time[rows],
         lost_time=lost[rows],
         closed_form=candidates.closed_form[rows],
-        bound=bound[rows],
+        bound=np.where(np.isfinite(time), bound, np.inf)[rows],
         features=spectrum.filters[:, mode] / np.sqrt(spectrum.variance[mode]),
         probability=None,
         dimensions=dimensions,
@@ -185,17 +186,28 @@ def _change(before: Array, after: Array) -> Array:
 
 
 def _probability(question: Question, part: FeaturePrediction) -> Array | None:
-    """Probability of each step of the order from sampling errors."""
-    if question.spectrum.errors is None:
+    """Probability of each step of the order from sampling errors.
+
+    Times scatter as those of the closed form do, about the predicted ones.
+    """
+    spectrum = question.spectrum
+    if spectrum.errors is None:
         return None
-    chance = question.spectrum.order_probability(
+    rows = part.order[np.isfinite(part.time[part.order])]
+    later = np.zeros(spectrum.lam.size)
+    later[part.mode[rows]] = np.log(part.time[rows] / part.closed_form[rows])
+    chance = order_probability(
+        spectrum.errors,
+        spectrum.lam,
+        spectrum.variance,
         question.L,
+        later=later,
         eps=question.eps,
         objective=part.objective,
         p=question.p,
         decoder_depth=question.decoder_depth,
     )
-    return np.array([chance[one, other] for one, other in pairwise(part.mode[part.order])])
+    return np.array([chance[one, other] for one, other in pairwise(part.mode[rows])])
 
 
 def _judged(question: Question, part: FeaturePrediction) -> FeaturePrediction:
@@ -226,10 +238,13 @@ def _findings(part: FeaturePrediction) -> Iterator[str]:
     if count and alone == count:
         yield "All are those of the closed form"
     elif count:
-        yield f"{alone} of {count} are those of the closed form; {others}"
+        by = f"{alone} of {count} are those" if alone else "None is that"
+        yield f"{by} of the closed form; {others}"
     if not ever.all():
-        yield f"{int(np.sum(~ever))} features are not learned by t = {part.until:.3g}"
+        missing = int(np.sum(~ever))
+        what = "1 feature is" if missing == 1 else f"{missing} features are"
+        yield f"{what} not learned by t = {part.until:.3g}"
     lost = np.flatnonzero(np.isfinite(part.lost_time))
     if lost.size:
-        which = ", ".join(f"{part.mode[i]} at {part.lost_time[i]:.3g}" for i in lost)
-        yield f"Units leave learned features again: {which}"
+        which = ", ".join(f"{part.mode[i]} from {part.lost_time[i]:.3g}" for i in lost)
+        yield f"At t = {part.until:.3g} learned features are lost again: {which}"
