@@ -88,9 +88,9 @@ class FeaturePrediction:
     features : array, shape (d, modes)
         Filters ``v``, so that ``x @ features`` are the features with unit variance.
     probability : array, shape (learned - 1,), or None
-        For each step of the order, among the features that are learned, the probability, from the standard errors of the spectrum, that
-        the two features are learned in this order; None without standard errors. Times scatter
-        about the predicted ones as those of the closed form do.
+        For each step of the order, among the features that are learned, the probability that the
+        two are learned in this order, from the standard errors of the spectrum; None without them.
+        Times scatter about the predicted ones as those of the closed form do.
     dimensions : int
         Dimensions of the network that was integrated; the rank of the data for the whole network.
     until : float

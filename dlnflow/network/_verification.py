@@ -30,15 +30,22 @@ def verified(
     with tracker:
         for name, part in parts.items():
             left = tracker.limit - tracker.seconds
-            if left <= 0.0:
+            over = left <= 0.0
+            if part.mode.size and not over:
+                done[name] = _trained(question, part, tracker, left, len(done) / len(parts))
+                tracker.stopped = done[name].stopped
+                over = bool(tracker.stopped) and tracker.seconds >= tracker.limit
+            if over:
                 tracker.stopped = f"max_seconds = {tracker.limit:g} ran out"
             if tracker.stopped:
                 break
-            if part.mode.size:
-                done[name] = _trained(question, part, tracker, left, len(done) / len(parts))
-                tracker.stopped = done[name].stopped
     tracker.raise_error(parts)
-    found = {name: done.get(name) or _untrained(part, tracker) for name, part in parts.items()}
+    found = {
+        name: replace(done[name], stopped=tracker.stopped)
+        if name in done and done[name].stopped
+        else done.get(name) or _untrained(part, tracker)
+        for name, part in parts.items()
+    }
     return {
         name: replace(
             part, verification=found[name], verdict=f"{part.verdict} {_said(found[name])}"
