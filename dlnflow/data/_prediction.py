@@ -17,6 +17,7 @@ from dlnflow.theory._objective import Objective
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 Array = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -226,6 +227,17 @@ class Prediction(Mapping[str, FeaturePrediction]):
         """If the predictions for all objectives should hold."""
         return all(part.believed for part in self.values())
 
+    @property
+    def time_label(self) -> str:
+        """The clock in words."""
+        return label(self.clock)
+
+    def plot(self, *, ax: Axes | None = None) -> Axes:
+        """When each feature is learned; see `dlnflow.plot.prediction`."""
+        from dlnflow import plot
+
+        return plot.prediction(self, ax=ax)
+
     def to_dataframe(self) -> pd.DataFrame:
         """The tables of all objectives, with a column ``objective``."""
         import pandas as pd
@@ -238,7 +250,7 @@ class Prediction(Mapping[str, FeaturePrediction]):
         return pd.concat(frames, ignore_index=True)
 
     def __repr__(self) -> str:
-        title = f"Prediction: L = {self.L}, eps = {self.eps:g} ({label(self.clock)})"
+        title = f"Prediction: L = {self.L}, eps = {self.eps:g} ({self.time_label})"
         return "\n\n".join([title, *map(repr, self.values())])
 
     def _repr_html_(self) -> str:
