@@ -131,7 +131,7 @@ def _features(axes: Axes, part: DrawnFeatures, place: int, count: int) -> bool:
         label=f"_{name} never",
         **looks["never"],
     )
-    _number(axes, part.mode[order], x, np.array(list(heights.values())), tint)
+    _number(axes, part.mode[order], x, np.stack([*heights.values()]), tint)
     return bool(never.any())
 
 
@@ -139,7 +139,7 @@ def _positive(height: Array) -> NDArray[np.bool_]:
     return np.isfinite(height) & (height > 0.0)
 
 
-def _number(axes: Axes, mode: Any, x: Array, heights: Array, tint: str) -> None:
+def _number(axes: Axes, mode: Any, x: Any, heights: Any, tint: str) -> None:
     """Write the mode under the lowest mark of each feature."""
     if mode.size > MOST_NUMBERED:
         return

@@ -20,7 +20,7 @@ def times(prediction: Prediction) -> Figure:
 def features(spectrum: Spectrum, prediction: Prediction) -> Figure:
     """The features learned first as pictures, in the predicted order."""
     most = max(part.mode.size for part in prediction.values())
-    figure = Figure(figsize=(1.35 * most + 0.6, 4.1), layout="constrained")
+    figure = Figure(figsize=(1.35 * most + 0.6, 4.4), layout="constrained")
     grid = figure.subplots(len(prediction), most, squeeze=False)
     width = round(spectrum.basis.shape[0] ** 0.5)
     for axes in grid.ravel():
@@ -43,7 +43,7 @@ def features(spectrum: Spectrum, prediction: Prediction) -> Figure:
     figure.suptitle(
         "Features in the order in which they are learned; "
         f"the JEPA and the MAE share {len(set.intersection(*learned))}\n"
-        f"(below each mode: {prediction.time_label}, predicted and in a trained network)",
+        f"(above each picture: {prediction.time_label}, predicted and in a trained network)",
     )
     return figure
 
