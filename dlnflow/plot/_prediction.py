@@ -16,7 +16,7 @@ from dlnflow.plot import _style as style
 Array = NDArray[np.float64]
 
 APART = 0.24  # between two objectives at one place in the order
-MOST_OBJECTIVES = 5  # named in the legend, which also names three marks
+MOST_OBJECTIVES = 4  # named in the legend, which also names four marks
 AGREED = 1.0 - 1e-9  # Kendall's tau of two equal orders, up to rounding
 MOST_NUMBERED = 12  # features whose mode is written beside them
 
@@ -87,11 +87,11 @@ def prediction(prediction: DrawnPrediction, *, ax: Axes | None = None) -> Axes:
     >>> spectrum = dlnflow.Spectrum.from_covariances(np.diag([2.0, 1.0]), np.diag([0.8, 0.7]))
     >>> made = spectrum.predict(2, eps=0.01, objective="mae", verify=True)
     >>> print(dlnflow.plot.prediction(made).get_title().splitlines()[0])
-    MAE: a network confirms the order of 2 of 2 features, times 0.0092 % off in the median
+    MAE: a network confirms the order of 2 of 2 features; times off by 0.0092 % (median)
     >>> plt.close("all")
     """
     style.refuse_without(DrawnPrediction, "prediction", prediction, "dlnflow Prediction")
-    axes = style.single_axes(ax, figsize=(7.2, 5.0))
+    axes = style.single_axes(ax, figsize=(7.6, 5.0))
     axes.set_yscale("log")
     parts = list(prediction.parts.values())
     never = [_features(axes, part, place, len(parts)) for place, part in enumerate(parts)]
@@ -201,11 +201,11 @@ def _finding(part: DrawnFeatures) -> str:
         sure = "" if part.believed else "; the prediction need not hold"
         return f"{who}: the closed form decides {alone} of {int(ever.sum())} times{sure}"
     both = int(np.sum(ever & np.isfinite(made.time)))
-    off = f"times {100.0 * made.median_error:.2g} % off in the median"
+    off = f"times off by {100.0 * made.median_error:.2g} % (median)"
     if not both:
         return f"{who}: a network learned none of the features by {style.number(made.until)}"
     if made.tau is None:
-        return f"{who}: a network learned {both} of {ever.size} features, {off}"
+        return f"{who}: a network learned {both} of {ever.size} features; {off}"
     if made.tau > AGREED:
-        return f"{who}: a network confirms the order of {both} of {ever.size} features, {off}"
-    return f"{who}: predicted and measured order agree with Kendall's tau {made.tau:.2g}, {off}"
+        return f"{who}: a network confirms the order of {both} of {ever.size} features; {off}"
+    return f"{who}: a network's order agrees with Kendall's tau {made.tau:.2g}; {off}"

@@ -12,7 +12,7 @@ from dlnflow.data._prediction import Prediction
 
 def times(prediction: Prediction) -> Figure:
     """When each feature is learned, predicted and measured."""
-    figure = Figure(figsize=(7.2, 5.0), layout="constrained")  # no window under any backend
+    figure = Figure(figsize=(7.6, 5.0), layout="constrained")  # no window under any backend
     plot.prediction(prediction, ax=figure.subplots())
     return figure
 
