@@ -196,6 +196,8 @@ def _finding(part: DrawnFeatures) -> str:
     """What the figure shows of one objective."""
     who, made = style.display(part.objective), part.verification
     ever = np.isfinite(part.time)
+    if not ever.size:
+        return f"{who}: no feature is left to learn"
     if made is None or made.run is None:
         alone = int(np.sum(part.decided_by == "closed form"))
         sure = "" if part.believed else "; the prediction need not hold"
@@ -208,4 +210,4 @@ def _finding(part: DrawnFeatures) -> str:
         return f"{who}: a network learned {both} of {ever.size} features; {off}"
     if made.tau > AGREED:
         return f"{who}: a network confirms the order of {both} of {ever.size} features; {off}"
-    return f"{who}: a network's order agrees with Kendall's tau {made.tau:.2g}; {off}"
+    return f"{who}: Kendall's tau with a network's order {made.tau:.2g}; {off}"
