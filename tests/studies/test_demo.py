@@ -106,8 +106,8 @@ def test_the_sentences_hold_the_numbers(done):
     for name, part in (("JEPA", jepa), ("MAE", mae)):
         most = np.max(np.abs(part.network_time / part.time - 1.0))
         assert (
-            f" trained {name} learned 8 of 8 features in the predicted order, at times "
-            f"{100.0 * part.median_error:.2g} % off in the median and {100.0 * most:.2g} % at most"
+            f" trained {name} learned 8 of 8 features in the predicted order (times "
+            f"{100.0 * part.median_error:.2g} % off in the median, {100.0 * most:.2g} % at most)"
         ) in confirmed
     shared = [mode for mode in jepa.mode if mode in mae.mode]
     places = [[list(part.mode[part.order]).index(mode) for mode in shared] for part in (jepa, mae)]
@@ -122,7 +122,7 @@ def test_the_sentences_hold_the_numbers(done):
         assert f"mode {part.mode[row]} (rho {part.rho[row]:.2f})" in differences
     decided = [np.sum(part.decided_by == "closed form") for part in (jepa, mae)]
     assert f"the times of {decided[0]} of 8 (JEPA) and {decided[1]} of 8 (MAE) features" in stages
-    assert "networks lost 0 (JEPA) and 0 (MAE) again" in stages
+    assert "networks lost 0 (JEPA) and 0 (MAE) features again" in stages
     assert all(sentence in text for sentence in result.sentences)
 
 
@@ -146,7 +146,7 @@ def test_features_learned_by_one_objective_only_and_lost_again_are_counted(small
     assert jepa.mode.size < mae.mode.size
     assert lost > 0
     assert "the JEPA also learns no other, the MAE mode" in result.sentences[1]
-    assert f"networks lost 0 (JEPA) and {lost} (MAE) again" in result.sentences[2]
+    assert f"networks lost 0 (JEPA) and {lost} (MAE) features again" in result.sentences[2]
 
 
 def test_an_order_that_is_not_confirmed_is_not_called_so(small):
@@ -155,7 +155,7 @@ def test_an_order_that_is_not_confirmed_is_not_called_so(small):
     parts = {**prediction.parts, "mae": dataclasses.replace(prediction["mae"], verification=found)}
     said = _demo._confirmed(dataclasses.replace(prediction, parts=parts))
     assert said.count("in the predicted order") == 1
-    assert "a trained MAE learned 6 of 6 features with Kendall's tau 0.2, at times" in said
+    assert "a trained MAE learned 6 of 6 features with Kendall's tau 0.2 (times" in said
 
 
 def test_an_interrupted_verification_ends_the_demo(monkeypatch, tmp_path):

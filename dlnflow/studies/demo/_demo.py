@@ -129,9 +129,9 @@ def _confirmed(prediction: Prediction) -> str:
         same = part.tau is not None and part.tau > SAME_ORDER
         order = "in the predicted order" if same else f"with Kendall's tau {part.tau}"
         return (
-            f"a trained {name.upper()} learned {both.sum()} of {_count(part)} features {order}, "
-            f"at times {100.0 * part.median_error:.2g} % off in the median and "
-            f"{100.0 * off.max(initial=0.0):.2g} % at most"
+            f"a trained {name.upper()} learned {both.sum()} of {_count(part)} features {order} "
+            f"(times {100.0 * part.median_error:.2g} % off in the median, "
+            f"{100.0 * off.max(initial=0.0):.2g} % at most)"
         )
 
     text = "; ".join(said(*item) for item in prediction.items())
@@ -176,9 +176,9 @@ def _stages(prediction: Prediction) -> str:
         return f"{np.sum(np.isfinite(part.network_lost_time))}"
 
     return (
-        f"The closed form decides the times of {each(alone)} features; the rest depend on units "
-        f"that have learned other features, and there the closed form is up to {each(off)} off; "
-        f"of the features learned the networks lost {each(lost)} again."
+        f"The closed form decides the times of {each(alone)} features; units that have learned "
+        f"other features decide the rest, where the closed form is up to {each(off)} off; the "
+        f"networks lost {each(lost)} features again."
     )
 
 
