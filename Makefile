@@ -69,7 +69,7 @@ clean:
 	rm -rf .venv .venv-lowest .venv-release demo-output dist
 
 .venv/.demo: pyproject.toml constraints.txt | .venv
-	$(PIP) --editable '.[photos]'
+	$(PIP) --editable '.[photos,stiff]'
 	touch $@
 
 .venv/.dev: pyproject.toml constraints.txt | .venv

@@ -21,9 +21,10 @@ def main() -> None:
     spectrum = dlnflow.Spectrum.from_samples(*paired_samples())
     print(spectrum, "\n")
     print(spectrum.to_dataframe().round(3).to_string(index=False), "\n")
-    sim = spectrum.simulate(L=5, eps=1e-3)
-    for name in sim:
-        print(f"{name} learns the modes in the order {sim[name].learning_order().tolist()}")
+    prediction = spectrum.predict(L=5, eps=1e-3)
+    print(prediction, "\n")
+    for name, part in prediction.items():
+        print(f"{name} learns the modes in the order {part.mode[part.order].tolist()}")
 
 
 if __name__ == "__main__":

@@ -1338,6 +1338,7 @@ exempt(
 exempt(
     "draws a record of a run of minutes, or of one tested with its maker",
     *(f"dlnflow.plot.{n}" for n in ("claim", "comparison", "experiment", "identification")),
+    "dlnflow.plot.prediction",
     "dlnflow.plot.validity",
 )
 exempt("computes a claim, for minutes", "dlnflow.claims.broken")

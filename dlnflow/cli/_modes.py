@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import closing
 from enum import StrEnum
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 import dlnflow
+from dlnflow._common import _validate
 from dlnflow._common._progress import bar
 from dlnflow.cli import _options as options
 from dlnflow.cli._reading import InputError, names, number, positive, reading, whole
@@ -23,10 +23,9 @@ if TYPE_CHECKING:
     from dlnflow.data import Pairs, Spectrum
 
 ONLY_BOOTSTRAP = "--basis joint needs the bootstrap of Spectrum.from_samples, in Python"
-SHOWN = 10  # modes of an order of learning
-MOST_ORDERED = 256  # modes up to which probabilities of an order take a few seconds
 
 in_samples = options.panel("Samples")
+in_prediction = options.panel("Prediction")
 
 
 class Basis(StrEnum):
@@ -99,7 +98,7 @@ def modes(
         int | None,
         options.in_network(
             "--depth -L L",
-            "Encoder depth; adds the order in which a JEPA and an MAE learn the modes.",
+            "Encoder depth; adds what a JEPA and an MAE learn first, and when.",
             read=whole,
         ),
     ] = None,
@@ -109,28 +108,48 @@ def modes(
             "--eps EPS", "Amplitude at the initialisation. Default: 1e-3.", read=number
         ),
     ] = None,
+    count: Annotated[
+        int | None,
+        in_prediction("--count N", "Features to predict. Default: 8.", read=positive),
+    ] = None,
+    verify: Annotated[
+        bool,
+        in_prediction("--verify", "Train a whole network for each objective, and compare."),
+    ] = False,
+    max_seconds: Annotated[
+        float | None,
+        in_prediction("--max-seconds S", "Time limit of --verify.", read=number),
+    ] = None,
     output: options.TableOutput,
 ) -> None:
     """Modes of paired data; other commands read its csv output with --modes."""
     if errors and basis is Basis.joint:
         raise InputError(f"--errors: {ONLY_BOOTSTRAP}")
-    if eps is not None and L is None:
-        raise InputError("--eps needs --depth, which predicts the order of learning")
+    asked = {"eps": eps, "count": count, "verify": verify or None, "max-seconds": max_seconds}
+    for name in [name for name, value in asked.items() if value is not None and L is None]:
+        raise InputError(f"--{name} needs --depth, which predicts what is learned first")
+    if max_seconds is not None and not verify:
+        raise InputError("--max-seconds needs --verify")
     initial = 1e-3 if eps is None else eps
-    if L is not None:  # validates both before the long work
+    if L is not None:  # validates these before the long work
         with library_refusals():
             dlnflow.critical_time(1.0, 1.0, L, eps=initial)
+            if max_seconds is not None:
+                _validate.number("max_seconds", max_seconds, _validate.positive)
     with warnings.catch_warnings(record=True) as caught, library_refusals(), reading():
         warnings.simplefilter("always")
         spectrum = _spectrum(_pairs(file, pairs, lag, x, y), basis, errors, block)
     for text in dict.fromkeys(str(warning.message) for warning in caught):
         say(f"warning: {text}")
     say(repr(spectrum))
-    if L is not None:
-        with library_refusals(), working("ordering"):
-            lines = list(_orders(spectrum, L, initial))
-        say("\n".join(lines))
     output.write(spectrum.to_dataframe())
+    if L is not None:
+        with library_refusals(), bar(1.0) as show:
+            show(0.0, "predicting")
+            prediction = spectrum.predict(
+                L, eps=initial, modes=count, verify=verify, max_seconds=max_seconds, progress=show
+            )
+        say(repr(prediction))
 
 
 def _pairs(
@@ -189,21 +208,3 @@ def _with_bar(source: Pairs) -> Generator[Any, None, None]:
             yield x, y
             done += len(x)
             show(done, f"{done:,} pairs")
-
-
-def _orders(spectrum: Spectrum, L: int, eps: float) -> Iterator[str]:
-    """The order of learning under each objective, with probabilities if errors are known."""
-    yield f"order of learning at L = {L:g}, eps = {eps:g}, in modes of the table"
-    for part in spectrum.simulate(L, eps=eps, t=[0.0]).values():
-        ahead, never = (part.critical_time() == 0.0).sum(), (part.rho <= 0.0).sum()
-        order = part.learning_order()[ahead : part.rho.size - never].tolist()
-        first = order[:SHOWN]
-        said = [", ".join(map(str, first)) or "none"]
-        said += [f"and {len(order) - SHOWN} more"] * (len(order) > SHOWN)
-        said += [f"{ahead} initialised above half of their plateau"] * bool(ahead)
-        said += [f"{never} never"] * bool(never)
-        yield f"  {part.objective.name:<5}" + "; ".join(said)
-        if spectrum.errors is not None and len(first) > 1 and part.rho.size <= MOST_ORDERED:
-            chance = spectrum.order_probability(L, eps=eps, objective=part.objective)
-            sure = (f"{chance[one, other]:.2f}" for one, other in pairwise(first))
-            yield f"       probability that each precedes the next: {', '.join(sure)}"

@@ -3,15 +3,19 @@
 from dlnflow.data._accumulate import CovarianceAccumulator, accumulate
 from dlnflow.data._files import FileError
 from dlnflow.data._pairs import Pairs, pairs_from
+from dlnflow.data._prediction import FeaturePrediction, Prediction, Verification
 from dlnflow.data._record import Errors
 from dlnflow.data._spectrum import Spectrum
 
 __all__ = [
     "CovarianceAccumulator",
     "Errors",
+    "FeaturePrediction",
     "FileError",
     "Pairs",
+    "Prediction",
     "Spectrum",
+    "Verification",
     "accumulate",
     "pairs_from",
 ]

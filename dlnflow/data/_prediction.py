@@ -17,6 +17,7 @@ from dlnflow.theory._objective import Objective
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
 
 Array = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -36,8 +37,8 @@ class Verification:
     lost_time : array, shape (modes,)
         Times from which a learned feature was lost again; infinite if it was not.
     tau : float or None
-        Kendall's tau between predicted and measured order, over the features that both learned by
-        ``until``; None for fewer than two.
+        Kendall's tau between predicted and measured order, over the features that the prediction or
+        the network learned by ``until``; None for fewer than two.
     median_error : float
         Median of ``|measured / predicted - 1|`` over the same features; NaN for none.
     until : float
@@ -191,7 +192,7 @@ class FeaturePrediction:
         shown = self.to_dataframe().head(NAMED)
         shown = shown.loc[:, [name for name in shown if name == "time" or not _empty(shown[name])]]
         yield shown.to_string(index=False, formatters=dict.fromkeys(shown.columns, _cell))
-        if self.probability is not None:
+        if self.probability is not None and self.probability.size:
             order = self.mode[self.order][: self.probability.size + 1]
             sure = ", ".join(
                 f"{before} before {after} {chance:.2f}"
@@ -236,6 +237,17 @@ class Prediction(Mapping[str, FeaturePrediction]):
         """If the predictions for all objectives should hold."""
         return all(part.believed for part in self.values())
 
+    @property
+    def time_label(self) -> str:
+        """The clock in words."""
+        return label(self.clock)
+
+    def plot(self, *, ax: Axes | None = None) -> Axes:
+        """When each feature is learned; see `dlnflow.plot.prediction`."""
+        from dlnflow import plot
+
+        return plot.prediction(self, ax=ax)
+
     def to_dataframe(self) -> pd.DataFrame:
         """The tables of all objectives, with a column ``objective``."""
         import pandas as pd
@@ -248,7 +260,7 @@ class Prediction(Mapping[str, FeaturePrediction]):
         return pd.concat(frames, ignore_index=True)
 
     def __repr__(self) -> str:
-        title = f"Prediction: L = {self.L}, eps = {self.eps:g} ({label(self.clock)})"
+        title = f"Prediction: L = {self.L}, eps = {self.eps:g} ({self.time_label})"
         return "\n\n".join([title, *map(repr, self.values())])
 
     def _repr_html_(self) -> str:

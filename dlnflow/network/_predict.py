@@ -218,11 +218,13 @@ def _judged(question: Question, part: FeaturePrediction) -> FeaturePrediction:
     known = sure.size if sure.all() else int(np.argmin(sure))
     believed = not reasons and known > 0
     if reasons:
-        words = [f"does not hold: {'; '.join(reasons)}. Only a trained network tells (verify=True)"]
+        whole = part.dimensions == question.span.shape[1]
+        so = "The times are a whole network's" if whole else "Only a trained network tells"
+        words = [f"does not hold: {'; '.join(reasons)}. {so}"]
     elif not part.mode.size:
         words = ["no feature is left to learn: all start above their plateau; use a smaller eps"]
     elif not known:
-        words = ["does not hold: no time is certain. Only a trained network tells (verify=True)"]
+        words = ["does not hold: no time is certain. Only a trained network tells"]
     else:
         worst = float(part.bound[ever][:known].max())
         which = "" if known == sure.size else f" for the first {known} of {sure.size} features"

@@ -27,7 +27,7 @@ from dlnflow.network._solvers import (
 
 Array = NDArray[np.float64]
 
-RTOL = {"DOP853": 1e-8, "CVODE": 1e-4, "Radau": 1e-5}  # for times to a few thousandths
+RTOL = {"DOP853": 1e-6, "CVODE": 1e-4, "Radau": 1e-5}  # for times to a few thousandths
 READ = 0.05  # relative error of a signal over its noise, by which features that stay near the
 # noise are learned much earlier or later
 WITHIN = 6  # times recorded within such a step
@@ -140,7 +140,7 @@ def learned(
 class _Follower:
     """Records the height of every feature at every step of the projected flow.
 
-    Also within steps in which a feature is learned, or nearly.
+    Also within steps in which a feature is first learned, or nearly.
     """
 
     def __init__(
@@ -160,9 +160,9 @@ class _Follower:
         self._highest, self._steps = self.heights[0], 0
 
     def __call__(self, t: float, weights: Array, at: Callable[[float], Array]) -> str | None:
-        before, after = self.heights[-1], self._height(weights)
-        low, high = np.minimum(before, after), np.maximum(before, after)
-        if np.any((low < 1.0 + READ) & (high > 1.0 - READ)):
+        after = self._height(weights)
+        levels = np.array([[1.0 - READ], [1.0], [1.0 + READ]])
+        if np.any((self._highest < levels) & (after >= levels)):
             for time in np.linspace(self.times[-1], t, WITHIN + 1, endpoint=False)[1:].tolist():
                 self._record(time, self._height(at(time)))
         self._record(t, after)

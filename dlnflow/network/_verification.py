@@ -114,7 +114,7 @@ def _said(found: Verification) -> str:
         return f"A whole network trained beside it learned none by t = {found.until:.3g}{early}."
     order = "" if found.tau is None else f"in this order with Kendall's tau {found.tau:.2g}, "
     lost = int(np.isfinite(found.lost_time).sum())
-    again = f" {lost} of them were lost again." if lost else ""
+    again = f" {lost} of them {'was' if lost == 1 else 'were'} lost again by then." if lost else ""
     return (
         f"A whole network trained beside it learned {learned_} of {found.time.size} features by "
         f"t = {found.until:.3g}, {order}at times {100.0 * found.median_error:.2g} % off in the "

@@ -11,6 +11,7 @@ from dlnflow import _deprecated
 from dlnflow.plot._claims import claim
 from dlnflow.plot._identification import identification
 from dlnflow.plot._networks import comparison, experiment
+from dlnflow.plot._prediction import prediction
 from dlnflow.plot._style import colour
 from dlnflow.plot._trajectories import simulation, trajectories
 from dlnflow.plot._validity import validity
@@ -26,6 +27,7 @@ __all__ = [
     "identification",
     "noisy_features",
     "paper_panels",
+    "prediction",
     "simulation",
     "trajectories",
     "validity",

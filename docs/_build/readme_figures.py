@@ -49,7 +49,7 @@ def main(folder: Path) -> None:
     save(folder / "network_validity.png", dpi=100)
     with TemporaryDirectory() as scratch:
         demo.run(Path(scratch))
-        shutil.copy(Path(scratch) / "order_against_depth.png", folder / "photographs.png")
+        shutil.copy(Path(scratch) / "times.png", folder / "photographs.png")
     print(folder / "photographs.png")
 
 

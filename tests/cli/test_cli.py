@@ -375,38 +375,47 @@ def test_modes_in_each_basis_with_errors_where_they_are_known(here, samples, bas
 
 
 @pytest.mark.parametrize("errors", ["--errors", "--no-errors"])
-def test_with_a_depth_the_order_of_learning_is_told(here, errors):
+def test_with_a_depth_it_prints_what_is_learned_first(here, errors):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(4000, 3)) * [2.0**0.5, 1.0, 1.5]
     y = x * [0.5, 0.9, -0.5] + 0.1 * rng.normal(size=x.shape)
     np.savez("both.npz", x=x, y=y)
-    result = run("modes", "both.npz", "-L", 3, "--eps", 1e-2, errors, "-f", "csv")
-    spectrum = Spectrum.from_samples(x, y)
-    sim = spectrum.simulate(3, eps=1e-2)
-    lines = result.stderr.splitlines()
-    top = lines.index("order of learning at L = 3, eps = 0.01, in modes of the table")
-    told = {line.split()[0]: line.strip() for line in lines[top + 1 :]}
-    for objective in ("jepa", "mae"):
-        first, second, _ = sim[objective].learning_order()
-        assert told[objective] == f"{objective:<5}{first}, {second}; 1 never"
-    assert told["jepa"][5:] != told["mae"][5:]
-    chances = [line for line in lines if "probability that each precedes the next" in line]
-    assert [line.split()[-1] for line in chances] == ["1.00"] * (2 * (errors == "--errors"))
+    options = ("-L", 3, "--eps", 1e-2, "--count", 1)
+    result = run("modes", "both.npz", *options, errors, "-f", "csv")
+    kind = {"--errors": "asymptotic", "--no-errors": None}[errors]
+    wanted = Spectrum.from_samples(x, y, errors=kind)
+    assert repr(wanted.predict(3, eps=1e-2, modes=1)) in result.stderr
+    assert len(read_back(result.stdout)) == 3
+    result = run("modes", "both.npz", *options[:4], errors, "--verify", "-f", "csv")
+    assert repr(wanted.predict(3, eps=1e-2, verify=True)) in result.stderr
+    assert result.stderr.count("A whole network trained beside it learned 2 of 2 features") == 2
+    assert ("probability of each step" in result.stderr) == (errors == "--errors")
 
 
-def test_modes_that_start_above_half_their_plateau_have_no_place_in_the_order(here):
-    x = np.random.default_rng(0).normal(size=(500, 2)) * [2.0, 1.0]
-    np.savez("both.npz", x=x, y=x * [0.25, 0.9])
-    result = run("modes", "both.npz", "-L", 6, "--eps", 1e-2, "--no-errors", "-f", "csv")
-    assert "  jepa 1; 1 initialised above half of their plateau\n  mae  0, 1\n" in result.stderr
+def test_the_time_limit_of_a_verification_is_kept_and_reported(here):
+    x = np.random.default_rng(0).normal(size=(500, 3))
+    np.savez("both.npz", x=x, y=x)
+    result = run("modes", "both.npz", "-L", 3, "--no-errors", "--verify", "--max-seconds", 1e-6)
+    assert result.exit_code == 0
+    assert "max_seconds = 1e-06 ran out" in result.stderr
 
 
-def test_only_the_first_of_many_modes_in_an_order_are_told(here):
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(500, 14)) * np.linspace(1.0, 3.0, 14)
-    np.savez("both.npz", x=x, y=0.5 * x)
-    result = run("modes", "both.npz", "-L", 2, "--no-errors", "-f", "csv")
-    assert "  jepa 0, 1, 2, 3, 4, 5, 6, 7, 8, 9; and 4 more\n" in result.stderr
+def test_modes_that_cannot_be_predicted_are_written_all_the_same(here, samples, monkeypatch):
+    np.savez("both.npz", x=samples[0], y=-samples[0])
+    result = run("modes", "both.npz", "-L", 2, "-f", "csv")
+    assert result.exit_code == 2
+    assert "error: spectrum must have a mode with positive lam" in result.stderr
+    assert len(read_back(result.stdout)) == samples[0].shape[1]
+    np.savez("both.npz", x=samples[0], y=samples[0])
+
+    def missing(*_, **__):
+        raise ImportError("a prediction needs scikit-sundae: pip install 'dlnflow[stiff]'")
+
+    monkeypatch.setattr(Spectrum, "predict", missing)
+    result = run("modes", "both.npz", "-L", 2, "-f", "csv")
+    assert result.exit_code == 2
+    last = result.stderr.splitlines()[-1]
+    assert last == "error: a prediction needs scikit-sundae: pip install 'dlnflow[stiff]'"
 
 
 def test_a_warning_about_the_samples_goes_to_stderr(here):
@@ -543,6 +552,13 @@ def test_each_command_refuses_what_it_cannot_do(here, arguments, message):
         (("x.npy", "--lag", 1, "--block", 2), "block must leave at least 2 blocks of the 3"),
         (("x.npy", "--lag", 1, "--block", 0.5), "block must be a positive integer: got 0.5"),
         (("x.npy", "--lag", 1, "--eps", 0.1), "--eps needs --depth"),
+        (("x.npy", "--lag", 1, "--count", 2), "--count needs --depth"),
+        (("x.npy", "--lag", 1, "--verify"), "--verify needs --depth"),
+        (("x.npy", "--lag", 1, "-L", 2, "--max-seconds", 2), "--max-seconds needs --verify"),
+        (
+            ("none.npy", "--lag", 1, "-L", 1, "--verify", "--max-seconds", 0),
+            "max_seconds must be positive and finite: got 0",
+        ),
         (("none.npy", "--lag", 1, "-L", 0), "L must be a positive integer: got 0"),
         (("none.npy", "--lag", 1, "-L", 1, "--eps", 0), "eps must be positive and finite: got 0"),
         (("same.npy", "--lag", 1), "x must vary from sample to sample"),

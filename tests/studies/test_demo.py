@@ -1,6 +1,7 @@
 """The demo says what its numbers say, on photographs that are there."""
 
 import builtins
+import dataclasses
 import io
 
 import matplotlib.pyplot as plt
@@ -9,16 +10,16 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-import dlnflow
 from dlnflow import Spectrum
 from dlnflow.studies import demo
-from dlnflow.studies.demo._demo import LEADING
+from dlnflow.studies.demo import _demo
 from dlnflow.studies.demo._patches import _shifted
 
 pytestmark = pytest.mark.long
 
 pytest.importorskip("sklearn")
 pytest.importorskip("PIL")
+pytest.importorskip("sksundae")
 
 
 @pytest.fixture(scope="module")
@@ -36,27 +37,30 @@ def done(ran):
     return ran[0]
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """Smaller patches, of which an MAE learns features that a JEPA does not, and loses some."""
+    paper = io.StringIO()
+    folder = tmp_path_factory.mktemp("small")
+    return demo.run(folder, console=Console(file=paper, width=80), patch=4), paper.getvalue()
+
+
 def test_it_writes_its_figures_and_tables_into_the_folder_given(done):
     result, _, out = done
-    assert sorted(file.name for file in out.iterdir()) == [
-        "critical_times.csv",
-        "learned.png",
-        "modes.csv",
-        "order_against_depth.png",
-        "order_map.png",
-        "orders.csv",
-        "patterns.png",
-    ]
+    names = ["features.csv", "features.png", "modes.csv", "times.png"]
+    assert sorted(file.name for file in out.iterdir()) == names
     assert {*result.files} == {*out.iterdir()}
     for file in result.files:
         if file.suffix == ".png":
             assert file.read_bytes().startswith(b"\x89PNG")
     saved = pd.read_csv(out / "modes.csv")
     assert np.allclose(saved["lam"], result.spectrum.lam, rtol=1e-12)
+    saved = pd.read_csv(out / "features.csv")
+    assert np.allclose(saved["network_time"], result.prediction.to_dataframe()["network_time"])
 
 
-def test_it_takes_less_than_a_minute(done):
-    assert done[0].seconds < 60.0
+def test_it_takes_less_than_a_minute_and_a_half(done):
+    assert done[0].seconds < 90.0
 
 
 def test_figures_leave_no_window_behind(ran):
@@ -73,95 +77,106 @@ def test_its_modes_are_those_of_the_photographs(done):
     assert np.ptp(flat) < 0.02  # the brightness of the patch comes first
 
 
-def test_one_neighbour_alone_would_not_be_symmetric():
-    image = demo.photographs()[0]
-    x, y = next(_shifted(image, 8))
-    assert Spectrum.from_samples(x, y).asymmetry > 1e-3
+def test_trained_networks_confirm_the_order_and_the_times(done):
+    for part in done[0].prediction.values():
+        assert part.mode.size == 8
+        assert part.believed
+        assert part.tau == pytest.approx(1.0)
+        assert part.median_error < 0.01
+        assert np.all(np.abs(part.network_time / part.time - 1.0) < part.bound)
 
 
-def test_the_table_agrees_with_integration_for_leading_modes_at_every_depth(done):
-    table = done[0].table
-    assert len(table) == 2 * 3 * LEADING
-    assert set(table["L"]) == {1, 2, 4}
-    assert table["exact_error"].abs().max() < 1e-9
-    assert table["published_error"].abs().max() > 1e-2
+def test_the_closed_form_alone_would_not_be_confirmed(done):
+    jepa = done[0].prediction["jepa"]
+    assert np.argsort(jepa.closed_form).tolist() != jepa.order.tolist()
+    assert np.abs(jepa.network_time / jepa.closed_form - 1.0).max() > 0.5
 
 
-def test_depth_moves_jepa_from_lam_towards_rho_and_leaves_mae_with_lam(done):
-    jepa, mae = (done[0].orders.query("objective == @name") for name in ("jepa", "mae"))
-    assert jepa["with_rho"].is_monotonic_increasing
-    assert jepa["by_rho"].is_monotonic_increasing
-    assert jepa["with_lam"].is_monotonic_decreasing
-    assert jepa["with_rho"].iloc[-1] > mae["with_rho"].iloc[-1] + 0.01
-    assert jepa["by_rho"].iloc[-1] > 0.1
-    assert mae["by_rho"].max() == 0.0
-    assert mae["with_lam"].min() > 0.99
-    assert jepa["by_rho"].iloc[0] == 0.0
-
-
-def test_the_orders_follow_from_the_critical_times(done):
-    result = done[0]
-    spectrum = result.spectrum
-    times = {
-        (name, L): dlnflow.critical_time(spectrum.lam, spectrum.rho, L, eps=1e-6, objective=name)
-        for name in ("jepa", "mae")
-        for L in (1, 2, 4)
-    }
-    learnable = spectrum.rho > 0.0
-    compared = np.all([(t > 0) & np.isfinite(t) for t in times.values()], axis=0)
-    for row in result.orders.to_dict("records"):
-        time_of = times[row["objective"], row["L"]]
-        rest = dlnflow.plateau(spectrum.rho[learnable], row["L"], objective=row["objective"])
-        assert row["learnable"] == learnable.sum()
-        assert row["above"] == np.sum(rest <= 1e-6)
-        assert row["compared"] == compared.sum()
-        places = pd.Series(-time_of[compared]).rank()
-        by_hand = np.corrcoef(places, pd.Series(spectrum.rho[compared]).rank())[0, 1]
-        assert row["with_rho"] == pytest.approx(by_hand)
+def test_the_jepa_learns_a_feature_of_larger_rho_where_the_objectives_differ(done):
+    jepa, mae = done[0].prediction.values()
+    rows = (~np.isin(one.mode, other.mode) for one, other in ((jepa, mae), (mae, jepa)))
+    (mine,), (theirs,) = (part.rho[row] for part, row in zip((jepa, mae), rows, strict=True))
+    assert mine > 2.0 * theirs
 
 
 def test_the_sentences_hold_the_numbers(done):
     result, text, _ = done
-    order, assumptions, negative = result.sentences
-    jepa = result.orders.query("objective == 'jepa' and L == 4").iloc[0]
-    mae = result.orders.query("objective == 'mae' and L == 4").iloc[0]
-    s = result.spectrum
-    assert f"of {jepa.with_lam:.2f} (JEPA) and {mae.with_lam:.2f} (MAE)" in order
-    assert f"with rho of {jepa.with_rho:.2f} and {mae.with_rho:.2f}" in order
-    assert f"of the {jepa.conflicts} pairs" in order
-    assert f"{jepa.by_rho:.0%} (0% at L = 1), MAE in {mae.by_rho:.0%}" in order
-    assert f"commutator {s.commutator:.1g}" in assumptions
-    assert f"{np.sum(s.coupling > 0.5)} of 64 modes share more" in assumptions
-    assert f"{s.suppressed} of 64 modes have negative rho (down to {s.rho.min():.2f}" in negative
-    assert "none of them is ever learned" in negative
-    assert f"{jepa.above} start above JEPA's plateau" in negative
+    jepa, mae = result.prediction.values()
+    confirmed, differences, stages = result.sentences
+    for name, part in (("JEPA", jepa), ("MAE", mae)):
+        most = np.max(np.abs(part.network_time / part.time - 1.0))
+        assert (
+            f" trained {name} learned 8 of 8 features in the predicted order (times "
+            f"{100.0 * part.median_error:.2g} % off in the median, {100.0 * most:.2g} % at most)"
+        ) in confirmed
+    shared = [mode for mode in jepa.mode if mode in mae.mode]
+    places = [[list(part.mode[part.order]).index(mode) for mode in shared] for part in (jepa, mae)]
+    opposite = sum(
+        (places[0][i] - places[0][j]) * (places[1][i] - places[1][j]) < 0
+        for i in range(len(shared))
+        for j in range(i)
+    )
+    assert f"share {len(shared)} of these features and learn {opposite} pairs" in differences
+    for part, other in ((jepa, mae), (mae, jepa)):
+        (row,) = np.flatnonzero(~np.isin(part.mode, other.mode))
+        assert f"mode {part.mode[row]} (rho {part.rho[row]:.2f})" in differences
+    decided = [np.sum(part.decided_by == "closed form") for part in (jepa, mae)]
+    assert f"the times of {decided[0]} of 8 (JEPA) and {decided[1]} of 8 (MAE) features" in stages
+    assert "networks lost 0 (JEPA) and 0 (MAE) features again" in stages
     assert all(sentence in text for sentence in result.sentences)
 
 
-def test_modes_of_negative_rho_only_fall(done):
-    s = done[0].spectrum
-    negative = s.rho < 0.0
-    for part in s.simulate(4, eps=1e-6).parts:
-        w = part.w[negative]
-        assert np.all(np.diff(w) <= 0.0)
-        assert np.all(w[:, -1] < 1e-6)
+def test_the_printed_table_holds_every_feature_and_fits_a_terminal(small):
+    result, text = small
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "…" not in text
+    for name, part in result.prediction.items():
+        rows = [line.split() for line in lines if line.split()[:1] == [name.upper()]]
+        assert [int(row[1]) for row in rows] == part.mode[part.order].tolist()
+        assert [float(row[-1]) for row in rows] == pytest.approx(
+            part.network_time[part.order], rel=5e-3
+        )
 
 
-def test_orders_are_told_apart_where_modes_disagree():
-    s = Spectrum.from_covariances(np.diag([9.0, 4.0, 2.0, 1.0]), np.diag([0.9, 0.8, 0.7, 0.6]))
-    by_lam, by_rho = np.arange(1.0, 5.0), np.arange(4.0, 0.0, -1.0)
-    orders = demo.learning_orders(s, {("mae", 1): by_lam, ("jepa", 1): by_rho})
-    assert orders[["with_lam", "with_rho"]].to_numpy().tolist() == [[1.0, -1.0], [-1.0, 1.0]]
-    assert orders["conflicts"].tolist() == [6, 6]
-    assert orders["by_rho"].tolist() == [0.0, 1.0]
+def test_features_learned_by_one_objective_only_and_lost_again_are_counted(small):
+    result, _ = small
+    jepa, mae = result.prediction.values()
+    lost = np.isfinite(mae.network_lost_time).sum()
+    assert jepa.mode.size < mae.mode.size
+    assert lost > 0
+    assert "the JEPA also learns no other, the MAE mode" in result.sentences[1]
+    assert f"networks lost 0 (JEPA) and {lost} (MAE) features again" in result.sentences[2]
 
 
-def test_modes_learned_at_once_or_never_are_counted_and_not_compared():
-    s = Spectrum.from_covariances(np.diag([1.0, 2.0, 4.0]), np.diag([0.9, 0.8, -0.7]))
-    orders = demo.learning_orders(s, {("mae", 1): np.array([0.0, 2.0, np.inf])})
-    assert orders["learnable"].item() == 2
-    assert orders["compared"].item() == 1
-    assert orders[["with_lam", "with_rho", "by_rho"]].isna().all(axis=None)
+def test_an_order_that_is_not_confirmed_is_not_called_so(small):
+    prediction = small[0].prediction
+    found = dataclasses.replace(prediction["mae"].verification, tau=0.2)
+    parts = {**prediction.parts, "mae": dataclasses.replace(prediction["mae"], verification=found)}
+    said = _demo._confirmed(dataclasses.replace(prediction, parts=parts))
+    assert said.count("in the predicted order") == 1
+    assert "a trained MAE learned 6 of 6 features with Kendall's tau 0.2 (times" in said
+
+
+def test_an_interrupted_verification_ends_the_demo(monkeypatch, tmp_path):
+    predict = Spectrum.predict
+
+    def interrupted(self, *arguments, progress, **options):
+        def stop(share, text):
+            raise KeyboardInterrupt
+
+        return predict(self, *arguments, progress=stop, **options)
+
+    monkeypatch.setattr(Spectrum, "predict", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        demo.run(tmp_path / "never", console=Console(file=io.StringIO()), patch=4)
+    assert not (tmp_path / "never").exists()
+
+
+def test_one_neighbour_alone_would_not_be_symmetric():
+    image = demo.photographs()[0]
+    x, y = next(_shifted(image, 8))
+    assert Spectrum.from_samples(x, y).asymmetry > 1e-3
 
 
 def test_targets_lie_half_a_patch_from_their_contexts_on_all_four_sides():
@@ -173,15 +188,6 @@ def test_targets_lie_half_a_patch_from_their_contexts_on_all_four_sides():
         values, counts = np.unique(shift[:, 0], return_counts=True)
         assert values.tolist() == [-step, 0.0, step]
         assert counts[0] == counts[2]
-
-
-@pytest.mark.slow
-def test_smaller_patches_do_as_well(tmp_path):
-    paper = io.StringIO()
-    result = demo.run(tmp_path, console=Console(file=paper), patch=4)
-    assert result.spectrum.lam.size == 16
-    assert len(result.sentences) == 3
-    assert "16 modes have negative rho" in result.sentences[2]
 
 
 @pytest.mark.parametrize("patch", [0, 3, 2, 18, 2.5, [4, 6]])

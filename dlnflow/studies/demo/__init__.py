@@ -1,6 +1,6 @@
-"""The demo: modes of photographs, learned by both objectives."""
+"""The demo: what a JEPA and an MAE learn first from photographs, and networks that confirm it."""
 
-from dlnflow.studies.demo._demo import DemoResult, learning_orders, run
+from dlnflow.studies.demo._demo import DemoResult, run
 from dlnflow.studies.demo._patches import patch_pairs, photographs
 
-__all__ = ["DemoResult", "learning_orders", "patch_pairs", "photographs", "run"]
+__all__ = ["DemoResult", "patch_pairs", "photographs", "run"]

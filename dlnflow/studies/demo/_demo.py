@@ -1,39 +1,31 @@
-"""The modes of photographs, and the order in which a JEPA and an MAE learn them.
+"""What a JEPA and an MAE learn first from photographs, predicted and measured.
 
 The context is a patch of a photograph. The targets are the four patches half its width to the left,
 right, above and below; all four together make ``Sigma_yx`` symmetric (with one alone its asymmetry
 is 0.02). Patches overlap because otherwise ``lam`` and ``rho`` rank the modes almost equally (a
-correlation of 0.92 for patches of 8 pixels side by side, 0.62 at half a patch), and the objectives
+correlation of 0.98 for patches of 8 pixels side by side, 0.94 at half a patch), and the objectives
 would hardly differ.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from dlnflow.data import Spectrum
-from dlnflow.data._trust import TRUST
+from dlnflow.data import FeaturePrediction, Prediction, Spectrum
 from dlnflow.studies.demo._patches import patch_pairs, patch_width, photographs
-from dlnflow.theory import critical_time, plateau
 
 if TYPE_CHECKING:
-    import pandas as pd
     from rich.console import Console
 
-Array = NDArray[np.float64]
-Times = dict[tuple[str, int], Array]  # of all modes, by objective and depth
-
-DEPTHS = (1, 2, 4)
-OBJECTIVES = ("jepa", "mae")
-EPS = 1e-6  # JEPA's plateau is rho**L: at L = 4 modes with rho below 0.03 start above theirs
-LEADING = 8  # modes in the printed table
-HEADINGS = {"objective": "", "published_error": "its_error"}
+L, EPS = 3, 1e-2
+SAME_ORDER = 1.0 - 1e-9  # Kendall's tau of two equal orders, up to rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,15 +36,8 @@ class DemoResult:
     ----------
     spectrum : Spectrum
         The modes of the photographs' patches.
-    table : pandas.DataFrame
-        Critical times of the leading modes; see `dlnflow.critical_time_table`.
-    orders : pandas.DataFrame
-        One row per objective and depth. ``learnable``: modes with ``rho > 0``; ``above``: of those,
-        how many start above their plateau; ``compared``: modes with a positive and finite critical
-        time under every objective and depth, the same ones in every row. ``with_lam``,
-        ``with_rho``: Spearman correlation of their learning order with ``lam`` and ``rho`` (1: the
-        largest is learned first). ``conflicts``: pairs of them that ``lam`` and ``rho`` rank
-        oppositely; ``by_rho``: share of those in which the larger ``rho`` is learned first.
+    prediction : Prediction
+        What both objectives learn first, with networks trained beside it.
     sentences : tuple of str
         The findings, computed from the numbers.
     files : tuple of pathlib.Path
@@ -62,15 +47,14 @@ class DemoResult:
     """
 
     spectrum: Spectrum
-    table: pd.DataFrame
-    orders: pd.DataFrame
+    prediction: Prediction
     sentences: tuple[str, ...]
     files: tuple[Path, ...]
     seconds: float
 
 
 def run(out: Path, *, console: Console | None = None, patch: int = 8) -> DemoResult:
-    """Compute the modes of patches of two photographs, and print and draw how they are learned.
+    """Predict what is learned first from patches of two photographs, and train networks on them.
 
     Parameters
     ----------
@@ -88,7 +72,8 @@ def run(out: Path, *, console: Console | None = None, patch: int = 8) -> DemoRes
     Raises
     ------
     ImportError
-        If scikit-learn, which contains the photographs, or Pillow, which reads them, is missing.
+        If scikit-learn, which contains the photographs, Pillow, which reads them, or scikit-sundae,
+        which trains the networks, is missing.
     ValueError, TypeError
         If ``patch`` is no even number from 4 to 16.
 
@@ -104,8 +89,8 @@ def run(out: Path, *, console: Console | None = None, patch: int = 8) -> DemoRes
     >>> from rich.console import Console
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     result = run(Path(folder), console=Console(file=io.StringIO()), patch=4)
-    >>> result.spectrum.lam.size, result.orders["objective"].unique().tolist()
-    (16, ['jepa', 'mae'])
+    >>> result.prediction["jepa"].order.tolist()
+    [0, 1, 2, 3]
     """
     from rich.console import Console
 
@@ -114,148 +99,97 @@ def run(out: Path, *, console: Console | None = None, patch: int = 8) -> DemoRes
     started = time.perf_counter()
     width = patch_width(patch)
     console = Console() if console is None else console
-    with bar(4.0, console) as show:
+    with bar(1.0, console) as show:
         show(0.0, "reading two photographs")
         x, y = patch_pairs(photographs(), width)
-        show(1.0, f"finding the modes of {len(x)} pairs of patches")
+        show(0.05, f"finding the modes of {len(x)} pairs of patches")
         spectrum = Spectrum.from_samples(x, y)
-        show(2.0, "integrating the leading modes")
-        table = spectrum.leading(LEADING).critical_time_table(DEPTHS, eps=EPS, objective=OBJECTIVES)
-        times = _critical_times(spectrum)
-        orders = learning_orders(spectrum, times)
-        show(3.0, "drawing")
-        said = _sentences(spectrum, orders, times)
-        files = _write(Path(out), spectrum, table, orders, times)
-        show(4.0, "done")
-    result = DemoResult(spectrum, table, orders, said, files, time.perf_counter() - started)
+        show(0.1, "predicting what is learned first")
+        prediction = spectrum.predict(
+            L, eps=EPS, verify=True, progress=lambda share, text: show(0.3 + 0.6 * share, text)
+        )
+        if any(part.verification.stopped for part in prediction.values() if part.verification):
+            raise KeyboardInterrupt  # which a verification turns into an incomplete result
+        show(0.9, "drawing")
+        files = _write(Path(out), spectrum, prediction)
+        show(1.0, "done")
+    said = _confirmed(prediction), _differences(prediction), _stages(prediction)
+    result = DemoResult(spectrum, prediction, said, files, time.perf_counter() - started)
     _report(result, len(x), console)
     return result
 
 
-def learning_orders(spectrum: Spectrum, times: Times) -> pd.DataFrame:
-    """How the order of learning correlates with ``lam`` and with ``rho``.
+def _confirmed(prediction: Prediction) -> str:
+    """Order and times of the trained networks."""
 
-    Parameters
-    ----------
-    spectrum : Spectrum
-    times : dict
-        Critical times of all its modes, by objective and depth.
-
-    Returns
-    -------
-    pandas.DataFrame
-        See ``DemoResult.orders``. Correlations are NaN with fewer than three modes or if all are
-        equal, and ``by_rho`` is NaN without a conflict.
-
-    Notes
-    -----
-    Modes that start above half their plateau have critical time 0, those with ``rho <= 0`` an
-    infinite one. Such modes have no place in the order; they are counted and not compared.
-
-    Examples
-    --------
-    >>> spectrum = Spectrum.from_covariances(np.diag([4.0, 2, 1]), np.diag([0.9, 0.8, 0.7]))
-    >>> times = {("jepa", 1): np.array([3.0, 2.0, 1.0]), ("mae", 1): np.array([1.0, 2.0, 3.0])}
-    >>> learning_orders(spectrum, times)[["objective", "with_rho", "by_rho"]].values.tolist()
-    [['jepa', 1.0, 1.0], ['mae', -1.0, 0.0]]
-    """
-    import pandas as pd
-
-    compared = _compared(times)
-    lam, rho = spectrum.lam[compared], spectrum.rho[compared]
-    learnable = spectrum.rho[spectrum.rho > 0.0]
-    rows = []
-    for (objective, L), time_of in times.items():
-        conflicts, by_rho = _conflicts(lam, rho, time_of[compared])
-        rows.append(
-            {
-                "objective": objective,
-                "L": L,
-                "learnable": learnable.size,
-                "above": int(np.sum(plateau(learnable, L, objective=objective) <= EPS)),
-                "compared": int(np.sum(compared)),
-                "with_lam": _rank_correlation(-time_of[compared], lam),
-                "with_rho": _rank_correlation(-time_of[compared], rho),
-                "conflicts": conflicts,
-                "by_rho": by_rho,
-            }
+    def said(name: str, part: FeaturePrediction) -> str:
+        both = np.isfinite(part.time) & np.isfinite(part.network_time)
+        off = np.abs(part.network_time[both] / part.time[both] - 1.0)
+        same = part.tau is not None and part.tau > SAME_ORDER
+        order = "in the predicted order" if same else f"with Kendall's tau {part.tau}"
+        return (
+            f"a trained {name.upper()} learned {both.sum()} of {_count(part)} features {order} "
+            f"(times {100.0 * part.median_error:.2g} % off in the median, "
+            f"{100.0 * off.max(initial=0.0):.2g} % at most)"
         )
-    return pd.DataFrame(rows)
+
+    text = "; ".join(said(*item) for item in prediction.items())
+    return f"{text[0].upper()}{text[1:]}."
 
 
-def _compared(times: Times) -> NDArray[np.bool_]:
-    every = np.array(list(times.values()))
-    return ((every > 0.0) & np.isfinite(every)).all(axis=0)
-
-
-def _conflicts(lam: Array, rho: Array, times: Array) -> tuple[int, float]:
-    """Pairs ranked oppositely by ``lam`` and ``rho``; share in which larger ``rho`` is first."""
-    i, j = np.triu_indices(lam.size, 1)
-    oppose = (lam[i] - lam[j]) * (rho[i] - rho[j]) < 0.0
-    i, j = i[oppose], j[oppose]
-    rho_first = (rho[i] - rho[j]) * (times[i] - times[j]) < 0.0
-    return int(oppose.sum()), float(rho_first.mean()) if rho_first.size else float("nan")
-
-
-def _rank_correlation(one: Array, other: Array) -> float:
-    from scipy.stats import spearmanr
-
-    if one.size < 3 or np.ptp(one) == 0.0 or np.ptp(other) == 0.0:
-        return float("nan")
-    return float(spearmanr(one, other).statistic)
-
-
-def _critical_times(spectrum: Spectrum) -> Times:
-    lam, rho, variance = spectrum.lam, spectrum.rho, spectrum.variance
-    return {
-        (name, L): critical_time(lam, rho, L, eps=EPS, objective=name, variance=variance)
-        for name in OBJECTIVES
-        for L in DEPTHS
-    }
-
-
-def _sentences(spectrum: Spectrum, orders: pd.DataFrame, times: Times) -> tuple[str, str, str]:
-    """Findings on the order, on the assumptions, and on modes that are not learned."""
-    rows: dict[Any, Any] = {(row["objective"], row["L"]): row for row in orders.to_dict("records")}
-    last = DEPTHS[-1]
-    jepa, mae, shallow = rows["jepa", last], rows["mae", last], rows["jepa", DEPTHS[0]]
-    order = (
-        f"At L = {last} the order of learning has a rank correlation with lam of "
-        f"{jepa['with_lam']:.2f} (JEPA) and {mae['with_lam']:.2f} (MAE), with rho of "
-        f"{jepa['with_rho']:.2f} and {mae['with_rho']:.2f}; of the {jepa['conflicts']} pairs of "
-        f"modes that lam and rho rank oppositely, JEPA learns the larger rho first in "
-        f"{jepa['by_rho']:.0%} ({shallow['by_rho']:.0%} at L = {DEPTHS[0]}), MAE in "
-        f"{mae['by_rho']:.0%}."
+def _differences(prediction: Prediction) -> str:
+    """Features that only one objective learns, and pairs learned in opposite orders."""
+    jepa, mae = (_times(part) for part in prediction.values())
+    shared = jepa.keys() & mae.keys()
+    opposite = sum(
+        (jepa[one] - jepa[other]) * (mae[one] - mae[other]) < 0.0
+        for one, other in combinations(shared, 2)
     )
-    return order, _on_assumptions(spectrum, times), _on_negative(spectrum, times, jepa, mae)
 
+    def others(part: FeaturePrediction) -> str:
+        rows = [i for i in part.order[: _count(part)] if part.mode[i] not in shared]
+        words = (f"mode {part.mode[i]} (rho {part.rho[i]:.2f})" for i in rows)
+        return ", ".join(words) or "no other"
 
-def _on_assumptions(spectrum: Spectrum, times: Times) -> str:
-    mixed = spectrum.coupling > TRUST.coupling
-    trusted = _compared(times) & ~mixed
-    time_of = times["jepa", DEPTHS[-1]][trusted]
-    conflicts, by_rho = _conflicts(spectrum.lam[trusted], spectrum.rho[trusted], time_of)
-    prevails = f"in {by_rho:.0%} of {conflicts} such pairs" if conflicts else "in no pair at all"
     return (
-        f"As a whole the covariances nearly fit the theory (commutator {spectrum.commutator:.1g}, "
-        f"off-diagonal share of Sigma_xx {spectrum.off_variance:.1g}), but {mixed.sum()} of "
-        f"{mixed.size} modes share more of their correlation with other modes than with their own "
-        f"target, and for these it is a rough approximation; among the other {trusted.sum()} "
-        f"compared modes, JEPA learns the larger rho first {prevails}."
+        f"The JEPA and the MAE share {len(shared)} of these features and learn {opposite} pairs of "
+        f"them in opposite orders; the JEPA also learns {others(prediction['jepa'])}, the MAE "
+        f"{others(prediction['mae'])}."
     )
 
 
-def _on_negative(spectrum: Spectrum, times: Times, jepa: Any, mae: Any) -> str:
-    negative = spectrum.rho < 0.0
-    share = spectrum.variance[negative].sum() / spectrum.variance.sum()
-    learned = int(np.sum(negative & np.isfinite(list(times.values())).any(axis=0)))
+def _stages(prediction: Prediction) -> str:
+    """What decides the times, and what the networks lost again."""
+
+    def each(words: Callable[[FeaturePrediction], str]) -> str:
+        return " and ".join(f"{words(part)} ({name.upper()})" for name, part in prediction.items())
+
+    def alone(part: FeaturePrediction) -> str:
+        return f"{np.sum(part.decided_by == 'closed form')} of {_count(part)}"
+
+    def off(part: FeaturePrediction) -> str:
+        error = np.abs(part.closed_form / part.network_time - 1.0)
+        return f"{100.0 * error.max(where=np.isfinite(part.network_time), initial=0.0):.0f} %"
+
+    def lost(part: FeaturePrediction) -> str:
+        return f"{np.sum(np.isfinite(part.network_lost_time))}"
+
     return (
-        f"{negative.sum()} of {negative.size} modes have negative rho (down to "
-        f"{spectrum.rho.min():.2f}; {share:.1%} of the variance), and {learned or 'none'} of them "
-        f"is ever learned by either objective; of the {jepa['learnable']} with positive rho, "
-        f"{jepa['above']} start above JEPA's plateau rho**L at L = {DEPTHS[-1]} ({mae['above']} "
-        "above MAE's) and shrink towards it."
+        f"The closed form decides the times of {each(alone)} features; units that have learned "
+        f"other features decide the rest, where the closed form is up to {each(off)} off; the "
+        f"networks lost {each(lost)} features again."
     )
+
+
+def _times(part: FeaturePrediction) -> dict[int, float]:
+    """Times of the features that are learned, by mode."""
+    every = zip(part.mode.tolist(), part.time.tolist(), strict=True)
+    return {mode: time for mode, time in every if time < np.inf}
+
+
+def _count(part: FeaturePrediction) -> int:
+    """Number of features predicted to be learned."""
+    return int(np.isfinite(part.time).sum())
 
 
 def _report(result: DemoResult, pairs: int, console: Console) -> None:
@@ -264,54 +198,49 @@ def _report(result: DemoResult, pairs: int, console: Console) -> None:
     def say(text: str) -> None:
         console.print(text, markup=False, highlight=False)
 
-    say(f"{pairs} pairs of patches from two photographs; eps = {EPS:g}, times on the paper's clock")
+    say(f"{pairs} pairs of patches from two photographs")
     say(repr(result.spectrum))
-    shown = result.table.drop(columns=["eps", "exact_error"])
-    shown.insert(1, "L", shown.pop("L"))
-    _print_table(console, "Critical times of the leading modes", shown, LEADING)
-    _print_table(console, "Order of learning", result.orders, len(DEPTHS))
+    _print_table(result.prediction, console)
     for sentence in result.sentences:
-        say(f"\n{sentence}")
+        say(f"{sentence}\n")
     names = ", ".join(file.name for file in result.files)
-    say(f"\nIn {result.files[0].parent}: {names} ({result.seconds:.1f} s)")
+    say(f"In {result.files[0].parent}: {names} ({result.seconds:.0f} s)")
 
 
-def _print_table(console: Console, title: str, frame: pd.DataFrame, section: int) -> None:
+def _print_table(prediction: Prediction, console: Console) -> None:
     from rich import box
     from rich.table import Table
 
+    title = f"Features learned first, L = {L}, eps = {EPS:g} ({prediction.time_label})"
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-    for name in frame.columns:
-        table.add_column(HEADINGS.get(name, name).replace("_", "\n"), justify="right", no_wrap=True)
-    for place, row in enumerate(frame.to_dict("records"), start=1):
-        cells = (
-            f"{cell:.0e}" if name == "published_error" else f"{cell:.4g}" if cell == cell else "-"
-            for name, cell in row.items()
-            if name != "objective"
-        )
-        table.add_row(row["objective"].upper(), *cells, end_section=place % section == 0)
+    columns = ["mode", "lam", "rho", "closed_form", "decided_by", "time", "bound", "network_time"]
+    for name in ("", *columns):
+        table.add_column(name.replace("_", "\n"), justify="right", no_wrap=True)
+    for name, part in prediction.items():
+        frame = part.to_dataframe()[columns]
+        frame["bound"] = [f"{100.0 * bound:.2g} %" for bound in frame["bound"]]
+        for place, row in enumerate(frame.itertuples(index=False), start=1):
+            cells = (f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in row)
+            table.add_row(name.upper(), *cells, end_section=place == len(frame))
     console.print(table)
 
 
-def _write(
-    out: Path, spectrum: Spectrum, table: pd.DataFrame, orders: pd.DataFrame, times: Times
-) -> tuple[Path, ...]:
+def _write(out: Path, spectrum: Spectrum, prediction: Prediction) -> tuple[Path, ...]:
     """Tables and figures into the folder."""
-    from dlnflow.studies.demo import _figures as _demo_figures
+    from dlnflow.studies.demo import _figures
 
     out.mkdir(parents=True, exist_ok=True)
-    frames = {"modes": spectrum.to_dataframe(), "critical_times": table, "orders": orders}
-    figures = {
-        "learned": _demo_figures.learned(spectrum.leading(LEADING), DEPTHS[-1], EPS),
-        "order_against_depth": _demo_figures.order_against_depth(orders),
-        "order_map": _demo_figures.order_map(spectrum, times, DEPTHS[-1], EPS),
-        "patterns": _demo_figures.patterns(spectrum, times, DEPTHS[-1]),
-    }
     written = []
-    for name, frame in frames.items():
+    for name, frame in (
+        ("modes", spectrum.to_dataframe()),
+        ("features", prediction.to_dataframe()),
+    ):
         written.append(out / f"{name}.csv")
         frame.to_csv(written[-1], index=False)
-    for name, figure in figures.items():
+    for name, figure in (
+        ("times", _figures.times(prediction)),
+        ("features", _figures.features(spectrum, prediction)),
+    ):
         written.append(out / f"{name}.png")
         figure.savefig(written[-1], dpi=150)
     return tuple(written)
