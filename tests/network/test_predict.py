@@ -3,6 +3,7 @@
 import math
 import pickle
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -11,7 +12,10 @@ from tiers import repeated
 
 import dlnflow
 from dlnflow import Spectrum
+from dlnflow._common._progress import Progress
 from dlnflow.network import _solvers
+from dlnflow.network._question import Question
+from dlnflow.network._subspace import Subspace, learned
 from dlnflow.studies._real_pairs import REAL_PAIRS
 
 LAM, RHO = np.array([1.0, 0.8, 0.6, 0.5]), np.array([0.9, 0.7, 0.5, 0.3])
@@ -127,7 +131,7 @@ def test_principal_components_are_not_what_networks_learn_first():
         with np.errstate(divide="ignore"):
             return np.abs(np.log(made.time[first] / made.closed_form[first])).max()
 
-    assert error("cross") < 0.05 < 0.2 < error("variance")
+    assert error("cross") < 0.05 < 0.15 < error("variance")
 
 
 def test_a_projection_much_smaller_than_the_data_learns_as_they_do():
@@ -141,25 +145,17 @@ def test_a_projection_much_smaller_than_the_data_learns_as_they_do():
 
 def test_a_projection_without_generalised_eigenvectors_is_worse():
     """The control of the subspace: singular vectors alone miss what a JEPA's units turn to."""
-    from dlnflow._common._progress import Progress
-    from dlnflow.network import _subspace
-    from dlnflow.network._question import Question
-    from dlnflow.theory import JEPA
-
-    data = real("photographs, 6 px")
-    question = Question(data, 2, 1, 1e-2, 0.5, "paper", 8)
-    import sys
-
-    candidates = sys.modules["dlnflow.network._predict"].Candidates.of(question, JEPA)
-    right, _, generalised = question.directions(JEPA)
+    question = Question(real("photographs, 6 px"), 2, 1, 1e-2, 0.5, "paper", 8)
+    flow = sys.modules["dlnflow.network._predict"].Candidates.of(question, dlnflow.JEPA).flow
+    right, _, generalised = question.directions(dlnflow.JEPA)
 
     def times(*columns):
-        options = {"wanted": 6, "end": 1e5, "most_steps": 4000, "tracker": Progress(False, None)}
-        space = _subspace.Subspace.spanned(*columns)
-        return _subspace.learned(candidates.flow, space, **options).time
+        options = {"wanted": 5, "end": 1e5, "most_steps": 4000, "tracker": Progress(False, None)}
+        return learned(flow, Subspace.spanned(*columns), **options).time
 
     whole = times(np.eye(len(right)))
-    first = np.argsort(whole)[:6]
+    first = np.argsort(whole)[:5]
+    assert np.all((whole[first] > 0.0) & np.isfinite(whole[first]))
     both, alone = (
         np.abs(np.log(np.minimum(some[first], 1e9) / whole[first])).max()
         for some in (times(right[:, :8], generalised[:, :8]), times(right[:, :16]))
@@ -189,7 +185,7 @@ def test_views_that_cannot_be_exchanged_are_not_believed(xx, yx, said):
     for part in made.values():
         assert part.verdict.startswith("does not hold: the views cannot be exchanged")
         assert said in part.verdict
-        assert "Only a trained network tells" in part.verdict
+        assert "The times are a whole network's" in part.verdict
 
 
 def test_shuffled_views_are_not_believed():
