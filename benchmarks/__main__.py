@@ -18,6 +18,7 @@ QUESTIONS = (
     "how_near_its_products_is_a_gradient",
     "how_long_is_a_network",
     "how_much_does_stiffness_cost",
+    "how_well_is_real_data_predicted",
     "how_long_are_the_claims",
 )
 

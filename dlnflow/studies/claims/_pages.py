@@ -29,9 +29,10 @@ INTRODUCTION = """\
 Printed by `dlnflow claims --format markdown`, which recomputes everything below. Claims 1 to 9 are
 the paper's. Claims 10 and 11 test two of its assumptions. Claims 12a to 13c go beyond it: 12a drops
 an assumption, 12b and 12c are questions raised about it, 13a to 13c are derived here. Claim 14
-tests its preference from the initialisations of practice. The paper is arXiv:2407.03475 in its
-first version; numbers of theorems may differ in others. Its body could not be read for this
-project, only its abstract, a figure caption and theorems as restated by others.
+tests its preference from the initialisations of practice, and claim 15 what is learned first from
+real data. The paper is arXiv:2407.03475 in its first version; numbers of theorems may differ in
+others. Its body could not be read for this project, only its abstract, a figure caption and
+theorems as restated by others.
 
 Each claim is a statement that is true or false in any one case. Several *routes* that share no code
 for the number in question compute it in many cases, and one rule
