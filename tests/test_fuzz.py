@@ -1329,6 +1329,7 @@ exempt(
     *(f"dlnflow.claims.{n}" for n in ("Claim", "Control", "Effort", "Finding", "Observation")),
     *(f"dlnflow.claims.{n}" for n in ("Report", "Verdict")),
     *(f"dlnflow.data.{n}" for n in ("CovarianceAccumulator", "Errors", "Pairs", "Spectrum")),
+    *(f"dlnflow.data.{n}" for n in ("FeaturePrediction", "Prediction", "Verification")),
 )
 exempt(
     "an error that functions here raise",

@@ -97,7 +97,7 @@ class LearnedModes(SpectrumRecord):
         >>> prediction["jepa"].time.round(1).tolist(), prediction["jepa"].order.tolist()
         ([3773.4, 3019.5], [1, 0])
         >>> print(prediction["jepa"].verdict)
-        holds: times are a whole network's within 4.6 %. All are those of the closed form.
+        holds: times agree with a whole network's within 4.6 %. All are those of the closed form.
         """
         return supplied()(
             self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
@@ -23,7 +24,7 @@ Array = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 
 AGREES = 0.02  # relative difference up to which a time is that of the closed form
-NAMED = 12  # rows of a printed table
+NAMED, WIDTH = 12, 100  # rows of a printed table, and columns of printed text
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,19 +187,22 @@ class FeaturePrediction:
 
     def lines(self) -> Iterator[str]:
         """The verdict, the table, and what a trained network says."""
-        yield f"{self.objective.name.upper()}: {self.verdict}"
+        yield textwrap.fill(f"{self.objective.name.upper()}: {self.verdict}", WIDTH)
         if not self.mode.size:
             return
         shown = self.to_dataframe().head(NAMED)
         shown = shown.loc[:, [name for name in shown if name == "time" or not _empty(shown[name])]]
-        yield shown.to_string(index=False, formatters=dict.fromkeys(shown.columns, _cell))
+        looks = dict.fromkeys(shown.columns, _cell) | {"bound": "{:.2g}".format}
+        yield shown.to_string(index=False, formatters=looks)
         if self.probability is not None and self.probability.size:
             order = self.mode[self.order][: self.probability.size + 1]
             sure = ", ".join(
                 f"{before} before {after} {chance:.2f}"
                 for (before, after), chance in zip(pairwise(order), self.probability, strict=True)
             )
-            yield f"probability of each step, from the sampling errors: {sure}"
+            yield textwrap.fill(
+                f"probability of each step, from the sampling errors: {sure}", WIDTH
+            )
 
 
 @dataclass(frozen=True, eq=False, repr=False)

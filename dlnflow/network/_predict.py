@@ -228,7 +228,7 @@ def _judged(question: Question, part: FeaturePrediction) -> FeaturePrediction:
     else:
         worst = float(part.bound[ever][:known].max())
         which = "" if known == sure.size else f" for the first {known} of {sure.size} features"
-        words = [f"holds{which}: times are a whole network's within {100.0 * worst:.2g} %"]
+        words = [f"holds{which}: times agree with a whole network's within {100.0 * worst:.2g} %"]
     words += _findings(part)
     return replace(part, believed=believed, verdict=". ".join(words) + ".")
 

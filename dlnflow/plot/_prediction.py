@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 APART = 0.24  # between two objectives at one place in the order
 MOST_OBJECTIVES = 4  # named in the legend, which also names four marks
 AGREED = 1.0 - 1e-9  # Kendall's tau of two equal orders, up to rounding
-LEAST = 0.001  # percent: a smaller error is that of the integration
+LEAST = 0.01  # percent: a smaller error is that of the integration
 MOST_NUMBERED = 12  # features whose mode is written beside them
 
 
@@ -88,7 +88,7 @@ def prediction(prediction: DrawnPrediction, *, ax: Axes | None = None) -> Axes:
     >>> spectrum = dlnflow.Spectrum.from_covariances(np.diag([2.0, 1.0]), np.diag([0.8, 0.7]))
     >>> made = spectrum.predict(2, eps=0.01, objective="mae", verify=True)
     >>> print(dlnflow.plot.prediction(made).get_title().splitlines()[0])
-    MAE: a network confirms the order of 2 of 2 features; times off by less than 0.001 % (median)
+    MAE: a network confirms the order of 2 of 2 features; median error below 0.01 %
     >>> plt.close("all")
     """
     style.refuse_without(DrawnPrediction, "prediction", prediction, "dlnflow Prediction")
@@ -205,7 +205,7 @@ def _finding(part: DrawnFeatures) -> str:
         return f"{who}: the closed form decides {alone} of {int(ever.sum())} times{sure}"
     both = int(np.sum(ever & np.isfinite(made.time)))
     error = 100.0 * made.median_error
-    off = f"times off by {f'{error:.2g}' if error >= LEAST else f'less than {LEAST}'} % (median)"
+    off = f"median error {f'{error:.2g}' if error >= LEAST else f'below {LEAST}'} %"
     if not both:
         return f"{who}: a network learned none of the features by {style.number(made.until)}"
     if made.tau is None:
