@@ -18,13 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlnflow.network._equations import Equations
-from dlnflow.network._network import defects
 
 Array = NDArray[np.float64]
 
 LARGEST = 64  # width: the factorisations are of as many matrices of this size
+SYMMETRIC = 1e-6  # relative asymmetry of sigma_yx that rounding leaves
 LEAST = 1e-12  # singular value over the largest: smaller ones leave their vectors undetermined
-BALANCED = 1e-3  # relative defect of the layers; an integrator leaves some
 
 
 class Preconditioner:
@@ -34,14 +33,15 @@ class Preconditioner:
         self._equations, self._m = equations, equations.target_layer
 
     @staticmethod
-    def serves(equations: Equations, weights: Array) -> bool:
-        """If all layers are square, of one small size, and balanced."""
+    def serves(equations: Equations) -> bool:
+        """If the layers are square, of one small size, and sigma_yx is symmetric.
+
+        Otherwise the output leaves the basis of the target, or the factorisations are too dear.
+        """
         sizes = {size for shape in equations.shapes for size in shape}
-        if len(sizes) > 1 or max(sizes) > LARGEST:
-            return False
-        layers = equations.layers(weights)
-        scale = max(float(np.linalg.norm(layer @ layer.T)) for layer in layers)
-        return all(np.linalg.norm(defect) <= BALANCED * scale for defect in defects(layers))
+        yx = np.diag(equations.yx) if equations.yx.ndim == 1 else equations.yx
+        symmetric = np.linalg.norm(yx - yx.T) <= SYMMETRIC * np.linalg.norm(yx)
+        return len(sizes) == 1 and max(sizes) <= LARGEST and bool(symmetric)
 
     def setup(self, weights: Array, gamma: float) -> None:
         """Factorise for some weights and ``gamma``."""

@@ -74,20 +74,21 @@ def integrate(
     method: str,
     tracker: Progress,
     watch: Watch | None = None,
+    precondition: bool = False,
 ) -> Integration:
     """``keep(weights)`` at ``times`` (network clock, rising, not negative), from ``start`` at 0.
 
     ``keep`` returns a vector. ``rtol`` has a number for each method. ``atol`` is by default a
     hundredth of it times the root mean square of ``start``. ``watch(t, weights, at)`` is called
     after every step, with ``at(time)`` the weights at a time within it; what it returns ends the
-    integration, as the reason, unless it is None.
+    integration, as the reason, unless it is None. ``precondition`` gives CVODE a `Preconditioner`.
     """
     size = max(float(np.sqrt(np.mean(start**2))), TINIEST)
 
     def stepper(name: str, t: float, y: Array) -> _Scipy | _Cvode:
         absolute = 0.01 * rtol[name] * size if atol is None else atol
         if name == "CVODE":
-            return _Cvode(equations, t, y, end, rtol[name], absolute)
+            return _Cvode(equations, t, y, end, rtol[name], absolute, precondition)
         return _Scipy(name, equations, t, y, end, rtol[name], absolute)
 
     done = int(times[0] == 0.0)
@@ -199,13 +200,17 @@ class _Scipy:
 
 
 class _Cvode:
-    """As `_Scipy`, by SUNDIALS' CVODE: backward differentiation and GMRES.
-
-    Small balanced networks have a `Preconditioner`, which saves most of the products.
-    """
+    """As `_Scipy`, by SUNDIALS' CVODE: backward differentiation and GMRES."""
 
     def __init__(
-        self, equations: Equations, t: float, y: Array, end: float, rtol: float, atol: float
+        self,
+        equations: Equations,
+        t: float,
+        y: Array,
+        end: float,
+        rtol: float,
+        atol: float,
+        precondition: bool,
     ) -> None:
         from sksundae.cvode import CVODE, CVODEJacTimes, CVODEPrecond
 
@@ -214,7 +219,7 @@ class _Cvode:
         self._linear = equations.linearisation(y)
         self._rate, self._rated = fastest_rate(self._linear, y.size), 0.0
         self._preconditioner = Preconditioner(equations)
-        precondition = CVODEPrecond(self._factorise, self._solve, "right")
+        prepared = CVODEPrecond(self._factorise, self._solve, "right") if precondition else None
         self._solver = CVODE(
             self._velocity,
             rtol=rtol,
@@ -223,7 +228,7 @@ class _Cvode:
             linsolver="gmres",
             krylov_dim=KRYLOV,
             jactimes=CVODEJacTimes(self._linearise, self._product),
-            precond=precondition if Preconditioner.serves(equations, y) else None,
+            precond=prepared,
         )
         self._solver.init_step(t, y)
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from dlnflow._common._progress import Progress
 from dlnflow.network._equations import Equations, prefixes
 from dlnflow.network._learning import crossing_times, loss_times
+from dlnflow.network._preconditioner import Preconditioner
 from dlnflow.network._probe import Readout
 from dlnflow.network._solvers import (
     LARGEST_FACTORISED,
@@ -128,6 +129,7 @@ def learned(
         method="auto",
         tracker=tracker,
         watch=follower,
+        precondition=Preconditioner.serves(follower.equations),
     )
     t, curves = np.array(follower.times), np.array(follower.heights).T
     level = np.ones(len(curves))

@@ -1,11 +1,14 @@
 """The approximate inverse of implicit steps: exact at rest, and worth its cost on the way."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from dlnflow import network
+from dlnflow._common._progress import Progress
 from dlnflow.network._equations import Equations
 from dlnflow.network._preconditioner import LARGEST, Preconditioner
+from dlnflow.network._solvers import integrate
 
 LAM, RHO = np.array([1.0, 0.8, 0.6, 0.5]), np.array([0.9, 0.7, 0.5, 0.3])
 
@@ -47,32 +50,38 @@ def test_away_from_rest_it_is_not():
     assert np.abs(system @ solved - np.eye(equations.size)).max() > 0.1
 
 
-def test_it_serves_small_balanced_layers_of_one_width():
-    equations, weights = at_rest("jepa")
-    assert Preconditioner.serves(equations, weights)
-    tilted = weights + 0.1 * np.random.default_rng(0).normal(size=weights.size)
-    assert not Preconditioner.serves(equations, tilted)
+def test_it_serves_small_layers_of_one_width_and_symmetric_covariances():
+    equations, _ = at_rest("jepa", turned=0.5)
+    assert Preconditioner.serves(equations)
+    asymmetric = equations.yx + 0.1 * np.triu(np.ones((4, 4)))
+    assert not Preconditioner.serves(replace(equations, yx=asymmetric))
     wide = LARGEST + 1
-    large = Equations(((wide, wide),) * 2, 1, np.ones(wide), np.ones(wide))
-    assert not Preconditioner.serves(large, np.tile(np.eye(wide).ravel(), 2))
-    uneven = Equations(((3, 4), (4, 3)), 1, np.ones(4), np.ones(4))
-    assert not Preconditioner.serves(uneven, np.ones(24))
+    assert not Preconditioner.serves(
+        Equations(((wide, wide),) * 2, 1, np.ones(wide), np.ones(wide))
+    )
+    assert not Preconditioner.serves(Equations(((3, 4), (4, 3)), 1, np.ones(4), np.ones(4)))
 
 
-def test_it_saves_products_and_changes_no_result(monkeypatch):
+def test_it_saves_products_and_changes_no_result():
     random = np.random.default_rng(0)
     shared = np.diag(0.7 ** np.arange(12))
     turn = np.linalg.qr(np.eye(12) + 0.2 * random.normal(size=(12, 12)))[0]
     xx = shared + turn @ np.diag(random.uniform(0.05, 0.3, 12)) @ turn.T
-    net = network.balanced(xx, shared, 3, eps=1e-2)
-    t = np.geomspace(1.0, 3e5, 30)
+    equations = Equations(((12, 12),) * 4, 3, xx, shared)
 
-    def trained():
-        run = network.gradient_flow(net, xx, shared, t=t, rtol=1e-8, method="CVODE")
-        return run, int(run.how.split(", ")[1].split()[0])
+    def trained(precondition):
+        return integrate(
+            equations,
+            np.tile((1e-2 ** (1 / 3) * np.eye(12)).ravel(), 4),
+            np.geomspace(1.0, 1e5, 30),
+            keep=lambda weights: weights,
+            rtol={"CVODE": 1e-8},
+            atol=None,
+            method="CVODE",
+            tracker=Progress(False, None),
+            precondition=precondition,
+        )
 
-    with_it, few = trained()
-    monkeypatch.setattr(Preconditioner, "serves", staticmethod(lambda *_: False))
-    without, many = trained()
-    assert few < 0.7 * many
-    assert np.abs(with_it.encoder - without.encoder).max() < 1e-4
+    with_it, without = trained(True), trained(False)
+    assert with_it.evaluations < 0.7 * without.evaluations
+    assert np.abs(with_it.kept - without.kept).max() < 1e-4
