@@ -17,6 +17,7 @@ Array = NDArray[np.float64]
 
 FEWEST = 20  # resamples: their standard errors have a relative error of a sixth
 LEAST, LARGEST = 1e-140, 1e140  # sizes of modes whose squares neither underflow nor overflow
+RESIDUAL = 1e-12  # share of the target's covariance that rounding leaves of an exact regression
 NOTHING = 1e-10  # share of the data's variance that only rounding leaves in a resample of one row
 
 
@@ -184,6 +185,8 @@ def _unpredicted(joint: Array, independent: float) -> Array:
     if independent <= m + 1.0:
         return yy
     residual: Array = yy - yx @ np.linalg.solve(xx, yx.T)
+    if np.abs(residual).max() <= RESIDUAL * np.abs(yy).max():
+        return np.zeros_like(residual)
     return residual * (independent / (independent - m))
 
 

@@ -81,8 +81,8 @@ class FeaturePrediction:
         under the default noise of `dlnflow.network.Run.probe_r2`. Infinite if it is not learned by
         ``until``.
     lost_time : array, shape (modes,)
-        Time from which a learned feature is lost again, because units leave it for another one;
-        infinite if it is not lost by ``until``.
+        Time from which a learned feature is lost again, because units leave it for another one, up
+        to 1.5 times the last of the times (or to ``until``); infinite if it is not lost then.
     closed_form : array, shape (modes,)
         Critical time of the mode alone.
     bound : array, shape (modes,)
@@ -97,8 +97,11 @@ class FeaturePrediction:
         Dimensions of the network that was integrated; the rank of the data for the whole network.
     until : float
         Time to which it was integrated.
+    started : array of int
+        Modes that are left out since they start above half of their plateau.
     believed : bool
-        If the prediction should hold; ``verdict`` says why, or why not.
+        If the prediction should hold; ``verdict`` says why, or why not. False if a network trained
+        beside it contradicts more than a tenth of the times.
     verdict : str
     verification : Verification or None
     """
@@ -115,6 +118,7 @@ class FeaturePrediction:
     probability: Array | None
     dimensions: int
     until: float
+    started: IntArray
     believed: bool
     verdict: str
     verification: Verification | None = None
@@ -131,7 +135,7 @@ class FeaturePrediction:
 
     @property
     def decided_by(self) -> NDArray[np.str_]:
-        """What decides each time: ``"closed form"``, ``"interaction"`` or ``"never"``.
+        """What decides each time: ``"closed form"``, ``"interaction"`` or ``"not learned"``.
 
         By the closed form, to 2 %, a feature is learned as a mode alone. An interaction is the
         effect of units that have learned other features: a JEPA's turn to features of larger
@@ -140,7 +144,7 @@ class FeaturePrediction:
         with np.errstate(invalid="ignore"):
             agrees = np.abs(self.time / self.closed_form - 1.0) <= AGREES
         names = np.where(agrees, "closed form", "interaction")
-        return np.where(np.isinf(self.time), "never", names)
+        return np.where(np.isinf(self.time), "not learned", names)
 
     @property
     def network_time(self) -> Array:

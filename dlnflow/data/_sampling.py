@@ -155,7 +155,7 @@ def _scaled(xx: Array, noise: Array, power: float) -> tuple[Array, Array, Array]
 
 def _effective_size(of_x: Array, noise: Array) -> float:
     """Number of rows that share the variance of the noise matrix; all if they share it equally."""
-    of_noise = np.diag(noise) if noise.ndim == 2 else noise
+    of_noise = np.maximum(np.diag(noise) if noise.ndim == 2 else noise, 0.0)
     tops = float(of_x.max()), float(of_noise.max())
     if min(tops) <= 0.0:
         return float(of_x.size)
@@ -184,7 +184,7 @@ def edge(noise: Array, n: float, of_x: Array | None = None) -> float:
     E[M X M]`` is an upper bound for every positive ``X`` (the same source); here ``X`` is the
     solution without the elements off the diagonal.
     """
-    of_noise = np.diag(noise) if noise.ndim == 2 else noise
+    of_noise = np.maximum(np.diag(noise) if noise.ndim == 2 else noise, 0.0)
     widths = np.ones_like(of_noise) if of_x is None else of_x
     sizes = float(widths.max()), float(of_noise.max())
     if min(sizes) <= 0.0:

@@ -50,14 +50,18 @@ def chance_rho(spectrum: SpectrumRecord) -> float:
     """
     if spectrum.n is None:
         return 0.0
-    return float(2.0 * ((spectrum._whole.spaces.size + SPARE) / spectrum.n) ** 0.5)
+    independent = spectrum.n if spectrum.errors is None else spectrum.errors.independent
+    chance = 2.0 * ((spectrum._whole.spaces.size + SPARE) / independent) ** 0.5
+    return float((1.0 - spectrum.shrinkage) * chance)
 
 
 def doubts(spectrum: SpectrumRecord) -> tuple[str, ...]:
     """Why networks need not learn from these data as any prediction says."""
     found = []
     largest = spectrum.largest_rho
-    if largest <= chance_rho(spectrum):
+    if spectrum.errors is not None and spectrum.below_noise.all():
+        found.append("the views may be unrelated (every mode is below the noise)")
+    elif largest <= chance_rho(spectrum):
         found.append(
             f"the views may be unrelated (largest rho {largest:.2g}, by chance up to "
             f"{chance_rho(spectrum):.2g})"
@@ -66,7 +70,7 @@ def doubts(spectrum: SpectrumRecord) -> tuple[str, ...]:
     if spectrum.asymmetry > TRUST.asymmetry:
         apart.append(f"sigma_yx is not symmetric (asymmetry {spectrum.asymmetry:.2g})")
     if largest > TRUST.rho:
-        apart.append(f"a feature has rho {largest:.3g}, above 1")
+        apart.append(f"some feature has rho {largest:.3g}, above 1")
     if apart:
         found.append(f"the views cannot be exchanged, since {' and '.join(apart)}")
     return tuple(found)

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from dlnflow.data._spectrum import Spectrum
 from dlnflow.network._subspace import Subspace
-from dlnflow.theory._clock import Clock
+from dlnflow.theory._clock import Clock, network_time
 from dlnflow.theory._objective import Objective
 
 Array = NDArray[np.float64]
 
+FEWEST = 8  # features for which directions are taken
 SIZES = (2, 3, 4)  # of the projected network, in dimensions per feature asked for
 WHOLE = 5  # dimensions per feature up to which the whole network follows
 
@@ -37,12 +38,22 @@ class Question:
         """Orthonormal columns that span the modes, shape (d, rank)."""
         return np.linalg.qr(self.spectrum._whole.basis)[0]
 
+    @property
+    def scale(self) -> float:
+        """The largest mean square of any direction."""
+        return float(np.abs(self.spectrum._whole.xx).max())
+
+    @property
+    def unit(self) -> float:
+        """Time of the flow on `covariances` in one unit of the clock."""
+        return float(network_time(self.clock, self.L)) * self.scale
+
     @cached_property
     def covariances(self) -> tuple[Array, Array]:
-        """``Sigma_xx`` and ``Sigma_yx`` in the span, shape (rank, rank)."""
+        """``Sigma_xx`` and ``Sigma_yx`` over the scale in the span, shape (rank, rank)."""
         whole = self.spectrum._whole
         inside = self.span.T @ whole.basis
-        xx, yx = (inside @ matrix @ inside.T for matrix in (whole.xx, whole.yx))
+        xx, yx = (inside @ (matrix / self.scale) @ inside.T for matrix in (whole.xx, whole.yx))
         return 0.5 * (xx + xx.T), yx
 
     def directions(self, objective: Objective) -> tuple[Array, ...]:
@@ -64,8 +75,9 @@ class Question:
     def subspaces(self, objective: Objective) -> Iterator[Subspace]:
         """Larger and larger spans of leading directions, up to the whole space if it is small."""
         rank, several = self.span.shape[1], self.directions(objective)
-        for size in (size * self.count for size in SIZES if size * self.count < rank):
+        features = max(self.count, FEWEST)
+        for size in (size * features for size in SIZES if size * features < rank):
             each = size if len(several) == 2 else size // 2
             yield Subspace.spanned(*(some[:, :each] for some in several))
-        if rank <= WHOLE * self.count:
+        if rank <= WHOLE * features:
             yield Subspace(np.eye(rank))

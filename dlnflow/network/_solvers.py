@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from io import StringIO
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,7 @@ RATED_ANEW = 100.0  # growth of the step after which the fastest rate is estimat
 KRYLOV = (
     60  # vectors of GMRES at most; with 30 some linear systems end unsolved and cost more steps
 )
+PRINTING = Lock()  # redirecting the output is not safe in threads
 MISSING = "scikit-sundae, which comes with pip install 'dlnflow[stiff]'"
 
 
@@ -270,7 +272,8 @@ class _Cvode:
 
     def step(self, landing: float) -> str | None:
         # CVODE prints its warnings. A trial step that is too long may overflow; it is repeated.
-        with redirect_stdout(StringIO()), np.errstate(over="ignore", invalid="ignore"):
+        quiet = np.errstate(over="ignore", invalid="ignore")
+        with PRINTING, redirect_stdout(StringIO()), quiet:
             found = self._advance()
             if found.success and found.t == self.t:  # the last step once more, after `at`
                 found = self._advance()

@@ -7,7 +7,7 @@ leading vectors of both kinds give a small network that learns as the whole one 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -29,9 +29,12 @@ from dlnflow.network._solvers import (
 Array = NDArray[np.float64]
 
 RTOL = {"DOP853": 1e-6, "CVODE": 1e-4, "Radau": 1e-5}  # for times to a few thousandths
+FINE = {"DOP853": 1e-8, "CVODE": 1e-6, "Radau": 1e-7}
 READ = 0.05  # relative error of a signal over its noise, by which features that stay near the
 # noise are learned much earlier or later
+SPELL, LOST = 1.05, 1.5  # over the time of the last feature: end of the flow, and of `lost`
 WITHIN = 6  # times recorded within such a step
+COMPLETE = "all features are learned"
 RANK = 1e-10  # singular values of a basis below this share of the largest are rounding
 
 
@@ -71,6 +74,8 @@ class BalancedFlow:
         Features ``v . x`` of unit variance.
     sigma : array, shape (k,)
         Noise of the probe.
+    read : float
+        Relative change of a signal over its noise for the bounds of times.
     """
 
     xx: Array
@@ -81,13 +86,16 @@ class BalancedFlow:
     eps: float
     filters: Array
     sigma: Array
+    read: float = READ
 
 
 class Learned(NamedTuple):
     """Network times at which each feature is learned, and lost again; infinite if never.
 
-    ``early`` and ``late`` are the times if the signal over the noise were larger or smaller by a
-    relative `READ`. ``until`` is the last time reached.
+    ``lost`` is judged at `LOST` times the last of the first ``wanted`` times, or at the end.
+    ``early`` and ``late`` are the times if the signal over the noise were larger or smaller by the
+    share ``read``. ``until`` is the last time reached, and ``stopped`` why, if it is not the end
+    asked for.
     """
 
     time: Array
@@ -95,6 +103,7 @@ class Learned(NamedTuple):
     early: Array
     late: Array
     until: float
+    stopped: str | None = None
 
 
 def learned(
@@ -105,6 +114,7 @@ def learned(
     end: float,
     most_steps: int,
     tracker: Progress,
+    rtol: Mapping[str, float] = RTOL,
 ) -> Learned:
     """Integrate the projected flow until ``wanted`` features are learned.
 
@@ -119,12 +129,12 @@ def learned(
     if weights > LARGEST_FACTORISED and not cvode_is_installed():
         raise ImportError(f"a prediction for {subspace.size} dimensions needs {MISSING}")
     follower = _Follower(flow, subspace, wanted, most_steps)
-    integrate(
+    done = integrate(
         follower.equations,
         follower.start,
         np.array([end]),
         keep=lambda _: np.zeros(1),
-        rtol=RTOL,
+        rtol=rtol,
         atol=None,
         method="auto",
         tracker=tracker,
@@ -133,10 +143,17 @@ def learned(
     )
     t, curves = np.array(follower.times), np.array(follower.heights).T
     level = np.ones(len(curves))
-    early, first, late = (
-        crossing_times(t, curves, share * level) for share in (1.0 - READ, 1.0, 1.0 + READ)
-    )
-    return Learned(first, loss_times(t, curves, level), early, late, float(t[-1]))
+    if tracker.error is not None:
+        raise tracker.error
+    if done.stopped == "interrupted":
+        raise KeyboardInterrupt
+    shares = (1.0 - flow.read, 1.0, 1.0 + flow.read)
+    early, first, late = (crossing_times(t, curves, share * level) for share in shares)
+    last = np.max(np.sort(first)[:wanted], where=np.isfinite(np.sort(first)[:wanted]), initial=0.0)
+    followed = t <= max(LOST * last, t[0])
+    lost = loss_times(t[followed], curves[:, followed], level)
+    reason = None if done.stopped == COMPLETE else done.stopped
+    return Learned(first, lost, early, late, float(t[-1]), reason)
 
 
 class _Follower:
@@ -159,17 +176,20 @@ class _Follower:
         )
         self.start = np.tile((flow.eps ** (1.0 / flow.L) * np.eye(r)).ravel(), layers)
         self.times, self.heights = [0.0], [self._height(self.start)]
-        self._highest, self._steps = self.heights[0], 0
+        self._highest, self._steps, self._end = self.heights[0], 0, np.inf
 
     def __call__(self, t: float, weights: Array, at: Callable[[float], Array]) -> str | None:
         after = self._height(weights)
-        levels = np.array([[1.0 - READ], [1.0], [1.0 + READ]])
+        read = self._flow.read
+        levels = np.array([[1.0 - read], [1.0], [1.0 + read]])
         if np.any((self._highest < levels) & (after >= levels)):
             for time in np.linspace(self.times[-1], t, WITHIN + 1, endpoint=False)[1:].tolist():
                 self._record(time, self._height(at(time)))
         self._record(t, after)
-        if np.sum(self._highest >= 1.0 + 2.0 * READ) >= self._wanted:
-            return "all features are learned"
+        if np.sum(self._highest >= 1.0 + 1.5 * read) >= self._wanted:
+            self._end = min(self._end, SPELL * t)
+        if t >= self._end:
+            return COMPLETE
         self._steps += 1
         return f"{self._most_steps} steps" if self._steps > self._most_steps else None
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dlnflow._common._progress import Progress
+from dlnflow._common._progress import Progress, Show
 from dlnflow.data._prediction import FeaturePrediction, Verification
 from dlnflow.network._flow import gradient_flow
 from dlnflow.network._initialise import balanced
@@ -15,43 +15,47 @@ from dlnflow.network._learning import crossing_times, loss_times, order_agreemen
 from dlnflow.network._question import Question
 
 Array = NDArray[np.float64]
+IntArray = NDArray[np.intp]
 
 VERIFIED_RTOL = 1e-6
+CONTRADICTED = 0.1  # share of the times beyond their bounds above which nothing is believed
 COARSE_TIMES, FINE_TIMES = 200, 30  # of a verification, and on each side of every transition
 NEARBY = (1e-4, 0.3)  # distances of the latter in logarithms: units may pass a feature in a moment
 AFTER = 1.5  # end of a verification over the last predicted time
 
 
-def verified(
-    question: Question, parts: dict[str, FeaturePrediction], tracker: Progress
-) -> dict[str, FeaturePrediction]:
-    """The predictions with whole networks trained beside them, until the time is up."""
-    done: dict[str, Verification] = {}
-    with tracker:
-        for name, part in parts.items():
-            left = tracker.limit - tracker.seconds
-            over = left <= 0.0
-            if part.mode.size and not over:
-                done[name] = _trained(question, part, tracker, left, len(done) / len(parts))
-                tracker.stopped = done[name].stopped
-                over = bool(tracker.stopped) and tracker.seconds >= tracker.limit
-            if over:
-                tracker.stopped = f"max_seconds = {tracker.limit:g} ran out"
-            if tracker.stopped:
-                break
-    tracker.raise_error(parts)
-    found = {
-        name: replace(done[name], stopped=tracker.stopped)
-        if name in done and done[name].stopped
-        else done.get(name) or _untrained(part, tracker)
-        for name, part in parts.items()
-    }
-    return {
-        name: replace(
-            part, verification=found[name], verdict=f"{part.verdict} {_said(found[name])}"
-        )
-        for name, part in parts.items()
-    }
+def verified(question: Question, parts: dict[str, FeaturePrediction], tracker: Progress) -> None:
+    """Train whole networks beside the predictions, until the time is up, and add what they did."""
+    predicted = dict(parts)
+    parts.update({name: _added(part, _untrained(part, tracker)) for name, part in parts.items()})
+    for i, (name, part) in enumerate(predicted.items()):
+        left = tracker.limit - tracker.seconds
+        if left <= 0.0:
+            tracker.stopped = f"max_seconds = {tracker.limit:g} ran out"
+        elif part.mode.size and tracker.stopped is None:
+
+            def show(done: float, text: str, before: int = i) -> None:
+                if done < 1.0:
+                    tracker.report((before + done) / len(predicted), text)
+
+            found = _trained(question, part, show, left)
+            if found.stopped and tracker.seconds >= tracker.limit:
+                found = replace(found, stopped=f"max_seconds = {tracker.limit:g} ran out")
+            tracker.stopped = found.stopped
+            parts[name] = _added(part, found)
+            continue
+        parts[name] = _added(part, _untrained(part, tracker))
+
+
+def _added(part: FeaturePrediction, found: Verification) -> FeaturePrediction:
+    """The prediction with what a network did, and how far the two agree."""
+    due = np.isfinite(part.time) & (part.time <= found.until) & np.isfinite(part.bound)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        beyond = np.abs(np.log(found.time / part.time)) > part.bound
+    wrong = part.mode[due & beyond]
+    believed = part.believed and wrong.size <= CONTRADICTED * max(int(due.sum()), 1)
+    verdict = f"{part.verdict} {_said(part, found, wrong)}"
+    return replace(part, verification=found, believed=believed, verdict=verdict)
 
 
 def _untrained(part: FeaturePrediction, tracker: Progress) -> Verification:
@@ -60,10 +64,10 @@ def _untrained(part: FeaturePrediction, tracker: Progress) -> Verification:
 
 
 def _trained(
-    question: Question, part: FeaturePrediction, tracker: Progress, seconds: float, share: float
+    question: Question, part: FeaturePrediction, show: Show, seconds: float
 ) -> Verification:
     """A whole network on the data, and what it learned when."""
-    xx, yx = question.covariances
+    xx, yx = (question.scale * matrix for matrix in question.covariances)
     depth, eps = question.decoder_depth, question.eps
     run = gradient_flow(
         balanced(xx, yx, question.L, eps=eps, decoder_depth=depth),
@@ -74,14 +78,16 @@ def _trained(
         clock=question.clock,
         rtol=VERIFIED_RTOL,
         keep="encoder",
-        progress=lambda done, text: tracker.report(share + done * (1.0 - share), text),
+        progress=show,
         max_seconds=None if np.isinf(seconds) else seconds,
     )
     r2 = run.probe_r2(question.span.T @ part.features, p=question.p).T
     with np.errstate(divide="ignore"):
         height = np.sqrt(r2 / (1.0 - r2))
     level = np.ones(len(height))
-    time, lost = crossing_times(run.t, height, level), loss_times(run.t, height, level)
+    time = crossing_times(run.t, height, level)
+    followed = run.t <= max(part.until, run.t[0])
+    lost = loss_times(run.t[followed], height[:, followed], level)
     until = float(run.t[-1])
     due = part.time <= until
     counted = due | np.isfinite(time)
@@ -104,20 +110,30 @@ def _times(part: FeaturePrediction) -> Array:
     return every[every <= coarse[-1]]
 
 
-def _said(found: Verification) -> str:
+def _said(part: FeaturePrediction, found: Verification, wrong: IntArray) -> str:
     """What the trained network says, in words."""
-    early = f"; its training ended early ({found.stopped})" if found.stopped else ""
-    learned_ = int(np.isfinite(found.time).sum())
     if found.run is None:
         return f"No network was trained beside it ({found.stopped or 'nothing is left to learn'})."
-    if not learned_:
+    early = f"; its training ended early ({found.stopped})" if found.stopped else ""
+    known = np.isfinite(found.time)
+    if not known.any():
         return f"A whole network trained beside it learned none by t = {found.until:.3g}{early}."
     order = "" if found.tau is None else f"in this order with Kendall's tau {found.tau:.2g}, "
+    both = known & np.isfinite(part.time)
+    off = np.abs(found.time[both] / part.time[both] - 1.0)
+    times = f"at times {_percent(found.median_error)} off in the median"
+    times += f" and {_percent(float(off.max()))} at most" if off.size else ""
     lost = int(np.isfinite(found.lost_time).sum())
-    again = f" {lost} of them {'was' if lost == 1 else 'were'} lost again by then." if lost else ""
-    return (
-        f"A whole network trained beside it learned {learned_} of {found.time.size} features by "
-        f"t = {found.until:.3g}, {order}at times {100.0 * found.median_error:.2g} % off in the "
-        f"median{early}."
-        f"{again}"
+    again = f" {lost} of them {'was' if lost == 1 else 'were'} lost again." if lost else ""
+    against = ", ".join(map(str, wrong))
+    doubt = (
+        f" It contradicts the prediction beyond the bound for mode {against}." if against else ""
     )
+    return (
+        f"A whole network trained beside it learned {int(known.sum())} of {known.size} features by "
+        f"t = {found.until:.3g}, {order}{times}{early}.{again}{doubt}"
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100.0 * share:.2g} %"

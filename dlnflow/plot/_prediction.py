@@ -186,7 +186,7 @@ def _marks(axes: Axes, verified: bool, never: bool) -> Iterator[Any]:
     if verified:
         words["network"] = "network"
     if never:
-        words["never"] = "predicted never to be learned"
+        words["never"] = "predicted: not learned"
     for kind, label in words.items():
         yield style.legend_entry(
             label, **looks[kind] | {"color": mpl.rcParams["text.color"], "linestyle": ""}

@@ -179,3 +179,11 @@ def test_all_bases_agree_where_the_covariances_commute(d, seed):
         other = dlnflow.Spectrum.from_covariances(*covariances, basis=basis)
         assert np.allclose(other.rho, one.rho, rtol=1e-9)
         assert np.allclose(other.variance, one.variance, rtol=1e-9)
+
+
+def test_a_target_that_is_a_multiple_of_the_context_leaves_no_noise():
+    for seed in range(6):
+        x = np.random.default_rng(seed).normal(size=(300, 3)) * [2, 1, 0.7]
+        s = Spectrum.from_samples(x, 0.5 * x, errors="asymptotic")
+        assert np.allclose(s.rho, 0.5)
+        assert not s.below_noise.any()

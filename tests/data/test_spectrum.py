@@ -319,7 +319,7 @@ def _share(share):
     ("xx", "yx", "n", "said"),
     [
         ([2.0, 1.0], [[0.5, 0.3], [-0.3, 0.5]], None, "sigma_yx is not symmetric"),
-        ([2.0, 1.0], np.diag([1.0, 1.1]), None, "a feature has rho 1.1, above 1"),
+        ([2.0, 1.0], np.diag([1.0, 1.1]), None, "some feature has rho 1.1, above 1"),
         ([2.0, 1.0], np.diag([0.1, 0.02]), 400, "the views may be unrelated"),
     ],
 )

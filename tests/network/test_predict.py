@@ -13,7 +13,7 @@ from tiers import repeated
 import dlnflow
 from dlnflow import Spectrum
 from dlnflow._common._progress import Progress
-from dlnflow.network import _solvers
+from dlnflow.network import _solvers, _subspace
 from dlnflow.network._question import Question
 from dlnflow.network._subspace import Subspace, learned
 from dlnflow.studies._real_pairs import REAL_PAIRS
@@ -150,7 +150,7 @@ def test_a_projection_without_generalised_eigenvectors_is_worse():
     right, _, generalised = question.directions(dlnflow.JEPA)
 
     def times(*columns):
-        options = {"wanted": 5, "end": 1e5, "most_steps": 4000, "tracker": Progress(False, None)}
+        options = {"wanted": 5, "end": 4e5, "most_steps": 4000, "tracker": Progress(False, None)}
         return learned(flow, Subspace.spanned(*columns), **options).time
 
     whole = times(np.eye(len(right)))
@@ -185,7 +185,7 @@ def test_views_that_cannot_be_exchanged_are_not_believed(xx, yx, said):
     for part in made.values():
         assert part.verdict.startswith("does not hold: the views cannot be exchanged")
         assert said in part.verdict
-        assert "The times are a whole network's" in part.verdict
+        assert "The times are those of a whole network" in part.verdict
 
 
 def test_shuffled_views_are_not_believed():
@@ -233,7 +233,7 @@ def test_features_that_start_above_their_plateau_are_left_out():
     assert np.all(0.5 * dlnflow.plateau(made.rho, 3) > 0.03)
     none = COMMUTING.predict(3, eps=0.9, objective="jepa", verify=True)["jepa"]
     assert none.mode.size == 0
-    assert "use a smaller eps" in none.verdict
+    assert "Use a smaller eps" in none.verdict
     assert not none.believed
     assert none.network_time.size == 0
 
@@ -248,6 +248,25 @@ def test_singular_covariances_are_predicted_inside_their_span():
         assert part.features.shape == (6, 4)
         assert np.allclose(part.time, plain[name].time)
         assert np.allclose(part.network_time, plain[name].network_time, rtol=1e-3)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-100, 1e100, 1e200])
+def test_extreme_units_change_times_alone(scale):
+    lam, rho = np.array([1.0, 0.8]), np.array([0.6, 0.8])
+    made = Spectrum.from_covariances(scale * np.diag(lam / rho), scale * np.diag(lam)).predict(
+        2, eps=1e-2
+    )
+    for part in made.values():
+        assert part.time.tolist() == part.closed_form.tolist()
+        assert np.all(np.isfinite(part.time))
+
+
+@pytest.mark.parametrize("p", [0.01, 0.97, 0.999])
+def test_any_fraction_of_the_plateau_can_be_asked_for(p):
+    made = COMMUTING.predict(2, eps=1e-4, p=p)
+    for part in made.values():
+        assert part.believed
+        assert np.all(part.bound < 0.3)
 
 
 @pytest.mark.parametrize("basis", ["variance", "generalised", "joint"])
@@ -275,15 +294,63 @@ def test_sampling_errors_give_the_probability_of_each_step():
     assert COMMUTING.predict(2)["mae"].probability is None
 
 
-def test_an_early_end_of_the_verification_says_what_was_not_reached():
-    made = real("photographs, 6 px").predict(2, eps=1e-3, verify=True, max_seconds=0.3)
-    jepa, mae = made["jepa"].verification, made["mae"].verification
-    assert "max_seconds = 0.3 ran out" in jepa.stopped
-    assert np.sum(np.isinf(jepa.time)) > 0
-    assert "ended early (max_seconds = 0.3 ran out)" in made["jepa"].verdict
-    assert mae.run is None
-    assert mae.stopped == "max_seconds = 0.3 ran out"
-    assert "No network was trained beside it (max_seconds" in made["mae"].verdict
+def test_an_early_end_says_what_was_not_reached():
+    made = real("photographs, 6 px").predict(2, eps=1e-3, verify=True, max_seconds=0.1)
+    for part in made.values():
+        assert part.verification.run is None
+        assert part.verification.stopped == "max_seconds = 0.1 ran out"
+        assert np.all(np.isinf(part.network_time))
+        assert "No network was trained beside it (max_seconds = 0.1 ran out)" in part.verdict
+
+
+def test_an_interrupt_of_the_prediction_is_not_taken_for_features_that_are_not_learned(monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_subspace._Follower, "_record", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        COMMUTING.predict(2)
+
+
+def test_errors_of_the_integration_are_raised(monkeypatch):
+    def fail(*_):
+        raise FloatingPointError("inside")
+
+    monkeypatch.setattr(_subspace._Follower, "_record", fail)
+    with pytest.raises(FloatingPointError, match="inside"):
+        COMMUTING.predict(2)
+
+
+def test_an_error_of_progress_keeps_the_prediction():
+    def fail(share, text):
+        raise OSError("disk")
+
+    data = real("photographs, 6 px")
+    with pytest.raises(OSError, match="disk") as caught:
+        data.predict(2, eps=1e-2, objective="jepa", modes=4, verify=True, progress=fail)
+    assert np.all(np.isfinite(caught.value.prediction["jepa"].time))
+
+
+def test_whole_networks_are_integrated_to_the_stated_accuracy():
+    """Small misalignments that an integrator leaves grow before a unit turns."""
+    xx, yx = np.array([[1.0, 0.3], [0.3, 1.0]]), np.array([[0.8, 0.2], [0.2, 0.3]])
+    data = Spectrum.from_covariances(xx, yx)
+    for L, eps, P, exact in ((1, 1e-3, 2, 1.9808e6), (2, 1e-4, 1, 2.7923e6)):
+        made = data.predict(L, eps=eps, decoder_depth=P, objective="jepa")["jepa"]
+        last = int(np.argmax(made.time))
+        assert abs(np.log(exact / made.time[last])) <= made.bound[last]
+
+
+def test_dependent_samples_may_be_unrelated():
+    random = np.random.default_rng(59)
+    noise = random.normal(size=(2, 800, 8))
+    series = np.zeros_like(noise)
+    for i in range(1, 800):
+        series[:, i] = 0.97 * series[:, i - 1] + noise[:, i]
+    views = np.stack(series, axis=1).reshape(-1, 8), np.stack(series[::-1], axis=1).reshape(-1, 8)
+    made = Spectrum.from_samples(*views, errors="asymptotic", block=200)
+    assert made.below_noise.all()
+    assert "unrelated (every mode is below the noise)" in made.verdict
 
 
 def test_an_interrupt_keeps_what_was_verified():
@@ -306,7 +373,7 @@ def test_progress_rises_over_all_networks():
 
 
 def test_without_cvode_a_large_prediction_names_the_extra(monkeypatch):
-    for module in (_solvers, __import__("dlnflow.network._subspace", fromlist=["x"])):
+    for module in (_solvers, _subspace):
         monkeypatch.setattr(module, "cvode_is_installed", lambda: False)
     xx, yx = exchangeable(30, 0)
     with pytest.raises(ImportError, match=r"scikit-sundae.*pip install 'dlnflow\[stiff\]'"):

@@ -150,7 +150,7 @@ def test_a_feature_that_is_never_learned_has_an_arrowhead_at_the_top(made):
     assert line(axes, "mae predicted").get_ydata().size == 2
     assert line(axes, "mae network").get_ydata().size == 3
     words = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert "predicted never to be learned" in words
+    assert "predicted: not learned" in words
 
 
 def test_no_feature_left_to_learn_leaves_empty_axes():
