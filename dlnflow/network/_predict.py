@@ -286,8 +286,9 @@ def _findings(part: FeaturePrediction, stopped: str | None) -> Iterator[str]:
         what = "1 feature is" if missing == 1 else f"{missing} features are"
         ended = f", where the integration ended ({stopped})" if stopped else ""
         yield f"{what} not learned by t = {part.until:.3g}{ended}"
-    if part.started.size:
-        which = ", ".join(map(str, part.started))
+    larger = part.started[part.started < part.mode.max(initial=0)]
+    if larger.size:
+        which = ", ".join(map(str, larger))
         yield f"Left out, since they start above half of their plateau: {which}"
     lost = np.flatnonzero(np.isfinite(part.lost_time))
     if lost.size:
