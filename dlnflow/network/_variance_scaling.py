@@ -179,7 +179,13 @@ def effective_eps(
             f"widths must hold one number for each of the {depth} encoder layers: got {widths!r}"
         )
     sizes = pairwise((first, *after[:depth].tolist()))
-    return prod(chosen.deviation(*one, factor) * one[1] ** 0.5 for one in sizes)
+    eps = prod(chosen.deviation(*one, factor) * one[1] ** 0.5 for one in sizes)
+    if not 0.0 < eps < float("inf"):
+        raise ValueError(
+            f"gain, L and widths must keep eps within the range of floats: got {eps:g} for "
+            f"gain = {factor:g}, L = {depth}"
+        )
+    return eps
 
 
 def _given_scheme(scheme: str, gain: float | None) -> tuple[Scheme, float]:

@@ -123,3 +123,9 @@ def test_arguments_out_of_range_are_refused_by_name(options, error, message):
 def test_a_dimension_that_is_none_is_refused():
     with pytest.raises(ValueError, match="d must"):
         effective_eps(0, 2)
+
+
+@pytest.mark.parametrize("gain", [1e-300, 1e300])
+def test_an_effective_eps_beyond_floats_is_refused(gain):
+    with pytest.raises(ValueError, match="must keep eps within the range of floats"):
+        network.effective_eps(3, 2, gain=gain)
