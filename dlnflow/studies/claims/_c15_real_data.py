@@ -124,8 +124,8 @@ def note(seen: Observations) -> Noted:
         f"At L = 2 and eps = {EPS:g} times are off by up to {100 * jepa:.2g} % (JEPA) and "
         f"{100 * mae:.2g} % (MAE). The closed form alone is off by less than {GOOD:.0%} for the "
         f"first two features of a JEPA on {jepa_count:.0f} of {len(names)} data sets (at most a "
-        f"factor of {np.exp(jepa_alone):.2g}), and for the first three of an MAE on "
-        f"{mae_count:.0f} (at most {np.exp(mae_alone):.2g}). Data: {data}.",
+        f"factor of {np.exp(jepa_alone):.3g}), and for the first three of an MAE on "
+        f"{mae_count:.0f} (at most {np.exp(mae_alone):.3g}). Data: {data}.",
         numbers,
     )
 
