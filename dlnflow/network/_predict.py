@@ -252,9 +252,9 @@ def _judged(question: Question, part: FeaturePrediction, stopped: str | None) ->
     sure = part.bound[ever] <= BELIEVED
     believed = not reasons and bool(sure.any())
     if not part.mode.size:
-        words = [
-            "no feature is left to learn: all start above half of their plateau. Use a smaller eps"
-        ]
+        words = [f"does not hold: {'; '.join(reasons)}"] if reasons else []
+        words += ["No feature is left to learn: all start above half of their plateau"]
+        words += ["Use a smaller eps"]
     elif reasons:
         whole = part.dimensions == question.span.shape[1]
         so = "The times are those of a whole network" if whole else "Only a trained network tells"

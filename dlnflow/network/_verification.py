@@ -136,4 +136,4 @@ def _said(part: FeaturePrediction, found: Verification, wrong: IntArray) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100.0 * share:.2g} %"
+    return "less than 0.01 %" if share < 1e-4 else f"{100.0 * share:.2g} %"

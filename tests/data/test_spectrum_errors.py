@@ -109,10 +109,12 @@ def test_intervals_do_not_hold_other_values():
 def test_the_bias_is_what_many_samples_show(basis):
     variance, rho = 0.5 ** np.arange(5) * 4.0, (0.3, 0.8, -0.2, 0.6, 0.1)
     truth = {"lam": variance * rho, "variance": variance, "rho": np.array(rho)}
+    # the two largest lam are 1.2 and 1.6: from fewer samples the third order matters
+    count, clear = (1600, 3.0) if basis == "cross" else (400, 4.0)
     off = {name: np.zeros((600, 5)) for name in QUANTITIES}
     expected = {name: np.zeros((600, 5)) for name in QUANTITIES}
     for seed in range(600):
-        x, y = pairs(400, variance, rho, seed, turn=False)
+        x, y = pairs(count, variance, rho, seed, turn=False)
         found = Spectrum.from_samples(x, y, basis=basis, errors="asymptotic")
         modes, match = linear_sum_assignment(-np.abs(found.filters / norm(found.filters, axis=0)))
         for name, bias in zip(QUANTITIES, found.errors.bias, strict=True):
@@ -122,7 +124,7 @@ def test_the_bias_is_what_many_samples_show(basis):
         error = off[name].std(axis=0) / np.sqrt(600)
         miss = np.abs((off[name] - expected[name]).mean(axis=0)) / error
         assert miss.max() < 3.5, (name, miss)
-        assert (np.abs(off[name].mean(axis=0)) / error).max() > 4.0, name  # there is one to tell
+        assert (np.abs(off[name].mean(axis=0)) / error).max() > clear, name  # there is one to tell
 
 
 def test_intervals_are_moved_by_the_bias_and_widened_by_it():
