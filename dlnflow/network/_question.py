@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 
 FEWEST = 8  # features for which directions are taken
 SIZES = (2, 3, 4)  # of the projected network, in dimensions per feature asked for
-WHOLE = 5  # dimensions per feature up to which the whole network follows
+WHOLE = 5  # dimensions per feature up to which the whole network is integrated
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +73,12 @@ class Question:
         return right.T[:, order], left[:, order], eigh(0.5 * (yx + yx.T), xx)[1][:, ::-1]
 
     def subspaces(self, objective: Objective) -> Iterator[Subspace]:
-        """Larger and larger spans of leading directions, up to the whole space if it is small."""
+        """Larger and larger spans of leading directions; the whole space alone if it is small."""
         rank, several = self.span.shape[1], self.directions(objective)
         features = max(self.count, FEWEST)
-        for size in (size * features for size in SIZES if size * features < rank):
-            each = size if len(several) == 2 else size // 2
-            yield Subspace.spanned(*(some[:, :each] for some in several))
         if rank <= WHOLE * features:
             yield Subspace(np.eye(rank))
+            return
+        for size in (size * features for size in SIZES):
+            each = size if len(several) == 2 else size // 2
+            yield Subspace.spanned(*(some[:, :each] for some in several))

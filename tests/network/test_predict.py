@@ -136,10 +136,10 @@ def test_principal_components_are_not_what_networks_learn_first():
 
 
 def test_a_projection_much_smaller_than_the_data_learns_as_they_do():
-    xx, yx = exchangeable(40, 3, steepness=0.85, mixing=0.05)
+    xx, yx = exchangeable(48, 3, steepness=0.85, mixing=0.05)
     made = Spectrum.from_covariances(xx, yx).predict(2, eps=1e-2, modes=4, verify=True)
     for part in made.values():
-        assert part.dimensions < 40
+        assert part.dimensions < 48
         assert np.all(np.abs(np.log(part.network_time / part.time)) <= part.bound + 0.01)
         assert part.tau == pytest.approx(1.0)
 
