@@ -88,8 +88,8 @@ class LearnedModes(SpectrumRecord):
         initialisation features grow along the singular vectors of ``Sigma_yx``, by the closed form.
         Then units of a JEPA turn to features of larger ``rho``. That is found by gradient flow on
         the covariances projected onto the leading singular vectors and, for a JEPA, the leading
-        generalised eigenvectors. The projection grows until times change by less than a tenth; up
-        to five dimensions per feature it ends with the whole space.
+        generalised eigenvectors. The projection grows until times change by less than a tenth.
+        Data of up to five dimensions per feature are integrated whole.
 
         Examples
         --------
