@@ -23,6 +23,7 @@ HEAD = """\
 
 
 def main() -> None:
+    np.seterr(divide="ignore", invalid="ignore")  # features that are never learned
     rows, inside, known = [], 0, 0
     for name, pairs in REAL_PAIRS.items():
         spectrum = Spectrum.from_samples(*pairs())
