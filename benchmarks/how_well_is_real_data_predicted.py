@@ -14,6 +14,7 @@ import scipy.linalg  # noqa: F401  (loaded before its threads are limited)
 from threadpoolctl import threadpool_limits
 
 from benchmarks.timing import Finding
+from dlnflow import network
 from dlnflow.data import FeaturePrediction, Spectrum
 from dlnflow.studies._real_pairs import REAL_PAIRS
 from dlnflow.studies.demo import patch_pairs, photographs
@@ -35,6 +36,26 @@ def findings() -> Iterator[Finding]:
             question = f"predict, both objectives, d={width**2} L={L} eps={EPS:g}, seconds"
             yield Finding(question, seconds, allowed)
         yield from on_real_data()
+        yield whole_network()
+
+
+def whole_network() -> Finding:
+    """A JEPA on patches of 16 x 16 pixels, through its first ten transitions."""
+    pairs = patch_pairs(photographs(), 16)
+    made = Spectrum.from_samples(*pairs).predict(L, eps=EPS, objective="jepa", modes=10)["jepa"]
+    sigma_xx, sigma_yx = network.covariances(*pairs)
+    start = time.process_time()
+    run = network.gradient_flow(
+        network.balanced(sigma_xx, sigma_yx, L, eps=EPS),
+        sigma_xx,
+        sigma_yx,
+        t=np.geomspace(0.1 * made.time.min(), 1.1 * made.time.max(), 60),
+        keep="encoder",
+        rtol=1e-6,
+    )
+    seconds = time.process_time() - start
+    count = int(np.sum((run.probe_r2(made.features) >= 0.5).any(axis=0)))
+    return Finding(f"whole network, d=256, {count} features, seconds", seconds, 300.0)
 
 
 def on_real_data() -> Iterator[Finding]:
