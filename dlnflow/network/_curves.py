@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dlnflow._common._frozen import set_fields
 from dlnflow.data._spectrum import Spectrum
-from dlnflow.network._probe import given_features
+from dlnflow.network._probe import given_features, signal_to_noise
 from dlnflow.network._run import Run
 from dlnflow.theory._modes import amplitude_of
 from dlnflow.theory._probe import default_floor, readable
@@ -83,8 +83,7 @@ def by_probe(run: Run, modes: Modes, fractions: Array) -> Curves:
     features = given_features("spectrum.filters", modes.spectrum.filters, run.data)
     floors = default_floor(modes.closed_form.plateau, fractions[:, None])
     r2 = features.readout(encoder).r2(features.size * floors).swapaxes(-1, -2)
-    with np.errstate(divide="ignore"):
-        heights = np.sqrt(r2 / (1.0 - r2))  # w over its level for an aligned mode
+    heights = signal_to_noise(r2)
     predicted = readable(modes.amplitudes(run.t), floors[0][:, None])
     measured = r2[0][:, -run.t.size :].copy()
     return Curves(predicted, measured, np.ones(len(modes.eps)), t, heights)

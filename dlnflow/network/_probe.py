@@ -155,6 +155,12 @@ class Features:
         return Readout(encoder @ root, root.T @ self.filters)
 
 
+def signal_to_noise(r2: Array) -> Array:
+    """``sqrt(R2 / (1 - R2))``: for an aligned mode, its amplitude over that where ``R2`` is 1/2."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.sqrt(r2 / (1.0 - r2)))
+
+
 def given_features(name: str, filters: ArrayLike, data: Covariances) -> Features:
     """Validates filters, as columns, and scales them to features of unit variance."""
     columns = _validate.real(name, filters)

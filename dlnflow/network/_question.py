@@ -74,11 +74,11 @@ class Question:
 
     def subspaces(self, objective: Objective) -> Iterator[Subspace]:
         """Larger and larger spans of leading directions; the whole space alone if it is small."""
-        rank, several = self.span.shape[1], self.directions(objective)
-        features = max(self.count, FEWEST)
+        rank, features = self.span.shape[1], max(self.count, FEWEST)
         if rank <= WHOLE * features:
             yield Subspace(np.eye(rank))
             return
+        several = self.directions(objective)
         for size in (size * features for size in SIZES):
             each = size if len(several) == 2 else size // 2
             yield Subspace.spanned(*(some[:, :each] for some in several))

@@ -18,7 +18,7 @@ from dlnflow._common._progress import Progress
 from dlnflow.network._equations import Equations, prefixes
 from dlnflow.network._learning import crossing_times, loss_times
 from dlnflow.network._preconditioner import Preconditioner
-from dlnflow.network._probe import Readout
+from dlnflow.network._probe import Readout, signal_to_noise
 from dlnflow.network._solvers import (
     LARGEST_FACTORISED,
     MISSING,
@@ -30,10 +30,9 @@ Array = NDArray[np.float64]
 
 RTOL = {"DOP853": 1e-6, "CVODE": 1e-4, "Radau": 1e-5}  # for times to a few thousandths
 FINE = {"DOP853": 1e-8, "CVODE": 1e-6, "Radau": 1e-7}
-READ = 0.05  # relative error of a signal over its noise, by which features that stay near the
-# noise are learned much earlier or later
+READ = 0.05  # relative change of a signal over its noise, for the bounds of times
 SPELL, LOST = 1.05, 1.5  # over the time of the last feature: end of the flow, and of `lost`
-WITHIN = 6  # times recorded within such a step
+WITHIN = 6  # times recorded within a step in which a feature is first learned
 COMPLETE = "all features are learned"
 RANK = 1e-10  # singular values of a basis below this share of the largest are rounding
 
@@ -201,6 +200,5 @@ class _Follower:
     def _height(self, weights: Array) -> Array:
         """Signal over noise of every feature: 1 where half of its variance can be read."""
         encoder = prefixes(self.equations.layers(weights)[: self._flow.L])[-1]
-        r2 = Readout((encoder * self._root)[None], self._seen).r2(self._flow.sigma)[0]
-        with np.errstate(divide="ignore"):
-            return np.asarray(np.sqrt(r2 / (1.0 - r2)))
+        readout = Readout((encoder * self._root)[None], self._seen)
+        return signal_to_noise(readout.r2(self._flow.sigma)[0])

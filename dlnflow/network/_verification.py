@@ -12,7 +12,9 @@ from dlnflow.data._prediction import FeaturePrediction, Verification
 from dlnflow.network._flow import gradient_flow
 from dlnflow.network._initialise import balanced
 from dlnflow.network._learning import crossing_times, loss_times, order_agreement
+from dlnflow.network._probe import signal_to_noise
 from dlnflow.network._question import Question
+from dlnflow.network._subspace import LOST
 
 Array = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -21,7 +23,6 @@ VERIFIED_RTOL = 1e-6
 CONTRADICTED = 0.1  # share of the times beyond their bounds above which nothing is believed
 COARSE_TIMES, FINE_TIMES = 200, 30  # of a verification, and on each side of every transition
 NEARBY = (1e-4, 0.3)  # distances of the latter in logarithms: units may pass a feature in a moment
-AFTER = 1.5  # end of a verification over the last predicted time
 
 
 def verified(question: Question, parts: dict[str, FeaturePrediction], tracker: Progress) -> None:
@@ -81,9 +82,7 @@ def _trained(
         progress=show,
         max_seconds=None if np.isinf(seconds) else seconds,
     )
-    r2 = run.probe_r2(question.span.T @ part.features, p=question.p).T
-    with np.errstate(divide="ignore"):
-        height = np.sqrt(r2 / (1.0 - r2))
+    height = signal_to_noise(run.probe_r2(question.span.T @ part.features, p=question.p).T)
     level = np.ones(len(height))
     time = crossing_times(run.t, height, level)
     followed = run.t <= max(part.until, run.t[0])
@@ -105,7 +104,7 @@ def _times(part: FeaturePrediction) -> Array:
         return np.linspace(0.0, part.until, COARSE_TIMES)
     offsets = np.geomspace(*NEARBY, FINE_TIMES)
     around = known[:, None] * np.exp(np.concatenate([-offsets, [0.0], offsets]))
-    coarse = np.geomspace(0.1 * known.min(), AFTER * known.max(), COARSE_TIMES)
+    coarse = np.geomspace(0.1 * known.min(), LOST * known.max(), COARSE_TIMES)
     every = np.unique(np.concatenate([[0.0], coarse, around.ravel()]))
     return every[every <= coarse[-1]]
 
