@@ -4,6 +4,7 @@ import math
 import pickle
 import re
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from tiers import repeated
 import dlnflow
 from dlnflow import Spectrum
 from dlnflow._common._progress import Progress
-from dlnflow.network import _solvers, _subspace
+from dlnflow.network import _solvers, _subspace, _verification
 from dlnflow.network._question import Question
 from dlnflow.network._subspace import Subspace, learned
 from dlnflow.studies._real_pairs import REAL_PAIRS
@@ -340,6 +341,19 @@ def test_whole_networks_are_integrated_to_the_stated_accuracy():
         made = data.predict(L, eps=eps, decoder_depth=P, objective="jepa")["jepa"]
         last = int(np.argmax(made.time))
         assert abs(np.log(exact / made.time[last])) <= made.bound[last]
+
+
+def test_a_network_that_contradicts_the_bounds_takes_the_belief_away(digits):
+    part = digits["jepa"]
+    assert part.believed
+    asked = replace(part, verification=None)
+    agreeing = part.verification
+    assert _verification._added(asked, agreeing).believed
+    late = np.where(np.arange(part.mode.size) < 3, 2.0, 1.0) * agreeing.time
+    against = _verification._added(asked, replace(agreeing, time=late))
+    assert not against.believed
+    named = ", ".join(map(str, part.mode[:3]))
+    assert f"contradicts the prediction beyond the bound for mode {named}" in against.verdict
 
 
 def test_dependent_samples_may_be_unrelated():
