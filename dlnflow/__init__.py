@@ -17,6 +17,7 @@ from dlnflow.identification import (
     Recovery,
     identify,
     identify_each,
+    read_log,
     recover,
 )
 from dlnflow.theory import (
@@ -74,6 +75,7 @@ __all__ = [
     "learned_fraction",
     "plateau",
     "probe_r2",
+    "read_log",
     "recover",
     "sensitivities",
     "simulate",

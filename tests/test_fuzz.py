@@ -1040,6 +1040,35 @@ def identify_wrong(rng, arguments):
     invalid(dlnflow.identify, allowed_warnings=FEW, **{**arguments, **pick(rng, bad)})
 
 
+@fuzzer("objects", "dlnflow.read_log")
+def logs(rng):
+    """Modes come back from among other columns; any cells are read or refused."""
+    count, rows = int(rng.integers(1, 5)), int(rng.integers(2, 30))
+    w = given.log_uniform(rng, 1e-6, 1e3, (count, rows))
+    time = pick(rng, ["t", "step", "global_step", "epoch", "Iteration"])
+    t = np.cumsum(rng.integers(1, 50, rows))
+    named = {f"mode_{i}": one for i, one in enumerate(w)}
+    others = {"train_loss": rng.normal(size=rows), "host": ["a"] * rows, "id": [7] * rows}
+    columns = {time: t} | named | others
+    frame = pd.DataFrame({name: columns[name] for name in rng.permutation(list(columns))})
+    found = valid(dlnflow.read_log, source=frame)
+    same = np.array_equal(found.t, t) and np.array_equal(
+        found.w, [named[name] for name in found.names]
+    )
+    expect(same and set(found.names) == set(named), "not what was logged", f"{frame} {found}")
+    expect({name for name, _ in found.set_aside} == set(others), "set aside", repr(found))
+    for _ in range(int(rng.integers(1, 6))):
+        name, row = pick(rng, list(columns)), int(rng.integers(rows))
+        cell = pick(rng, ["", "nan", "inf", "-inf", "x", "1e999", "-1", "0", 1, None, "1,5", "1_0"])
+        frame[name] = frame[name].astype(object)
+        frame.loc[row, name] = cell
+    options = pick(rng, [{}, {"lr": 0.1}, {"columns": ["mode_0"]}, {"time": "id"}, {"run": "a"}])
+    with contextlib.suppress(Refused):
+        part = attempt(dlnflow.read_log, {"source": frame, **options})
+        expect(np.isfinite(part.w).all() and (np.diff(part.t) > 0).all(), "not clean", repr(part))
+    invalid(dlnflow.read_log, source=pick(rng, [None, 3, [], {"t": t}, w, frame[["host"]]]))
+
+
 INITIALISATIONS = ("balanced", "misaligned", "unbalanced", "gaussian")
 
 

@@ -30,6 +30,7 @@ def identify(
     noise: str | None = None,
     sigma: ArrayLike | None = None,
     one_eps: bool = False,
+    names: Sequence[str] | None = None,
 ) -> Identification:
     """The network that best explains measured mode trajectories, with its ``lam`` and ``rho``.
 
@@ -65,6 +66,8 @@ def identify(
         estimated for each mode.
     one_eps : bool
         Whether all modes have the same ``eps``, as after a balanced initialisation.
+    names : sequence of str, optional
+        Name of each mode.
 
     Returns
     -------
