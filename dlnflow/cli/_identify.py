@@ -11,27 +11,44 @@ import typer
 import dlnflow
 from dlnflow.cli import _options as options
 from dlnflow.cli._figures import drawable, save
-from dlnflow.cli._reading import InputError, names, numbers, read_trajectories
+from dlnflow.cli._reading import InputError, names, numbers, reading
 from dlnflow.cli._refusals import library_refusals, say, working
 
 SHOWN = 6  # candidates of the ranking on the screen
 
-known, candidates, noisy = map(options.panel, ("Known", "Candidates", "Noise"))
+logged, known, candidates, noisy = map(options.panel, ("Log", "Known", "Candidates", "Noise"))
 
 
 def identify(
-    file: Annotated[
-        Path,
+    files: Annotated[
+        list[Path],
         typer.Argument(
             metavar="FILE",
-            help="CSV with a column of times and one column of amplitudes for each mode; or with "
-            "columns mode, t and w, as written by `dlnflow simulate --format csv`.",
+            help="Training log in CSV: a column of steps or times and one column of amplitudes for "
+            "each mode; or one mode in each of several files; or columns mode, t and w, as written "
+            "by `dlnflow simulate --format csv`.",
         ),
     ],
     *,
+    columns: Annotated[
+        options.Names,
+        logged(
+            "--columns LIST",
+            "Columns that are modes. Default: all but those that are certainly none.",
+            read=names,
+        ),
+    ] = None,
+    time: Annotated[
+        str | None,
+        logged(
+            "--time NAME",
+            "Column of times. Default: step, iteration or the like; t or time, on the paper's "
+            "clock; or epoch.",
+        ),
+    ] = None,
     run: Annotated[
         str | None,
-        options.panel("Input")("--run NAME", "Objective to read from a file with several."),
+        logged("--run NAME", "Run, objective or seed to read from a log with several."),
     ] = None,
     eps: Annotated[
         options.Numbers, known("--eps LIST", "Amplitudes at time 0; nan if unknown.", read=numbers)
@@ -63,7 +80,8 @@ def identify(
         str | None,
         options.in_clock(
             "--clock paper|network|unknown",
-            "The unit of time: the paper's clock (the default), the network's, or unknown.",
+            "The unit of time: the paper's clock, the network's, or unknown. Default: what the log "
+            "says; unknown for steps without a learning rate.",
         ),
     ] = None,
     lr: options.LearningRate = None,
@@ -98,20 +116,33 @@ def identify(
     output: options.TableOutput,
 ) -> None:
     """Estimate objective, depth, lam and rho of a network from measured training curves."""
-    t, w = read_trajectories(file, run)
+    if clock is not None:
+        options.clock_of(clock=clock, lr=lr, loss=loss, outputs=outputs)  # refuses both
+    with reading(), library_refusals():
+        log = dlnflow.read_log(
+            files,
+            columns=columns,
+            time=time,
+            lr=lr,
+            loss=loss or "half-sum",
+            outputs=outputs,
+            run=run,
+        )
+    if clock is not None and log.clock == "network":
+        raise InputError("--clock: the log's learning rates give the clock: leave it out")
     given = {"eps": eps, "lam": lam, "rho": rho, "sigma": sigma}
     with library_refusals(), working("fitting"), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        found = dlnflow.identify(
-            t,
-            w,
-            clock=options.clock_of(clock=clock, lr=lr, loss=loss, outputs=outputs),
+        found = log.identify(
+            clock=clock or log.clock,
             objective="all" if objective == ("all",) else objective,
             L=L,
             decoder_depth=decoder_depth,
             noise=noise,
-            **{name: _for_modes(name, one, len(w)) for name, one in given.items() if one},
+            **{name: _for_modes(name, one, len(log.w)) for name, one in given.items() if one},
         )
+    for note in (*log.notes, *log.aside_in_words()):
+        say(note)
     for warning in caught:
         say(f"warning: {warning.message}")
     say(found.explain())

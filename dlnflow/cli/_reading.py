@@ -1,4 +1,4 @@
-"""Input of the command line: lists of numbers, and modes and trajectories from CSV files."""
+"""Input of the command line: lists of numbers, and modes from CSV files."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from dlnflow._common._validate import number_in_text
-
-TIMES = ("t", "time", "step", "steps")
 
 
 class InputError(Exception):
@@ -128,11 +126,6 @@ class Sheet:
         """An error in the header."""
         return InputError(f"{self.path}: line {self.top}: {text}")
 
-    def texts(self, name: str) -> list[str]:
-        """The cells of a column."""
-        place = self.header.index(name)
-        return [row[place].strip() for _, row in self.body]
-
     def numbers(self, place: int, *, finite: bool = False) -> list[float]:
         """The numbers of a column."""
         values = []
@@ -185,63 +178,3 @@ def read_modes(path: Path) -> dict[str, list[float]]:
         if sheet.header.count(name) > 1:
             raise sheet.error(f"column {name!r} is there more than once")
     return {name: sheet.numbers(sheet.header.index(name), finite=True) for name in wanted}
-
-
-def read_trajectories(path: Path, run: str | None) -> tuple[list[float], list[list[float]]]:
-    """Times and amplitudes, mode by mode.
-
-    Either a column of times (``t``, ``time``, ``step``) and one column for each mode, or, as
-    ``dlnflow simulate --format csv`` writes, the columns ``mode``, ``t`` and ``w``, a row for each
-    measurement; if there is a column ``objective``, ``run`` chooses one.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read; the message has file, line and column.
-    """
-    sheet = _read(path, "measurements", "a header and a column of times are needed")
-    header = sheet.header
-    if all(is_number(name) for name in header):
-        raise sheet.error("a header is needed: a column named t, and one for each mode")
-    times = [place for place, name in enumerate(header) if name.lower() in TIMES]
-    if len(times) != 1:
-        raise sheet.error(
-            f"one column of times is needed, named {', '.join(TIMES)}: got "
-            f"{', '.join(header[place] for place in times) or 'none'} among {', '.join(header)}"
-        )
-    if {"mode", "w"} <= set(header):
-        return _long(_of_run(sheet, run), times[0])
-    if run is not None:
-        raise InputError(f"{path}: --run needs a column named objective")
-    if len(header) == 1:
-        raise InputError(f"{path}: no column beside {header[0]!r}: one is needed for each mode")
-    t = sheet.numbers(times[0])
-    return t, [sheet.numbers(place) for place in range(len(header)) if place != times[0]]
-
-
-def _of_run(sheet: Sheet, run: str | None) -> Sheet:
-    """The rows of one objective."""
-    if "objective" not in sheet.header:
-        return sheet
-    runs = sheet.texts("objective")
-    found = list(dict.fromkeys(runs))
-    if run is None and len(found) > 1:
-        raise InputError(f"{sheet.path}: holds runs of {', '.join(found)}: choose one with --run")
-    if run is not None and run not in found:
-        raise InputError(f"{sheet.path}: has no run {run!r} (found: {', '.join(found)})")
-    chosen = run or found[0]
-    body = [row for row, name in zip(sheet.body, runs, strict=True) if name == chosen]
-    return replace(sheet, body=body)
-
-
-def _long(sheet: Sheet, time: int) -> tuple[list[float], list[list[float]]]:
-    curves: dict[str, tuple[list[float], list[float]]] = {}
-    columns = sheet.numbers(time), sheet.numbers(sheet.header.index("w"))
-    for name, *point in zip(sheet.texts("mode"), *columns, strict=True):
-        for values, value in zip(curves.setdefault(name, ([], [])), point, strict=True):
-            values.append(value)
-    (first, (times, _)), *others = curves.items()
-    for name, (t, _) in others:
-        if t != times:
-            raise InputError(f"{sheet.path}: mode {name} has other times than mode {first}")
-    return times, [w for _, w in curves.values()]

@@ -43,7 +43,7 @@ def test_what_simulate_writes_is_read_run_by_run(tmp_path):
     for name in ("jepa", "mae"):
         rows = table(output("identify", path, "--run", name, "--ranking", "--format", "csv"))
         assert (rows[0]["objective"], rows[0]["L"]) == (name, "2")
-    assert "holds runs of jepa, mae: choose one with --run" in refusal("identify", path)
+    assert "holds runs of jepa, mae: choose one with run= (--run)" in refusal("identify", path)
     assert "has no run 'ema' (found: jepa, mae)" in refusal("identify", path, "--run", "ema")
 
 
@@ -103,21 +103,18 @@ def test_a_mode_that_never_moves_is_reported(tmp_path):
     [
         ("", "empty: a header and a column of times are needed"),
         ("1,2\n3,4\n", "line 1: a header is needed: a column named t"),
-        ("x,y\n1,2\n", "line 1: one column of times is needed"),
-        (
-            "t,time,y\n1,2,3\n",
-            "one column of times is needed, named t, time, step, steps: got t, time",
-        ),
+        ("x,y\n1,2\n", "no column of times, named t, time, step"),
+        ("t,time,y\n1,2,3\n", "several columns may be the time: t, time; choose one with time="),
         ("t,y\n", "no measurements below the header"),
         ("t,y\n1,2,3\n", "line 2: 3 cells under 2 columns"),
-        ("t,y\n1,two\n", "line 2, column 'y': 'two' is not a number"),
+        ("t,y\n1,2\n2,two\n", "line 3, column 'y': 'two' is not a number"),
         ("t,y\n1,1_000\n", "line 2, column 'y': '1_000' is not a number"),
         ("mode,t,w\n0,0,1\n0,1_0,2\n", "line 3, column 't': '1_0' is not a number"),
-        ("t\n1\n2\n", "no column beside 't'"),
-        ("t,y\n0,1\n0,2\n", "t must rise from each time to the next: got repeated times"),
+        ("t\n1\n2\n", "no column of a mode (only a time)"),
+        ("t,y\n0,1\n0,2\n", "line 3, column 't': times must rise: got 0 after 0"),
         (wide(w=-W), "w must not be negative beyond its noise"),
         (wide(w=np.ones((2, 80))), "w must change"),
-        ("mode,t,w\n0,0,1\n0,1,2\n1,0,1\n1,3,2\n", "mode 1 has other times than mode 0"),
+        ("mode,t,w\n0,0,1\n0,1,2\n1,0,1\n1,3,2\n", "in common: got 1 of 3"),
     ],
 )
 def test_files_that_hold_no_trajectories_are_refused_in_one_line(text, message, tmp_path):
@@ -127,6 +124,48 @@ def test_files_that_hold_no_trajectories_are_refused_in_one_line(text, message, 
 def test_other_refusals_are_one_line_too(curves, tmp_path):
     assert "cannot be read: No such file" in refusal("identify", tmp_path / "none.csv")
     assert "lam: 3 numbers for 2 modes" in refusal("identify", curves, "--lam", "1,2,3")
-    assert "--run needs a column named objective" in refusal("identify", curves, "--run", "jepa")
+    assert "run must be left out" in refusal("identify", curves, "--run", "jepa")
+    assert "columns must name columns of the log: got third" in refusal(
+        "identify", curves, "--columns", "first,third"
+    )
     assert "noise must be one of" in refusal("identify", curves, "--noise", "pink")
     assert "clock must be" in refusal("identify", curves, "--clock", "wall")
+    assert "give --clock or --lr, not both" in refusal(
+        "identify", curves, "--clock", "paper", "--lr", 1
+    )
+    assert "loss and outputs must be left out" in refusal("identify", curves, "--loss", "sum")
+
+
+def test_steps_count_training_steps_and_never_time_on_the_papers_clock(tmp_path):
+    log = file(tmp_path, "log.csv", wide(time="step"))
+    only = ("-L", 3, "--objective", "mae", "-f", "csv")
+    lam = {
+        options: [float(row["lam"]) for row in table(output("identify", log, *options, *only))]
+        for options in ((), ("--lr", 0.5), ("--lr", 0.5, "--loss", "sum"), ("--clock", "paper"))
+    }
+    assert lam["--clock", "paper"] == pytest.approx([1.0, 1.1], rel=1e-6)
+    assert lam["--lr", 0.5] == pytest.approx([1.0 / 1.5, 1.1 / 1.5], rel=1e-6)
+    assert lam["--lr", 0.5, "--loss", "sum"] == pytest.approx([1.0 / 3.0, 1.1 / 3.0], rel=1e-6)
+    assert "training steps of unknown learning rate" in run("identify", log).stderr
+
+
+def test_a_learning_rate_in_the_log_gives_the_clock_and_another_is_refused(tmp_path):
+    columns = (*W, np.full(T.size, 0.5), np.linspace(2.0, 1.0, T.size))
+    log = file(
+        tmp_path, "log.csv", wide(w=columns, names=("first", "second", "lr", "loss"), time="step")
+    )
+    result = run("identify", log, "-L", 3, "--objective", "mae", "-f", "csv")
+    assert [float(row["lam"]) for row in table(result.stdout)] == pytest.approx(
+        [1.0 / 1.5, 1.1 / 1.5], rel=1e-6
+    )
+    assert "Set aside: loss (a loss)." in result.stderr
+    assert result.stderr.index("Set aside") < result.stderr.index("MAE, L = 3")
+    assert "--clock: the log's learning rates" in refusal("identify", log, "--clock", "paper")
+
+
+def test_modes_in_several_files_are_read_together(tmp_path):
+    logs = [
+        file(tmp_path, f"{n}.csv", wide(w=[w], names=(n,))) for n, w in zip("ab", W, strict=True)
+    ]
+    rows = table(output("identify", *logs, "-L", 3, "--objective", "mae", "-f", "csv"))
+    assert [float(row["lam"]) for row in rows] == pytest.approx([1.0, 1.1], rel=1e-6)
