@@ -264,7 +264,7 @@ def test_columns_and_time_choose_what_the_names_would_not(log):
 
 @pytest.mark.parametrize("time", ["t", "step", "Wall time", "epoch"])
 def test_a_time_that_is_not_chosen_is_no_mode(time, log):
-    columns = {name: STEPS + 0.5 for name in ("t", "step", "Wall time", "epoch")} | {"a": A}
+    columns = dict.fromkeys(("t", "step", "Wall time", "epoch"), STEPS + 0.5) | {"a": A}
     found = log(columns, time=time)
     assert found.names == ("a",)
     assert {*aside(found), time, "a"} == set(columns)
