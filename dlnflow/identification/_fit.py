@@ -10,7 +10,13 @@ from typing import Any, ClassVar, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from dlnflow.identification._least_squares import Indices, Model, inverse, least_squares
+from dlnflow.identification._least_squares import (
+    Indices,
+    LeastSquaresSolution,
+    Model,
+    inverse,
+    least_squares,
+)
 from dlnflow.identification._trajectory import SIGNS, Trajectory
 from dlnflow.theory.curve._master_curve import Branch
 
@@ -18,6 +24,7 @@ Array = NDArray[np.float64]
 
 ROUNDING = 1e-14  # relative error of a noiseless trajectory
 HUGE = 1e100  # residual of parameters that no curve has; its square is still finite
+STEEP = 1e3  # derivative of a curve by log lam, above which its rise is steep
 NO_CURVE = (
     "lam, rho, eps must allow some candidate a trajectory like the measured ones: got values that "
     "none fits"
@@ -201,6 +208,12 @@ class Problems(NamedTuple):
     rows: Indices
     start: Array
 
+    def some(self, chosen: Indices) -> Problems:
+        """The problems with these indices."""
+        return Problems(
+            self.equation[chosen], self.branch[chosen], self.rows[chosen], self.start[chosen]
+        )
+
 
 def all_problems(searches: Iterable[tuple[int, Branch, Indices, Array]]) -> Problems:
     """The problems of several searches, each with one mode equation on one branch.
@@ -252,8 +265,9 @@ def fit_each(trajectories: Sequence[Trajectory], data: Measurements) -> tuple[Fi
     if not problems.rows.size:
         raise ValueError(NO_CURVE)
     free = np.isnan(data.known)
-    model = vectorised_model(trajectories, data, problems)
-    found = least_squares(model, problems.start, free[problems.rows], data.floor)
+    model, fitted = vectorised_model(trajectories, data, problems), free[problems.rows]
+    found = least_squares(model, problems.start, fitted, data.floor)
+    found = _along_valleys(trajectories, data, problems, found, fitted)
     best = np.full((len(trajectories), len(free)), -1)
     cost = np.full(best.shape, np.inf)
     margin = np.exp(-2.0 * PREFERENCE / data.t.size)
@@ -275,6 +289,57 @@ def fit_each(trajectories: Sequence[Trajectory], data: Measurements) -> tuple[Fi
         )
         for trajectory, chosen, least in zip(trajectories, best, cost, strict=True)
     )
+
+
+@np.errstate(all="ignore")
+def _along_valleys(
+    trajectories: Sequence[Trajectory],
+    data: Measurements,
+    problems: Problems,
+    found: LeastSquaresSolution,
+    free: NDArray[np.bool_],
+) -> LeastSquaresSolution:
+    """Search on from solutions with a steep rise, where the sum of squares is a curved valley.
+
+    A steep rise fixes its own time far better than any parameter. A search in ``lam`` has to creep
+    along the parameters with that time. So ``lam`` is replaced by ``lam t``, where ``t`` is the
+    time at which the fitted curve passes the amplitude of the steepest point.
+    """
+    steep = np.flatnonzero(
+        (problems.branch == Branch.GROWTH)
+        & (found.normal[:, 0, 0] > STEEP**2)
+        & (found.cost > data.floor)
+    )
+    problems, free = problems.some(steep), free[steep]
+    model, every = vectorised_model(trajectories, data, problems), np.arange(steep.size)
+    parameters = found.parameters[steep]
+    steepest = np.abs(model(parameters, every)[1][:, :, 0]).argmax(axis=1)
+    height = np.log(data.w[problems.rows, steepest])
+
+    def rise(parameters: Array, which: Indices) -> tuple[Array, Array]:
+        """Logarithm of ``lam t``, as a vector along ``lam``, and its gradient."""
+        along, gradient = np.zeros((2, which.size, 3))
+        for equation in np.unique(problems.equation[which]):
+            here = problems.equation[which] == equation
+            along[here, 0], gradient[here] = trajectories[equation].log_rise(
+                parameters[here], height[which[here]]
+            )
+        return along, gradient
+
+    def straight(shifted: Array, which: Indices) -> tuple[Array, Array]:
+        along, gradient = rise(shifted, which)
+        residuals, slopes = model(shifted + along, which)
+        gradient = np.where(np.isfinite(gradient), gradient, 0.0)
+        return residuals, slopes + slopes[:, :, :1] * gradient[:, None, :]
+
+    start = parameters - rise(parameters, every)[0]
+    shifted = least_squares(straight, start, free, data.floor).parameters
+    again = least_squares(model, shifted + rise(shifted, every)[0], free, data.floor, steps=0)
+    better = again.cost < found.cost[steep]
+    best = LeastSquaresSolution(*(one.copy() for one in found))
+    for old, new in zip(best, again, strict=True):
+        old[steep[better]] = new[better]
+    return best
 
 
 def _searches(

@@ -22,12 +22,13 @@ Array = NDArray[np.float64]
 SIGNS = {Branch.GROWTH: 1.0, Branch.DECAY: 1.0, Branch.SUPPRESSION: -1.0}
 EARLIEST = 1e-6  # smallest elapsed time of a decay, where the fitted line reaches below 0
 FAR = 1e3  # ratio of elapsed times from the point where a curve is started to the one wanted
+MERGED = 1e-7  # relative distance from a guessed plateau within which a time tells nothing
 BARELY = 1e-3  # slope over the whole measurement, where the fitted line falls
 # Guesses of the plateau, over the largest amplitude (growth, suppression) or the smallest (decay):
 # dense around a plateau that was reached, sparse beyond.
 PLATEAU_GUESSES = {
-    Branch.GROWTH: (0.95, 0.98, 0.995, 1.0 + 1e-9, 1.01, 1.05, 1.3, 2.0, 5.0, 30.0, 1e3),
-    Branch.DECAY: (1.05, 1.02, 1.0 - 1e-9, 0.99, 0.95, 0.8, 0.5, 0.2, 0.05, 0.01),
+    Branch.GROWTH: (0.95, 0.98, 0.995, 1.0, 1.01, 1.05, 1.3, 2.0, 5.0, 30.0, 1e3),
+    Branch.DECAY: (1.05, 1.02, 1.0, 0.99, 0.95, 0.8, 0.5, 0.2, 0.05, 0.01),
     Branch.SUPPRESSION: (0.01, 0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 20.0, 100.0),
 }
 
@@ -97,6 +98,33 @@ class Trajectory:
         return self.candidate.gap * float(network_time(self.clock, self.candidate.L))
 
     @np.errstate(all="ignore")
+    def log_rise(self, parameters: Array, height: Array) -> tuple[Array, Array]:
+        """``log (lam t)`` for the time ``t`` at which a growing mode passes ``log w = height``.
+
+        Parameters
+        ----------
+        parameters : array, shape (modes, 3)
+            Parameters of growing modes. ``lam`` has no influence.
+        height : array, shape (modes,)
+
+        Returns
+        -------
+        array, shape (modes,), and array, shape (modes, 3)
+            The logarithm and its derivatives by the parameters. NaN for amplitudes not passed.
+        """
+        curve, b = self.curve(Branch.GROWTH), self.power
+        _, log_rho, log_eps = parameters.T
+        log_r0, log_r1, ratio = b * log_eps - log_rho, b * height - log_rho, b * (height - log_eps)
+        passed = (ratio > 0.0) & (log_r1 < 0.0)
+        log_r0, log_r1, ratio = (np.where(passed, x, np.nan) for x in (log_r0, log_r1, ratio))
+        delay = curve.elapsed(log_r0, log_r1, ratio)
+        left0, left1 = -np.expm1(log_r0), -np.expm1(log_r1)
+        by_rho = (1.0 / left0 - np.exp(-curve.a * ratio) / left1) / delay - curve.a
+        by_eps = -b / (left0 * delay)
+        value = np.log(delay / self._rate) - self.growth_exponent * log_eps
+        return value, np.stack([np.zeros_like(value), by_rho, by_eps], axis=-1)
+
+    @np.errstate(all="ignore")
     def starts(
         self,
         t: Array,
@@ -130,8 +158,8 @@ class Trajectory:
         size = reference(w, branch) + np.log(sizes or PLATEAU_GUESSES[branch])[:, None]
         size = np.where(np.isnan(known[:, 1]), size, known[:, 1] / b)
         log_r = b * (height - size[..., None])
-        side = {Branch.GROWTH: log_r < 0.0, Branch.DECAY: log_r > 0.0}
-        there = positive & side.get(branch, np.ones_like(positive))
+        away = {Branch.GROWTH: -log_r, Branch.DECAY: log_r}
+        there = positive & (away.get(branch, np.full_like(log_r, np.inf)) > MERGED * b)
         log_r = np.where(there, log_r, -1.0 if branch == Branch.GROWTH else 1.0)
         elapsed = curve.start(log_r) * np.exp(-a * log_r)
         steepness = np.exp(a * log_r) * np.abs(curve.side.distance(log_r)) / b
