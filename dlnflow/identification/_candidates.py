@@ -52,9 +52,33 @@ class Candidate:
 
     def __str__(self) -> str:
         decoder = "" if self.decoder_depth == 1 else f", P = {self.decoder_depth}"
-        name = self.objective.name
-        return f"{name.upper() if self.objective in (JEPA, MAE) else name}, L = {self.L}{decoder}"
+        return f"{name_of(self.objective)}, L = {self.L}{decoder}"
 
+
+def name_of(objective: Objective) -> str:
+    """``JEPA``, ``MAE``, ``layer-2``."""
+    return objective.name.upper() if objective in (JEPA, MAE) else objective.name
+
+
+@dataclass(frozen=True)
+class GrowthLaw:
+    """A mode equation ``dw/dt = lam w**(1 + alpha) (1 - w**beta / rho)`` that no candidate has.
+
+    Fitted beside the candidates: where it explains the curves as well, they do not show that a
+    candidate is right. It has the attributes of a `Candidate` by which trajectories are computed.
+    """
+
+    growth_exponent: float
+    gap: float
+    L: int = 1
+
+    @property
+    def order(self) -> float:
+        """``c`` of the master curve."""
+        return 1.0 + self.growth_exponent / self.gap
+
+
+LAWS = (GrowthLaw(0.0, 1.0), GrowthLaw(0.0, 0.25), GrowthLaw(0.0, 4.0), GrowthLaw(1.0, 2.0))
 
 Equation = tuple[Candidate, ...]  # candidates with one mode equation; the first represents them
 

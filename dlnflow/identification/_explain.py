@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dlnflow.identification._answer import SURE, Finding
 from dlnflow.identification._ranked_fits import RankedFits
 from dlnflow.identification._validation import UNKNOWN
+from dlnflow.identification._verdict import judged, listed, percent
 from dlnflow.theory._clock import Training, label
 
 Array = NDArray[np.float64]
 
-DECIDED = 10.0  # difference of AIC: a weight ratio of 150
 TIED = 0.1  # difference of AIC: a weight ratio of 1.05
-SURE = 0.95  # weight of a candidate beside which others do not matter
+RULED_OUT = 1.0 / 150.0  # of the best candidate's evidence
 LOOSE = 0.3  # standard error of a logarithm: a third, so not determined
 UNKNOWN_FACTOR = 1e3  # factor of uncertainty at which a parameter is unknown
 LOW = 0.1  # of the plateau: the transition begins
 HALF = 0.5  # of the plateau: a curve that starts above it shows no wait
 HIGH = 0.9  # of the plateau: the transition ends
 FEW = 5  # measurements within a transition that show its shape
-LEAST_CORRELATION = 5.0  # standard errors of the correlation of neighbouring residuals
 EXACT = 1e-9  # misfit over amplitude that rounding or an ODE solver causes
 SLIGHT = 5e-3  # misfit over amplitude at which estimates are still good
 HARDLY = 1.5  # ratio of last to first amplitude of a mode that hardly moved
@@ -36,38 +36,43 @@ OUTLIER_SHARE = 0.05  # share of the points: more than that are not outliers
 LISTED = 4  # candidates or modes listed by name
 
 
-def sentences(fits: RankedFits) -> Iterator[str]:
+def sentences(found: Finding) -> Iterator[str]:
     """The explanation, sentence by sentence."""
+    yield from judged(found)
     for part in (_candidates, _residuals, _unmoved, _unseen, _undetermined, _scope):
-        yield from part(fits)
+        if part is not _candidates or found.explained:
+            yield from part(found.fits)
 
 
-def summary(fits: RankedFits) -> str:
+def summary(found: Finding) -> str:
     """The text representation of an identification."""
+    fits = found.fits
+    verdict, *more = judged(found)
     lines = [
-        f"Identification: {fits.best}, {100.0 * fits.weight[0]:.3g} % of the evidence among "
-        f"{_plural(len(fits.equations), 'mode equation')}",
+        f"Identification: {verdict}",
+        *(f"  {one}" for one in more),
         f"  {_plural(len(fits.data.w), 'mode')}, {fits.data.t.size} times to {fits.data.t[-1]:.4g}",
     ]
+    if not fits.misfit.explained:  # the numbers of a wrong candidate mean nothing
+        return "\n".join(lines)
     every = fits.spread(fits.estimates), fits.spread(fits.errors), fits.spread(fits.data.given, 0)
     for column, name in enumerate(("lam", "rho")):
         rows = zip(*(one[:LISTED, column] for one in every), strict=True)
         count = len(every[0])
-        more = f", … ({count} in all)" if count > LISTED else ""
-        lines.append(f"  {name} {', '.join(_estimate(*row) for row in rows)}{more}")
+        more_modes = f", … ({count} in all)" if count > LISTED else ""
+        lines.append(f"  {name} {', '.join(_estimate(*row) for row in rows)}{more_modes}")
     return "\n".join(lines)
 
 
-def counted(modes: Iterable[int]) -> str:
+def counted(modes: Iterable[object]) -> str:
     """``mode 1``, or ``modes 0, 2``, the first few by name."""
     names = list(modes)
-    return f"mode{'s' if len(names) > 1 else ''} {_listed(names)}"
+    return f"mode{'s' if len(names) > 1 else ''} {listed(names)}"
 
 
-def _listed(names: Sequence[object]) -> str:
-    """The first few names, and how many more there are."""
-    shown, more = ", ".join(map(str, names[:LISTED])), len(names) - LISTED
-    return f"{shown} and {more} more" if more > 0 else shown
+def _sentence(text: str) -> str:
+    """With a capital letter; names of modes keep theirs."""
+    return text[:1].upper() + text[1:]
 
 
 def _plural(count: int, name: str) -> str:
@@ -80,44 +85,33 @@ def _estimate(value: float, error: float, given: bool) -> str:
 
 
 def _modes(fits: RankedFits, some: NDArray[np.bool_]) -> str:
-    return counted(fits.places[i] for i in np.flatnonzero(some))
+    return counted(fits.labels[i] for i in np.flatnonzero(some))
 
 
 def _candidates(fits: RankedFits) -> Iterator[str]:
-    """The best candidate, and those that the data do not distinguish from it."""
+    """What else explains the curves, and which measurement would decide."""
     best, *others = (same[0] for same in fits.equations)
-    ahead = np.array(fits.aic) - fits.aic[0]
-    tied = int(np.sum(ahead < TIED))
     if not others:
         yield f"{best} was the only candidate."
-    elif tied > 1:
-        yield (
-            f"{tied} of {ahead.size} mode equations explain these trajectories equally well; the "
-            f"first of them is {best}."
-        )
-    else:
-        yield (
-            f"{best} explains these trajectories best: {100.0 * fits.weight[0]:.3g} % of the "
-            f"evidence among {ahead.size} mode equations; next comes {others[0]} (AIC higher by "
-            f"{ahead[1]:.3g})."
-        )
+    elif fits.weight[0] >= SURE:
+        yield f"Next comes {others[0]}, with {percent(fits.weight[1])} of the evidence."
     if same := fits.equations[0][1:]:
         yield (
             "No trajectory can distinguish it from candidates with the same mode equation: "
-            f"{_listed(same)}. The network's own depth would, or lam on a clock other than the "
+            f"{listed(same)}. The network's own depth would, or lam on a clock other than the "
             "paper's."
         )
-    if (close := int(np.sum(ahead < DECIDED))) > 1:
+    if (close := int(np.sum(fits.weight > RULED_OUT * fits.weight[0]))) > 1:
         shares = zip(others, fits.weight[1:close], strict=False)
-        rivals = [f"{rival} ({100 * weight:.2g} %)" for rival, weight in shares]
-        yield f"These data do not rule out {_listed(rivals)}."
+        rivals = [f"{rival} ({percent(weight)})" for rival, weight in shares]
+        yield f"These data do not rule out {listed(rivals)}."
         yield _decision(fits, 1)
 
 
 class DecisiveMeasurement(NamedTuple):
     """Where two mode equations differ most, in standard deviations of a measurement."""
 
-    mode: int
+    mode: Any
     t: float
     best: float
     rival: float
@@ -134,13 +128,14 @@ def decisive(fits: RankedFits, rival: int) -> DecisiveMeasurement:
     times = np.concatenate([[0.0], np.geomspace(0.1 * first, SEARCHED_AHEAD * t[-1], 600), t])
     times = np.unique(times)
     heights = np.stack([fits.fits[i].heights(times) for i in (0, rival)])
-    apart = np.diff(np.where(fits.data.relative[:, None], heights, np.exp(heights)), axis=0)[0]
+    values = fits.data.values(heights)
+    apart = np.diff(np.where(fits.data.relative[:, None], heights, values), axis=0)[0]
     away = np.abs(apart) / fits.fits[0].sigma[:, None]
     predicted = ~_rho_undetermined(fits, rival)[:, None] | (times <= t[-1])
     away = np.where(np.isfinite(away) & predicted, away, 0.0)
     mode, at = np.unravel_index(int(away.argmax()), away.shape)
-    best, other = np.exp(heights[:, mode, at])
-    return DecisiveMeasurement(fits.places[mode], times[at], best, other, float(away[mode, at]))
+    best, other = values[:, mode, at]
+    return DecisiveMeasurement(fits.labels[mode], times[at], best, other, float(away[mode, at]))
 
 
 def _rho_undetermined(fits: RankedFits, rival: int) -> NDArray[np.bool_]:
@@ -174,26 +169,17 @@ def _decision(fits: RankedFits, rival: int) -> str:
 
 
 def _residuals(fits: RankedFits) -> Iterator[str]:
-    """Residuals that are not noise, that contradict a given ``sigma``, or that are outliers."""
-    away, n = fits.residuals, fits.data.t.size
-    misfit = np.sqrt(fits.fits[0].cost / n)  # over the amplitude
-    power = np.sum(away**2, axis=1)
-    correlation = np.sum(away[:, 1:] * away[:, :-1], axis=1) / np.where(power > 0.0, power, 1.0)
-    bad = (correlation * np.sqrt(n) > LEAST_CORRELATION) & (misfit > EXACT)
-    if bad.any():
-        worst = float(misfit[bad].max())
+    """Residuals that contradict a given ``sigma``, or that are outliers."""
+    away, n = fits.residuals, fits.data.count[:, None]
+    misfit = fits.misfit.size
+    if fits.misfit.grade != "noise":
         so = (
-            "The misfit is so small that lam and rho change by about ten times its size only, but "
-            "standard errors do not hold here."
-            if worst < SLIGHT
-            else "Standard errors do not hold here."
+            "lam and rho change by about ten times the size of the misfit only, but standard "
+            "errors do not hold."
+            if misfit.max() < SLIGHT
+            else "Standard errors do not hold."
         )
-        yield (
-            f"No candidate is right: the residuals of {_modes(fits, bad)} are not noise, since "
-            f"neighbouring ones are correlated (size {worst:.2g} of the amplitude). Another "
-            "objective, decoder or clock, a finite learning rate, an unbalanced initialisation or "
-            f"modes that mix would cause this; see dlnflow.network.check_assumptions. {so}"
-        )
+        yield so[0].upper() + so[1:]
     excess = fits.sigma_excess
     for these, what in (
         (excess > 1.0, "errors and weights based on it are too small"),
@@ -209,12 +195,12 @@ def _residuals(fits: RankedFits) -> Iterator[str]:
     scatter = 1.4826 * np.median(np.abs(away), axis=1, keepdims=True)
     away = np.abs(away) / np.maximum(scatter, LEAST_SCATTER)
     off = (away > OUTLIER) & (misfit[:, None] > EXACT)
-    off &= off.sum(axis=1, keepdims=True) <= max(1.0, OUTLIER_SHARE * n)
+    off &= off.sum(axis=1, keepdims=True) <= np.maximum(1.0, OUTLIER_SHARE * n)
     if count := int(off.sum()):
         mode, at = np.unravel_index(int(np.where(off, away, 0.0).argmax()), off.shape)
         what = "1 point is an outlier:" if count == 1 else f"{count} points are outliers, the worst"
         yield (
-            f"{what} mode {fits.places[mode]} at t = {fits.data.t[at]:.4g}, by "
+            f"{what} mode {fits.labels[mode]} at t = {fits.data.t[at]:.4g}, by "
             f"{away[mode, at]:.2g} standard deviations of the other points. An outlier can change "
             "which candidate is best. Leave it out and compare."
         )
@@ -225,9 +211,9 @@ def _unmoved(fits: RankedFits) -> Iterator[str]:
     still = ~fits.moved
     if still.any():
         levels = np.maximum(fits.data.w[still].mean(axis=1), 0.0)
-        rho = _listed([f"{one:.3g}" for one in levels ** fits.fits[0].trajectory.power])
+        rho = listed([f"{one:.3g}" for one in levels ** fits.fits[0].trajectory.power])
         yield (
-            f"{_modes(fits, still).capitalize()} did not move beyond the noise: lam is unknown, "
+            f"{_sentence(_modes(fits, still))} did not move beyond the noise: lam is unknown, "
             f"and so is rho, unless this is the plateau: then rho is {rho} ({fits.best})."
         )
     low, _ = fits.interval(1, 0.95)
@@ -236,7 +222,7 @@ def _unmoved(fits: RankedFits) -> Iterator[str]:
         above = f"except that it is above {low[mode]:.2g}"
         known = above if low[mode] >= 0.0 else "and so is its sign"
         yield (
-            f"Mode {fits.places[mode]} hardly moved (from {ends[mode, 0]:.3g} to "
+            f"Mode {fits.labels[mode]} hardly moved (from {ends[mode, 0]:.3g} to "
             f"{ends[mode, 1]:.3g}): rho is unknown, {known}. The mode may be near its plateau or "
             "far from it: measure longer."
         )
@@ -314,7 +300,7 @@ def _undetermined(fits: RankedFits) -> Iterator[str]:
         if bounded.any():
             ends = [f"{low[i]:.2g} and {high[i]:.2g}" for i in np.flatnonzero(bounded)]
             yield (
-                f"{name} lies between {_listed(ends)} in {_modes(fits, bounded)}, and may be close "
+                f"{name} lies between {listed(ends)} in {_modes(fits, bounded)}, and may be close "
                 "to 0."
             )
         loose &= ~unknown
@@ -355,4 +341,4 @@ def _scope(fits: RankedFits) -> Iterator[str]:
         )
     if fits.constant:
         verb = "never moves and was" if len(fits.constant) == 1 else "never move and were"
-        yield f"{counted(fits.constant).capitalize()} {verb} left out."
+        yield f"{_sentence(counted(map(fits.label, fits.constant)))} {verb} left out."

@@ -24,6 +24,7 @@ Array = NDArray[np.float64]
 
 ROUNDING = 1e-14  # relative error of a noiseless trajectory
 HUGE = 1e100  # residual of parameters that no curve has; its square is still finite
+LEAST_R2 = 1e-6  # distance of ``R2`` from 0 and 1 that no measurement resolves
 STEEP = 1e3  # derivative of a curve by log lam, above which its rise is steep
 NO_CURVE = (
     "lam, rho, eps must allow some candidate a trajectory like the measured ones: got values that "
@@ -42,6 +43,11 @@ class RowRecord:
         """The record of some of the rows."""
         names = [one.name for one in fields(self) if one.name not in self.common]
         return replace(self, **{name: _entries(getattr(self, name), chosen) for name in names})
+
+
+def _sum_of_logs(data: Measurements) -> Array:
+    """Sum of ``log |w|`` over the measurements that are fitted."""
+    return np.asarray(np.log(np.where(data.used, np.abs(data.w), 1.0)).sum(axis=1))
 
 
 def _entries(value: Any, chosen: Indices) -> Any:
@@ -70,9 +76,14 @@ class Measurements(RowRecord):
         Whether the noise is proportional to the amplitude. Otherwise it is equal at all times.
     given_sigma : array, shape (rows,), or None
         Standard deviation of the noise, if it was given.
+    used : bool array, shape (rows, times)
+        Which measurements are fitted.
+    measure : {"amplitude", "scaled", "probe"}
+        What ``w`` holds: amplitudes; the same up to a factor; or the ``R2`` of a linear probe, which
+        is ``1 / (1 + 1 / a**2)`` for the amplitude ``a`` in units of the probe's noise.
     """
 
-    common: ClassVar[tuple[str, ...]] = ("t",)
+    common: ClassVar[tuple[str, ...]] = ("t", "measure")
     t: Array
     w: Array
     known: Array
@@ -80,6 +91,13 @@ class Measurements(RowRecord):
     allowed: NDArray[np.bool_]
     relative: NDArray[np.bool_]
     given_sigma: Array | None
+    used: NDArray[np.bool_]
+    measure: str = "amplitude"
+
+    @property
+    def probe(self) -> bool:
+        """Whether ``w`` holds ``R2``."""
+        return self.measure == "probe"
 
     @property
     def given(self) -> NDArray[np.bool_]:
@@ -87,23 +105,51 @@ class Measurements(RowRecord):
         own = np.isfinite(self.own_lam)[:, None] & [True, False, False]
         return np.isfinite(self.known) | own
 
-    @property
+    @cached_property
+    def count(self) -> Array:
+        """Number of measurements fitted, for each row."""
+        return self.used.sum(axis=1).astype(np.float64)
+
+    @cached_property
     def size(self) -> Array:
-        """Unit of the residuals: 1 for relative noise, else the largest amplitude."""
-        return np.where(self.relative, 1.0, self.w.max(axis=1))
+        """Unit of the residuals: 1 for relative noise, else the largest value measured."""
+        return np.where(self.relative, 1.0, np.where(self.used, self.w, 0.0).max(axis=1))
 
     @property
     def floor(self) -> float:
         """Sum of squared residuals that rounding leaves."""
         return self.t.size * ROUNDING**2
 
+    @cached_property
+    def amplitude(self) -> Array:
+        """Amplitudes for initial guesses, from ``R2`` in units of the probe's noise."""
+        return amplitude_of_r2(self.w) if self.probe else self.w
+
+    def values(self, heights: Array) -> Array:
+        """What is measured, where the logarithm of the amplitude is ``heights``."""
+        with np.errstate(over="ignore"):
+            return 1.0 / (1.0 + np.exp(-2.0 * heights)) if self.probe else np.exp(heights)
+
     def residuals(self, heights: Array, rows: Indices) -> Array:
-        """Residuals of trajectories ``log w`` for these rows, in units of `size`."""
+        """Residuals of trajectories ``log w`` for these rows, in units of `size`; 0 if not used."""
         relative = self.relative[rows]
-        away = (np.exp(heights) - self.w[rows]) / self.size[rows, None]
+        away = (self.values(heights) - self.w[rows]) / self.size[rows, None]
         if relative.any():
             away[relative] = heights[relative] - np.log(self.w[rows[relative]])
-        return away
+        return np.where(self.used[rows], away, 0.0)
+
+    def slopes(self, heights: Array, slopes: Array, rows: Indices) -> Array:
+        """Derivatives of `residuals` by the parameters, from those of ``log w``."""
+        values = self.values(heights)
+        factor = 2.0 * values * (1.0 - values) if self.probe else values
+        factor = np.where(self.relative[rows, None], 1.0, factor / self.size[rows, None])
+        return slopes * np.where(self.used[rows], factor, 0.0)[..., None]
+
+
+def amplitude_of_r2(r2: Array) -> Array:
+    """The amplitude in units of the probe's noise; within what noise in ``R2`` may do to it."""
+    seen = np.clip(r2, LEAST_R2, 1.0 - LEAST_R2)
+    return np.asarray(np.sqrt(seen / (1.0 - seen)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +197,7 @@ class Fit(RowRecord):
     @cached_property
     def freedom(self) -> Array:
         """Degrees of freedom of the estimate of `sigma`; infinite if it was given."""
-        return np.where(self.data.given_sigma is None, self.data.t.size - self.free, np.inf)
+        return np.where(self.data.given_sigma is None, self.data.count - self.free, np.inf)
 
     @cached_property
     @np.errstate(divide="ignore", invalid="ignore")
@@ -171,9 +217,9 @@ class Fit(RowRecord):
     @np.errstate(divide="ignore", invalid="ignore")
     def log_likelihood(self) -> Array:
         """Log-likelihood of each row."""
-        data, n, size = self.data, self.data.t.size, self.data.size
+        data, n, size = self.data, self.data.count, self.data.size
         variance = self.cost / n if data.given_sigma is None else (data.given_sigma / size) ** 2
-        jacobian = np.where(data.relative, np.log(np.abs(data.w)).sum(axis=1), n * np.log(size))
+        jacobian = np.where(data.relative, _sum_of_logs(data), n * np.log(size))
         likelihood = -0.5 * (n * np.log(2.0 * np.pi * variance) + self.cost / variance) - jacobian
         return np.where(np.isfinite(self.cost), likelihood, -np.inf)
 
@@ -244,8 +290,7 @@ def vectorised_model(
             heights[here], slopes[here] = trajectories[equation].with_slopes(
                 data.t, parameters[here], Branch(branch)
             )
-        size = data.size[rows, None]
-        slopes *= np.where(data.relative[rows, None], 1.0, np.exp(heights) / size)[..., None]
+        slopes = data.slopes(heights, slopes, rows)
         residuals = data.residuals(heights, rows)
         if not np.isfinite(residuals).all() or not np.isfinite(slopes).all():
             residuals = np.where(np.isfinite(residuals), residuals, HUGE)
@@ -270,9 +315,9 @@ def fit_each(trajectories: Sequence[Trajectory], data: Measurements) -> tuple[Fi
     found = _along_valleys(trajectories, data, problems, found, fitted)
     best = np.full((len(trajectories), len(free)), -1)
     cost = np.full(best.shape, np.inf)
-    margin = np.exp(-2.0 * PREFERENCE / data.t.size)
+    margin = np.exp(-2.0 * PREFERENCE / data.count)
     for problem, at in enumerate(zip(problems.equation, problems.rows, strict=True)):
-        if found.cost[problem] < margin * cost[at]:
+        if found.cost[problem] < margin[at[1]] * cost[at]:
             best[at], cost[at] = problem, found.cost[problem]
     return tuple(
         Fit(
@@ -314,7 +359,7 @@ def _along_valleys(
     model, every = vectorised_model(trajectories, data, problems), np.arange(steep.size)
     parameters = found.parameters[steep]
     steepest = np.abs(model(parameters, every)[1][:, :, 0]).argmax(axis=1)
-    height = np.log(data.w[problems.rows, steepest])
+    height = np.log(data.amplitude[problems.rows, steepest])
 
     def rise(parameters: Array, which: Indices) -> tuple[Array, Array]:
         """Logarithm of ``lam t``, as a vector along ``lam``, and its gradient."""
@@ -350,7 +395,9 @@ def _searches(
         if rows.size:
             for equation, trajectory in enumerate(trajectories):
                 known, relative = data.known[rows], data.relative[rows]
-                guesses = trajectory.starts(data.t, data.w[rows], branch, known, relative)
+                guesses = trajectory.starts(
+                    data.t, data.amplitude[rows], branch, known, relative, used=data.used[rows]
+                )
                 start, _ = best_guess(trajectory, data, rows, branch, guesses)
                 yield equation, branch, rows, start
 

@@ -34,14 +34,17 @@ LEAST_GAIN = 1e-3  # in twice the log-likelihood, below which restarts end
 def fit_all(curves: ValidatedCurves) -> RankedFits:
     """Fit every mode equation, under the kind of noise that explains each mode best."""
     data = curves.data
-    joint = curves.one_eps or bool(np.isfinite(data.own_lam).any())
-    fits = fit_each(curves.trajectories, data)
-    every = RankedFits(fits, None, curves.clock, curves.constant)
+    count = len(curves.trajectories)
+    fits = fit_each([*curves.trajectories, *curves.laws], data)
+    every = RankedFits(
+        fits[:count], fits[count:], None, curves.clock, curves.constant, curves.names
+    )
     modes = np.arange(len(data.w) // curves.kinds)
-    likelier = np.zeros_like(modes) if curves.kinds == 1 else _relative_is_likelier(every, joint)
+    likelier = np.zeros_like(modes) if curves.kinds == 1 else _relative_is_likelier(every, curves.joint)
     chosen = every.rows(modes + modes.size * likelier)
-    if joint:
-        return replace(chosen, fits=tuple(_fit_jointly(one, curves.one_eps) for one in chosen.fits))
+    if curves.joint:
+        joint = [_fit_jointly(one, curves.one_eps) for one in (*chosen.fits, *chosen.laws)]
+        return replace(chosen, fits=tuple(joint[:count]), laws=tuple(joint[count:]))
     other = None if curves.kinds == 1 else every.rows(modes + modes.size * (1 - likelier))
     return replace(chosen, other=other)
 
@@ -81,7 +84,7 @@ def _fit_jointly(each: Fit, one_eps: bool) -> Fit:
     if not np.isfinite(each.cost).all():
         return each
     data = each.data
-    noise = np.sqrt(each.cost / data.t.size)
+    noise = np.sqrt(each.cost / data.count)
     best = _search(each, data, one_eps, noise)
     for _ in range(RESTARTS if one_eps else 0):
         known = data.known.copy()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from dlnflow.identification._explain import counted
-from dlnflow.identification._fit_all import fit_all, ranked
+from dlnflow.identification._find import finding
+from dlnflow.identification._fit_all import fit_all
 from dlnflow.identification._result import Identification
 from dlnflow.identification._validation import validated
 from dlnflow.theory._clock import Clock
@@ -30,6 +32,7 @@ def identify(
     noise: str | None = None,
     sigma: ArrayLike | None = None,
     one_eps: bool = False,
+    measure: str = "amplitude",
     names: Sequence[str] | None = None,
 ) -> Identification:
     """The network that best explains measured mode trajectories, with its ``lam`` and ``rho``.
@@ -66,14 +69,20 @@ def identify(
         estimated for each mode.
     one_eps : bool
         Whether all modes have the same ``eps``, as after a balanced initialisation.
+    measure : {"amplitude", "scaled", "probe"}
+        What ``w`` holds: amplitudes ``|W b|``; amplitudes up to an unknown factor, so that ``lam``
+        and ``rho`` are in units of it; or the ``R2`` of a linear probe that reads the encoder's
+        output plus white noise (`dlnflow.network.probe_r2`), which is the amplitude in units of the
+        probe's noise.
     names : sequence of str, optional
-        Name of each mode.
+        Name of each mode, by which the results call it.
 
     Returns
     -------
     Identification
-        ``objective``, ``L``, ``lam``, ``rho``, ``eps``, ``stderr``, ``interval``, ``ranking``,
-        ``explain()``, ``plot()``.
+        ``explained`` and ``misfit`` first; ``answer``, the objective and depth that can be believed;
+        ``objective``, ``L``, ``lam``, ``rho``, ``eps`` of the best fit, ``stderr``, ``interval``,
+        ``ranking``, ``explain()``, ``plot()``.
 
     Raises
     ------
@@ -104,16 +113,17 @@ def identify(
     (MAE, 3, [1.0, 1.1], [0.8, 0.5])
     """
     network = objective, L, decoder_depth
-    curves = validated(t, w, (lam, rho, eps), clock, network, noise, sigma, one_eps)
+    options: dict[str, Any] = {"measure": measure, "names": names}
+    curves = validated(t, w, (lam, rho, eps), clock, network, noise, sigma, one_eps, **options)
     if curves.constant:
         warnings.warn(
-            f"w does not change in {counted(curves.constant)}: nothing can be estimated there, and "
+            f"w does not change in {counted(curves.labels(curves.constant))}: nothing can be estimated there, and "
             "the estimates are NaN",
             UserWarning,
             stacklevel=2,
         )
     fits = fit_all(curves)
-    found = Identification(ranked(fits, np.arange(len(fits.data.w))), np.ndim(w) == 1)
+    found = Identification(finding(curves, fits, np.arange(len(fits.data.w))), np.ndim(w) == 1)
     warn_of_sigma([found], stacklevel=3)
     return found
 
@@ -143,6 +153,7 @@ def identify_each(
     decoder_depth: ArrayLike = 1,
     noise: str | None = None,
     sigma: ArrayLike | None = None,
+    measure: str = "amplitude",
 ) -> tuple[Identification, ...]:
     """`identify` for several trajectories, each from a network of its own.
 
@@ -152,7 +163,7 @@ def identify_each(
     ----------
     t : array, shape (times,)
     w : array, shape (trajectories, times)
-    eps, clock, lam, rho, objective, L, decoder_depth, noise, sigma
+    eps, clock, lam, rho, objective, L, decoder_depth, noise, sigma, measure
         As for `identify`, with one value for each trajectory instead of each mode.
 
     Returns
@@ -184,7 +195,8 @@ def identify_each(
     [1, 2]
     """
     network = objective, L, decoder_depth
-    curves = validated(t, np.atleast_2d(w), (lam, rho, eps), clock, network, noise, sigma)
+    known = lam, rho, eps
+    curves = validated(t, np.atleast_2d(w), known, clock, network, noise, sigma, measure=measure)
     if curves.constant:
         raise ValueError(
             "w must change in every trajectory: got one value at all times in "
@@ -197,7 +209,7 @@ def identify_each(
         )
     fits = fit_all(curves)
     found = tuple(
-        Identification(ranked(fits, np.array([i])), True) for i in range(len(fits.data.w))
+        Identification(finding(curves, fits, np.array([i])), True) for i in range(len(fits.data.w))
     )
     warn_of_sigma(found, stacklevel=3)
     return found

@@ -105,7 +105,7 @@ def _scan(equation: int, fit: Fit) -> Iterator[tuple[int, Branch, Indices, Array
         rows = np.flatnonzero(data.allowed[:, branch])
         if not rows.size:
             continue
-        size = reference(data.w[rows], branch)[:, None] + np.log(plateaus)
+        size = reference(data.amplitude[rows], data.used[rows], branch)[:, None] + np.log(plateaus)
         near = fit.parameters[rows, 1:2] + errors[rows, None] * NEARBY
         own = (fit.branch[rows] == branch) & np.isfinite(fit.cost[rows])
         log_rho = np.hstack([fit.trajectory.power * size, np.where(own[:, None], near, np.nan)])
@@ -122,7 +122,8 @@ def _guess(fit: Fit, rows: Indices, log_rho: Array, branch: Branch) -> Array:
     data, trajectory = fit.data, fit.trajectory
     known = data.known[rows].copy()
     known[:, 1] = log_rho
-    linear = trajectory.starts(data.t, data.w[rows], branch, known, data.relative[rows], (1.0,))[0]
+    curves, used, relative = data.amplitude[rows], data.used[rows], data.relative[rows]
+    linear = trajectory.starts(data.t, curves, branch, known, relative, (1.0,), used=used)[0]
     with np.errstate(all="ignore"):
         slope = fit.covariance[rows, :, 1] / fit.covariance[rows, 1:2, 1]
         slope = np.where(np.isfinite(slope), slope, 0.0)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from dlnflow.identification._candidates import Candidate, Equation
 from dlnflow.identification._fit import PREFERENCE, Fit, Measurements, RowRecord
 from dlnflow.identification._least_squares import Indices
+from dlnflow.identification._misfit import Misfit, misfit_of
 from dlnflow.identification._profile_likelihood import LikelihoodProfile, profiles
 from dlnflow.identification._trajectory import SIGNS
 from dlnflow.theory._clock import Clock
@@ -49,18 +50,24 @@ class RankedFits(RowRecord):
     ----------
     fits : tuple of Fit
         One for each mode equation, to the modes that move, under the kind of noise chosen for each.
+    laws : tuple of Fit
+        The same for mode equations that no candidate has.
     other : RankedFits or None
         The same under the other kind of noise; None for a joint fit, or if only one was tried.
     clock : str or Training
     constant : tuple of int
         Modes that do not move, in places of their own.
+    names : tuple of str
+        Of all modes; empty where they are numbered.
     """
 
-    common: ClassVar[tuple[str, ...]] = ("clock", "constant")
+    common: ClassVar[tuple[str, ...]] = ("clock", "constant", "names")
     fits: tuple[Fit, ...]
+    laws: tuple[Fit, ...]
     other: RankedFits | None
     clock: Clock
     constant: tuple[int, ...]
+    names: tuple[str, ...] = ()
 
     def reordered(self, order: Indices) -> Self:
         """The record with its mode equations in another order."""
@@ -85,12 +92,28 @@ class RankedFits(RowRecord):
         """Akaike's criterion."""
         return tuple(one.aic for one in self.fits)
 
-    @property
+    @cached_property
     def weight(self) -> Array:
-        """Share of the evidence."""
-        sharpness = float(self.fits[0].sharpness.mean())
-        raw = np.exp(-0.5 * sharpness * (np.array(self.aic) - self.aic[0]))
+        """Share of the evidence; less unequal where residuals repeat each other."""
+        raw = self._likelihood(self.fits)
         return np.asarray(raw / raw.sum())
+
+    @cached_property
+    def no_candidate(self) -> float:
+        """Share of the evidence for mode equations that no candidate has, among all."""
+        raw, other = self._likelihood(self.fits), self._likelihood(self.laws)
+        return float(other.sum() / (raw.sum() + other.sum()))
+
+    def _likelihood(self, fits: Sequence[Fit]) -> Array:
+        """Likelihoods that count as evidence, over that of the best candidate; at most finite."""
+        sharpness = float(self.fits[0].sharpness.mean()) * self.misfit.independent
+        behind = np.array([one.aic for one in fits]) - min(self.aic)
+        return np.asarray(np.exp(np.minimum(-0.5 * sharpness * behind, LARGEST_EXPONENT)))
+
+    @cached_property
+    def misfit(self) -> Misfit:
+        """How far the best mode equation is from the data, and where."""
+        return misfit_of(self.fits[0])
 
     @property
     def time_scale(self) -> float | None:
@@ -115,11 +138,9 @@ class RankedFits(RowRecord):
         return self.equations[0][0]
 
     @property
-    def misfit(self) -> Array:
-        """Root mean square residual over the noise of the best fit."""
-        sizes = self.fits[0].sigma / self.data.size
-        costs = np.array([one.cost for one in self.fits])
-        return np.asarray(np.sqrt(np.mean(costs / sizes**2, axis=1) / self.data.t.size))
+    def misfits(self) -> Array:
+        """Root mean square residual of every mode equation, over the amplitude, of all modes."""
+        return np.array([np.sqrt(np.mean(one.cost / self.data.count)) for one in self.fits])
 
     @property
     def estimates(self) -> Array:
@@ -139,7 +160,7 @@ class RankedFits(RowRecord):
         from scipy.special import chdtr, chdtrc
 
         best, data = self.fits[0], self.data
-        left = data.t.size - best.free
+        left = data.count - best.free
         squares = best.cost * (data.size / best.sigma) ** 2
         ratio = np.sqrt(squares / left)
         chance = np.minimum(chdtr(left, squares), chdtrc(left, squares))
@@ -167,6 +188,15 @@ class RankedFits(RowRecord):
         """Places of the modes that move, among all modes."""
         return [i for i in range(len(self.data.w) + len(self.constant)) if i not in self.constant]
 
+    @property
+    def labels(self) -> list[Any]:
+        """Names or numbers of the modes that move."""
+        return [self.label(place) for place in self.places]
+
+    def label(self, place: int) -> Any:
+        """Name or number of a mode."""
+        return self.names[place] if self.names else place
+
     def spread(self, values: NDArray[Any], fill: float = np.nan) -> NDArray[Any]:
         """Values of the modes that move, filled for those that do not."""
         places = np.array(self.constant, int) - np.arange(len(self.constant))
@@ -177,18 +207,19 @@ class RankedFits(RowRecord):
         """Whether each mode moved beyond its noise, by an F test against a constant."""
         from scipy.special import fdtri
 
-        data, best, n = self.data, self.fits[0], self.data.t.size
+        data, best = self.data, self.fits[0]
         heights = np.log(np.where(data.w > 0.0, data.w, 1.0))
         curve = np.where(data.relative[:, None], heights, data.w / data.size[:, None])
         start = np.where(best.precision[:, 2] > 0.0, best.parameters[:, 2], data.known[:, 2])
-        start = np.where(data.relative, start, np.exp(start) / data.size)
-        level = np.where(np.isnan(start), curve.mean(axis=1), start)
-        constant = np.sum((curve - level[:, None]) ** 2, axis=1)
+        start = np.where(data.relative, start, data.values(start) / data.size)
+        mean = np.sum(curve * data.used, axis=1) / data.count
+        away = curve - np.where(np.isnan(start), mean, start)[:, None]
+        constant = np.sum(data.used * away**2, axis=1)
         gain = (constant - best.cost) / (best.sigma / data.size) ** 2
         freedom = np.minimum(best.freedom, INFINITE_FREEDOM)
         free = np.maximum(np.isnan(data.known[:, :2]).sum(axis=1), 1)
         limit = free * fdtri(free, freedom, 1.0 - BY_CHANCE)
-        return np.asarray((gain > limit) | data.given[:, :2].any(axis=1) | (n <= free))
+        return np.asarray((gain > limit) | data.given[:, :2].any(axis=1) | (data.count <= free))
 
     @cached_property
     def _profiles(self) -> list[tuple[int, int, float, LikelihoodProfile]]:

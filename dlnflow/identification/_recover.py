@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from dlnflow._common._frozen import read_only_copy
 from dlnflow.data._spectrum import Spectrum
 from dlnflow.identification._encoder import modes_of, recording
+from dlnflow.identification._find import finding
 from dlnflow.identification._fit_all import fit_all, ranked
 from dlnflow.identification._identify import warn_of_sigma
 from dlnflow.identification._result import Estimates, Identification
@@ -253,7 +254,7 @@ def recover(
     fits = fit_all(curves)
     unsorted = ranked(fits, np.arange(len(modes.w)))
     order = np.argsort(-unsorted.estimates[:, 0], kind="stable")
-    found = Identification(ranked(fits, order), False)
+    found = Identification(finding(curves, fits, order), False)
     warn_of_sigma([found], stacklevel=3)
     learned = (found.seen.max(axis=1) >= HALF) & np.isfinite(found.stderr.rho)
     return Recovery(

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
+from dlnflow.identification._answer import Answer, Finding
 from dlnflow.identification._candidates import Candidate
 from dlnflow.identification._explain import sentences, summary
 from dlnflow.identification._ranked_fits import RankedFits
 from dlnflow.identification._validation import NAMES, UNKNOWN
+from dlnflow.identification._verdict import judged
 from dlnflow.theory._clock import Clock, label
 from dlnflow.theory._objective import Objective
 
@@ -38,8 +40,58 @@ class Identification:
     Build one with `dlnflow.identify`.
     """
 
-    _fits: RankedFits
+    _found: Finding
     _single: bool
+
+    @property
+    def _fits(self) -> RankedFits:
+        return self._found.fits
+
+    @property
+    def explained(self) -> bool:
+        """Whether a candidate explains the curves, to their noise or to 1 % of the amplitude.
+
+        Where it is False, no evidence among candidates means anything, and ``answer`` rests on a
+        comparison with trained networks, if they tell.
+        """
+        return self._found.explained
+
+    @property
+    def misfit(self) -> float:
+        """Root mean square residual of the best candidate over the amplitude, of all modes.
+
+        Over the largest amplitude of each mode where noise is absolute; of ``log w`` where it is
+        relative. Infinite where no candidate has such curves.
+        """
+        return self._found.whole.total
+
+    @property
+    def verdict(self) -> str:
+        """In one line: whether the curves are explained, to what size, and by which candidate."""
+        return next(judged(self._found))
+
+    @property
+    def answer(self) -> Answer:
+        """The objective and depth that can be believed, and what that rests on.
+
+        ``answer.objective`` and ``answer.L`` are None where the data do not tell: `objective` and
+        `L` are then those of the best fit, right or wrong.
+        """
+        return self._found.answer
+
+    @property
+    def names(self) -> tuple[Any, ...]:
+        """Names of all modes, or their numbers."""
+        count = len(self._fits.data.w) + len(self.constant)
+        return tuple(self._fits.label(place) for place in range(count))
+
+    @property
+    def used(self) -> NDArray[np.bool_]:
+        """Which measurements were fitted, shape (modes, times), for the modes that move.
+
+        All, unless the candidates explain only the part in which each mode learns.
+        """
+        return self._fits.data.used
 
     @property
     def t(self) -> Array:
@@ -48,7 +100,7 @@ class Identification:
 
     @property
     def w(self) -> Array:
-        """Measured amplitudes of the modes that move, shape (modes, times)."""
+        """Measured amplitudes (or ``R2``) of the modes that move, shape (modes, times)."""
         return self._fits.data.w
 
     @property
@@ -184,7 +236,11 @@ class Identification:
 
     @property
     def weight(self) -> Array:
-        """Share of the evidence of each mode equation: Akaike weights, flatter for few times."""
+        """Share of the evidence of each mode equation: Akaike weights, less unequal for few times.
+
+        Also less unequal where residuals repeat those of the time before. It compares candidates,
+        and means nothing where none explains the curves (`explained`).
+        """
         return self._fits.weight
 
     @property
@@ -192,12 +248,12 @@ class Identification:
         """One row for each mode equation, best first.
 
         Columns: objective, L, decoder_depth, log_likelihood, aic, delta_aic (to the best), weight
-        (share of the evidence), misfit (root mean square residual over the noise of the best), same
-        (other candidates with the same equation).
+        (share of the evidence; NaN where no candidate explains the curves), misfit (root mean
+        square residual over the amplitude), same (other candidates with the same equation).
         """
         import pandas as pd
 
-        fits, aic, misfit = self._fits, np.array(self.aic), self._fits.misfit
+        fits, aic = self._fits, np.array(self.aic)
         first = [same[0] for same in fits.equations]
         return pd.DataFrame(
             {
@@ -206,9 +262,9 @@ class Identification:
                 "decoder_depth": [one.decoder_depth for one in first],
                 "log_likelihood": [float(one.log_likelihood.sum()) for one in fits.fits],
                 "aic": aic,
-                "delta_aic": aic - aic[0],
-                "weight": self.weight,
-                "misfit": misfit / misfit[0],
+                "delta_aic": aic - aic.min(),
+                "weight": self.weight if self.explained else np.nan,
+                "misfit": fits.misfits,
                 "same": ["; ".join(map(str, same[1:])) for same in fits.equations],
             }
         )
@@ -222,7 +278,7 @@ class Identification:
         """
         import pandas as pd
 
-        columns: dict[str, Any] = {"mode": np.arange(len(self.w) + len(self.constant))}
+        columns: dict[str, Any] = {"mode": self.names}
         for name, error in zip(NAMES, self.stderr, strict=True):
             columns[name] = np.atleast_1d(getattr(self, name))
             columns[f"{name}_err"] = np.atleast_1d(error)
@@ -241,7 +297,7 @@ class Identification:
         return self._fits.seen
 
     def predict(self, t: ArrayLike, *, rank: int = 0) -> Any:
-        """Amplitudes at other times.
+        """Amplitudes (or ``R2``) at other times.
 
         Parameters
         ----------
@@ -263,18 +319,18 @@ class Identification:
         count = len(self._fits.equations)
         if rank not in range(count):
             raise ValueError(f"rank must lie in 0..{count - 1}: got {rank}")
-        curves = np.exp(self._fits.fits[rank].heights(times))
+        curves = self._fits.data.values(self._fits.fits[rank].heights(times))
         return curves[0] if self._single else self._fits.spread(curves)
 
     @property
     def residuals(self) -> Any:
-        """Measured less fitted, in standard deviations of the noise; the shape of ``w``."""
-        away = self._fits.residuals
+        """Measured less fitted, in standard deviations of the noise; NaN where not `used`."""
+        away = np.where(self.used, self._fits.residuals, np.nan)
         return away[0] if self._single else away
 
     def explain(self) -> str:
-        """In words: the best candidate, how sure it is, and which measurement would help."""
-        return "\n".join(sentences(self._fits))
+        """In words: whether the curves are explained, by what, and what would help."""
+        return "\n".join(sentences(self._found))
 
     def plot(self, *, ax: Any = None) -> NDArray[Any]:
         """Trajectories with the best fit and the second best above, residuals below.
@@ -293,10 +349,10 @@ class Identification:
         return identification(self, ax=ax)
 
     def __repr__(self) -> str:
-        return summary(self._fits)
+        return summary(self._found)
 
     def _repr_html_(self) -> str:
-        first, *_ = summary(self._fits).splitlines()
+        first, *_ = summary(self._found).splitlines()
         return f"<p>{escape(first)}</p>{self.to_dataframe().to_html(index=False)}"
 
     def _out(self, values: Array) -> Any:

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from dlnflow.identification._candidates import Candidate, Equation
+from dlnflow.identification._candidates import Candidate, Equation, GrowthLaw
 from dlnflow.theory._clock import Clock, network_time
 from dlnflow.theory.curve._master_curve import Branch, OnOneSide, master_curve
 from dlnflow.theory.curve._response import plain_responses
@@ -41,11 +41,11 @@ class Trajectory:
     time on validation and broadcasting. The tests compare the two.
     """
 
-    equation: Equation
+    equation: Equation | tuple[GrowthLaw]
     clock: Clock
 
     @property
-    def candidate(self) -> Candidate:
+    def candidate(self) -> Candidate | GrowthLaw:
         """The candidate that represents the mode equation."""
         return self.equation[0]
 
@@ -133,6 +133,8 @@ class Trajectory:
         known: Array,
         relative: NDArray[np.bool_],
         sizes: Sequence[float] | None = None,
+        *,
+        used: NDArray[np.bool_],
     ) -> Array:
         """Initial parameters, shape (guesses, modes, 3); NaN where no such curve exists.
 
@@ -150,12 +152,14 @@ class Trajectory:
             Whether the noise is proportional to the amplitude.
         sizes : sequence of float, optional
             Guesses of the plateau, relative to the `reference` amplitude.
+        used : bool array, shape (modes, times)
+            Which measurements count.
         """
         b, curve = self.power, self.curve(branch)
         a = curve.a
-        positive = w > 0.0
+        positive = used & (w > 0.0)
         height = np.log(np.where(positive, w, 1.0))
-        size = reference(w, branch) + np.log(sizes or PLATEAU_GUESSES[branch])[:, None]
+        size = reference(w, used, branch) + np.log(sizes or PLATEAU_GUESSES[branch])[:, None]
         size = np.where(np.isnan(known[:, 1]), size, known[:, 1] / b)
         log_r = b * (height - size[..., None])
         away = {Branch.GROWTH: -log_r, Branch.DECAY: log_r}
@@ -178,11 +182,11 @@ class Trajectory:
         return np.stack([log_lam, log_rho, log_eps], axis=-1)
 
 
-def reference(w: Array, branch: Branch) -> Array:
+def reference(w: Array, used: NDArray[np.bool_], branch: Branch) -> Array:
     """Logarithm of the amplitude to which guesses of the plateau are relative."""
     if branch == Branch.DECAY:
-        return np.log(np.where(w > 0.0, w, np.inf).min(axis=1))
-    return np.log(w.max(axis=1))
+        return np.log(np.where(used & (w > 0.0), w, np.inf).min(axis=1))
+    return np.log(np.where(used, w, 0.0).max(axis=1))
 
 
 def _line(

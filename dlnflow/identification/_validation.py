@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
 from dlnflow._common._frozen import read_only_copy
-from dlnflow.identification._candidates import distinct_equations
+from dlnflow.identification._candidates import LAWS, distinct_equations
 from dlnflow.identification._fit import Measurements
 from dlnflow.identification._trajectory import Trajectory
 from dlnflow.theory._clock import Clock, Training
@@ -21,6 +22,9 @@ NAMES = ("lam", "rho", "eps")
 NOISES = ("absolute", "relative")
 UNKNOWN = "unknown"  # a clock whose unit is not known
 CLOCKS = ("paper", "network", UNKNOWN)
+
+MEASURES = ("amplitude", "scaled", "probe")
+R2_BY_NOISE = 0.2  # above 1, which noise may take an estimate of ``R2`` to
 
 SMALLEST = 1e-50  # of times and amplitudes: high powers of smaller ones underflow
 LARGEST = 1e50  # of the same: high powers of larger ones overflow
@@ -41,19 +45,34 @@ class ValidatedCurves:
     kinds : int
         Number of kinds of noise to try.
     trajectories : tuple of Trajectory
-        Of all mode equations to fit.
+        Of the mode equations of all candidates.
+    laws : tuple of Trajectory
+        Of mode equations that no candidate has.
     clock : str or Training
     one_eps : bool
     constant : tuple of int
         Modes that do not move.
+    names : tuple of str
+        Of all modes; empty where none were given.
     """
 
     data: Measurements
     kinds: int
     trajectories: tuple[Trajectory, ...]
+    laws: tuple[Trajectory, ...]
     clock: Clock
     one_eps: bool
     constant: tuple[int, ...]
+    names: tuple[str, ...]
+
+    def labels(self, places: Iterable[int]) -> list[str | int]:
+        """Names or numbers of the modes at these places."""
+        return [self.names[place] if self.names else place for place in places]
+
+    @property
+    def joint(self) -> bool:
+        """Whether all modes share a fitted parameter: one ``eps``, or the unit of the clock."""
+        return self.one_eps or bool(np.isfinite(self.data.own_lam).any())
 
 
 def validated(
@@ -65,6 +84,9 @@ def validated(
     noise: str | None,
     sigma: ArrayLike | None,
     one_eps: bool = False,
+    *,
+    measure: str = "amplitude",
+    names: Sequence[str] | None = None,
 ) -> ValidatedCurves:
     """Validate all arguments of `identify`.
 
@@ -72,10 +94,16 @@ def validated(
     ``decoder_depth``.
     """
     times = given_times(t)
-    curves = _given_amplitudes(w, times)
+    probe = _validate.choice("measure", measure, MEASURES) == "probe"
+    curves = _given_r2(w, times) if probe else _given_amplitudes(w, times)
     equations = distinct_equations(*network)
     known_clock = _known_clock(clock)
     parameters, sign = _given_known(known, len(curves))
+    if measure != "amplitude" and np.isfinite(parameters[:, :2]).any():
+        raise ValueError(
+            f"lam and rho must be left out where measure is {measure!r}, since the unit of the "
+            "amplitude is not known"
+        )
     wanted = int(np.isnan(parameters).sum(axis=1).max()) + SPARE_TIMES
     if times.size < wanted:
         raise ValueError(
@@ -94,7 +122,7 @@ def validated(
         within_range("sigma", deviation)
     if not isinstance(one_eps, bool | np.bool_):
         raise TypeError(f"one_eps must be True or False: got {one_eps!r}")
-    kinds = _given_noise(noise, curves[moves])
+    kinds = _given_noise(noise, curves[moves], probe)
     own_lam = np.full(len(curves), np.nan)
     if clock == UNKNOWN:
         own_lam, parameters[:, 0] = parameters[:, 0].copy(), np.nan
@@ -106,14 +134,18 @@ def validated(
         branches(times, curves, sign),
         np.zeros(len(curves), dtype=bool),
         deviation,
+        np.ones(curves.shape, dtype=bool),
+        measure,
     ).rows(np.tile(np.flatnonzero(moves), len(kinds)))
     return ValidatedCurves(
         replace(data, relative=np.concatenate(kinds)),
         len(kinds),
         tuple(Trajectory(equation, known_clock) for equation in equations),
+        tuple(Trajectory((law,), known_clock) for law in LAWS),
         clock,
         bool(one_eps),
         tuple(map(int, np.flatnonzero(~moves))),
+        _given_names(names, len(curves)),
     )
 
 
@@ -154,14 +186,34 @@ def given_times(t: ArrayLike) -> Array:
     return times
 
 
+def _given_names(names: Sequence[str] | None, modes: int) -> tuple[str, ...]:
+    """One name for each mode, all different."""
+    if names is None:
+        return ()
+    given = (names,) if isinstance(names, str) else tuple(map(str, names))
+    if len(given) != modes or len(set(given)) != modes:
+        raise ValueError(
+            f"names must be {modes} different names, one for each mode of w: got {', '.join(given)}"
+        )
+    return given
+
+
+def _given_r2(w: ArrayLike, times: Array) -> Array:
+    """Values of ``R2``, shape (modes, times), at most 1 but for their noise."""
+    curves = _of_shape(w, times)
+    beyond = curves.max(axis=1) > 1.0 + R2_BY_NOISE
+    if beyond.any():
+        mode = int(np.flatnonzero(beyond)[0])
+        raise ValueError(
+            f"w must be R2, at most 1, where measure is 'probe': got {curves[mode].max():g} in "
+            f"mode {mode}"
+        )
+    return curves
+
+
 def _given_amplitudes(w: ArrayLike, times: Array) -> Array:
     """Finite amplitudes, shape (modes, times), not negative beyond their noise."""
-    curves = np.atleast_2d(_validate.real("w", w))
-    if np.ndim(w) > 2 or curves.shape[1] != times.size or not curves.size:
-        raise ValueError(
-            f"w must have shape (times,) or (modes, times) with {times.size} times: "
-            f"got {np.shape(w)}"
-        )
+    curves = _of_shape(w, times)
     within_range("w", np.abs(curves).max(axis=1))
     beyond = negative_beyond_noise(times, curves)
     if beyond.any():
@@ -171,6 +223,17 @@ def _given_amplitudes(w: ArrayLike, times: Array) -> Array:
             "w must not be negative beyond its noise, since amplitudes are norms: got "
             f"{curves[mode, at]:g} in mode {mode} at t = {times[at]:g}; take absolute values, or "
             "norms of W b for each mode's direction b"
+        )
+    return curves
+
+
+def _of_shape(w: ArrayLike, times: Array) -> Array:
+    """Finite values, shape (modes, times)."""
+    curves = np.atleast_2d(_validate.real("w", w))
+    if np.ndim(w) > 2 or curves.shape[1] != times.size or not curves.size:
+        raise ValueError(
+            f"w must have shape (times,) or (modes, times) with {times.size} times: "
+            f"got {np.shape(w)}"
         )
     return curves
 
@@ -255,9 +318,13 @@ def _for_each_mode(name: str, array: Array, modes: int) -> Array:
     return np.broadcast_to(array, modes).copy()
 
 
-def _given_noise(noise: Any, w: Array) -> tuple[NDArray[np.bool_], ...]:
+def _given_noise(noise: Any, w: Array, probe: bool) -> tuple[NDArray[np.bool_], ...]:
     """The kinds of noise to try: for each, whether the noise of a mode is relative."""
     can: NDArray[np.bool_] = np.asarray((w > 0.0).all(axis=1))
+    if probe:
+        if noise is not None and _validate.choice("noise", noise, NOISES) != "absolute":
+            raise ValueError(f"noise must be 'absolute' where measure is 'probe': got {noise!r}")
+        return (np.zeros_like(can),)
     absolute = np.zeros_like(can)
     if noise is None:
         return (absolute, can) if can.any() else (absolute,)

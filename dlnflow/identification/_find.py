@@ -1,0 +1,45 @@
+"""From fits to a finding: whether the curves are explained is decided before anything else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from dlnflow.identification._answer import Finding, of_answer
+from dlnflow.identification._fit_all import fit_all, ranked
+from dlnflow.identification._least_squares import Indices
+from dlnflow.identification._ranked_fits import RankedFits
+from dlnflow.identification._trained import likeness
+from dlnflow.identification._validation import ValidatedCurves
+from dlnflow.identification._window import learning
+
+
+def finding(curves: ValidatedCurves, fits: RankedFits, modes: Indices) -> Finding:
+    """What was found about some of the modes, all from one network."""
+    best = ranked(fits, modes)
+    whole = Finding(best, best.misfit, best.no_candidate, None)
+    if whole.explained:
+        return whole
+    shown = _while_learning(curves, modes) or best
+    found = replace(whole, fits=shown, likeness=_likeness(best))
+    return replace(found, fits=of_answer(found.fits, found.answer))
+
+
+def _likeness(fits: RankedFits):
+    data = fits.data
+    return likeness(data.t, data.amplitude)
+
+
+def _while_learning(curves: ValidatedCurves, modes: Indices) -> RankedFits | None:
+    """Fits to the part in which each mode learns, if a candidate explains that part."""
+    if curves.joint:
+        return None
+    count = len(curves.data.w) // curves.kinds
+    rows = np.concatenate([modes + count * kind for kind in range(curves.kinds)])
+    data = curves.data.rows(rows)
+    used = learning(data.w)
+    if used.all():
+        return None
+    fits = ranked(fit_all(replace(curves, data=replace(data, used=used))), np.arange(modes.size))
+    return fits if fits.misfit.explained else None

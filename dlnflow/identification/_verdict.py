@@ -1,0 +1,112 @@
+"""The verdict in words: first whether the curves are explained, then by what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from dlnflow.identification._answer import TRAINED, Finding, rising, skipped
+from dlnflow.identification._candidates import name_of
+
+LISTED = 4  # candidates or modes listed by name
+UNSURE = 0.05  # share of the evidence for other growth laws that is reported
+NAMED = 0.02  # share of the evidence from which a candidate is named
+
+
+def percent(share: float) -> str:
+    """``12 %``."""
+    return f"{100.0 * share:.2g} %" if share < 0.995 else "100 %"
+
+
+def listed(names: Sequence[object]) -> str:
+    """The first few names, and how many more there are."""
+    shown, more = ", ".join(map(str, names[:LISTED])), len(names) - LISTED
+    return f"{shown} and {more} more" if more > 0 else shown
+
+
+def judged(found: Finding) -> Iterator[str]:
+    """Whether a candidate explains the curves, and what can be believed, the verdict first."""
+    if found.explained:
+        yield f"{_size(found)}: {_which(found)}"
+        if skipped(found.fits):
+            yield (
+                "At most one measurement lies in the transition. That decides nothing between "
+                "candidates: measure more often while the amplitude rises."
+            )
+        elif not rising(found.fits):
+            yield "No mode rises. How modes fall decides little between candidates."
+        elif found.other_law > UNSURE:
+            yield (
+                "Growth laws of no network here explain these curves as well "
+                f"({percent(found.other_law)} of the evidence): the shape alone proves no candidate."
+            )
+    else:
+        yield f"no candidate explains these curves ({_failure(found)})"
+        yield _by_likeness(found)
+        if found.learning_only:
+            yield _learning(found)
+
+
+def _size(found: Finding) -> str:
+    misfit = found.whole
+    if misfit.grade == "noise":
+        return f"explained to the noise ({percent(misfit.total)} of the amplitude)"
+    return f"explained to 1 % (off by {percent(misfit.total)}, by more than noise)"
+
+
+def _which(found: Finding) -> str:
+    """The candidate, or those that cannot be told apart."""
+    fits, answer = found.fits, found.answer
+    count = len(fits.equations)
+    among = f"of the evidence among {count} mode equation{'' if count == 1 else 's'}"
+    if answer.L is not None:
+        return f"{fits.best}, {percent(fits.weight[0])} {among}"
+    shares = zip(fits.equations, fits.weight, strict=True)
+    some = [(same[0], weight) for same, weight in shares if weight >= NAMED]
+    rivals = listed([f"{one} ({percent(weight)})" for one, weight in some])
+    if answer.objective is not None:
+        return f"{name_of(answer.objective)}, but cannot tell the depth: {rivals} {among}"
+    return f"cannot tell which: {rivals} {among}"
+
+
+def _failure(found: Finding) -> str:
+    """The size of the misfit, and where it is largest."""
+    misfit, labels = found.whole, found.fits.labels
+    if misfit.explained:
+        return "a growth law of no network here explains them better"
+    if not np.isfinite(misfit.total):
+        return "none has such a curve"
+    failing = np.flatnonzero(misfit.fails)
+    off = f"off by {percent(misfit.total)} of the amplitude"
+    if len(labels) == 1:
+        return f"{off}, in {misfit.where[0]}"
+    if failing.size == len(labels) and len({misfit.where[i] for i in failing}) == 1:
+        return f"{off}, in {misfit.where[failing[0]]} of all modes"
+    order = failing[np.argsort(-misfit.size[failing])]
+    parts = listed([f"{misfit.where[i]} of mode {labels[i]}" for i in order])
+    return f"{off}, in {parts}"
+
+
+def _by_likeness(found: Finding) -> str:
+    """What trained networks with such curves say."""
+    likeness, answer = found.likeness, found.answer
+    if likeness is None:
+        return "Cannot tell objective and depth."
+    if answer.source != TRAINED:
+        return f"Cannot tell objective and depth by comparison with trained networks either: {likeness}."
+    return f"By comparison with trained networks: {answer} ({likeness})."
+
+
+def _learning(found: Finding) -> str:
+    """The part of each curve that was fitted."""
+    fits = found.fits
+    t, used = fits.data.t, fits.data.used
+    parts = [
+        f"mode {label} from t = {t[row][0]:.4g} to {t[row][-1]:.4g}"
+        for label, row in zip(fits.labels, used, strict=True)
+    ]
+    return (
+        f"Fitted only where each mode learns, which {fits.best} explains to "
+        f"{percent(fits.misfit.total)}: {listed(parts)}."
+    )
