@@ -332,13 +332,6 @@ def recover(
     )
     clock = "paper" if clock is None else clock
     curves = validated(times, modes.w, (None, None, eps), clock, network, noise, sigma, one_eps)
-<<<<<<< HEAD
-    fits = fit_all(curves)
-    unsorted = ranked(fits, np.arange(len(modes.w)))
-    order = np.argsort(-unsorted.estimates[:, 0], kind="stable")
-    found = Identification(finding(curves, fits, order), False)
-    warn_of_sigma([found], stacklevel=3)
-=======
     if features is not None and (eps is not None or one_eps):
         raise ValueError(
             "eps and one_eps must be left out with features, whose amplitudes have unknown "
@@ -365,7 +358,6 @@ def _recovery(modes: EncoderModes, curves: ValidatedCurves) -> Recovery:
         order = np.argsort(-ranked(fits, order).estimates[:, 0], kind="stable")
     found = Identification(finding(curves, fits, order), False)
     warn_of_sigma([found], stacklevel=4)
->>>>>>> 6695e2db5eb552c9467435b7b2166cc0cc499bbb
     learned = (found.seen.max(axis=1) >= HALF) & np.isfinite(found.stderr.rho)
     unit = np.nan if modes.basis is None else 1.0
     return Recovery(
