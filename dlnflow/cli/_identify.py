@@ -87,6 +87,14 @@ def identify(
     lr: options.LearningRate = None,
     loss: options.Loss = None,
     outputs: options.Outputs = None,
+    measure: Annotated[
+        str,
+        options.panel("Input")(
+            "--measure amplitude|scaled|probe",
+            "What the columns hold: amplitudes (the default), amplitudes up to a factor, or the R2 "
+            "of a linear probe.",
+        ),
+    ] = "amplitude",
     noise: Annotated[
         str | None,
         noisy(
@@ -139,13 +147,14 @@ def identify(
             L=L,
             decoder_depth=decoder_depth,
             noise=noise,
+            measure=measure,
             **{name: _for_modes(name, one, len(log.w)) for name, one in given.items() if one},
         )
+    say(found.explain())
     for note in (*log.notes, *log.aside_in_words()):
         say(note)
     for warning in caught:
         say(f"warning: {warning.message}")
-    say(found.explain())
     frame = found.ranking if ranking else found.to_dataframe()
     if output.on_screen and ranking:
         frame = frame.head(SHOWN)

@@ -115,9 +115,7 @@ def skipped(fits: RankedFits) -> bool:
 def of_answer(fits: RankedFits, answer: Answer) -> RankedFits:
     """The fits with the best candidate first that agrees with the answer."""
     for rank, equation in enumerate(fits.equations):
-        if any(
-            one.objective == answer.objective and answer.L in (None, one.L) for one in equation
-        ):
+        if any(one.objective == answer.objective and answer.L in (None, one.L) for one in equation):
             order = [rank, *(i for i in range(len(fits.equations)) if i != rank)]
             return fits.reordered(np.array(order))
     return fits

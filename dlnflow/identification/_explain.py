@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlnflow.identification._answer import SURE, Finding
+from dlnflow.identification._misfit import EXACT
 from dlnflow.identification._ranked_fits import RankedFits
 from dlnflow.identification._validation import UNKNOWN
 from dlnflow.identification._verdict import judged, listed, percent
@@ -24,7 +25,6 @@ LOW = 0.1  # of the plateau: the transition begins
 HALF = 0.5  # of the plateau: a curve that starts above it shows no wait
 HIGH = 0.9  # of the plateau: the transition ends
 FEW = 5  # measurements within a transition that show its shape
-EXACT = 1e-9  # misfit over amplitude that rounding or an ODE solver causes
 SLIGHT = 5e-3  # misfit over amplitude at which estimates are still good
 HARDLY = 1.5  # ratio of last to first amplitude of a mode that hardly moved
 SEARCHED_AHEAD = 10.0  # how many times the measured time is searched for a decisive time
@@ -34,6 +34,14 @@ OUTLIER = 8.0  # standard deviations of the other residuals
 LEAST_SCATTER = 1e-3  # of the noise estimate: scatter below it is rounding
 OUTLIER_SHARE = 0.05  # share of the points: more than that are not outliers
 LISTED = 4  # candidates or modes listed by name
+
+
+UNITS = {
+    "scaled": "The unit of the amplitude is unknown: lam and rho are known up to powers of one "
+    "unknown factor for all modes.",
+    "probe": "Amplitudes are in units of the probe's noise: lam and rho are known up to powers of a "
+    "factor of each mode.",
+}
 
 
 def sentences(found: Finding) -> Iterator[str]:
@@ -175,11 +183,15 @@ def _residuals(fits: RankedFits) -> Iterator[str]:
     if fits.misfit.grade != "noise":
         so = (
             "lam and rho change by about ten times the size of the misfit only, but standard "
-            "errors do not hold."
+            "errors do not hold here."
             if misfit.max() < SLIGHT
-            else "Standard errors do not hold."
+            else "Standard errors do not hold here."
         )
-        yield so[0].upper() + so[1:]
+        yield (
+            "Another objective, decoder or clock, a finite learning rate, an unbalanced "
+            "initialisation or modes that mix would cause such a misfit; see "
+            f"dlnflow.network.check_assumptions. {_sentence(so)}"
+        )
     excess = fits.sigma_excess
     for these, what in (
         (excess > 1.0, "errors and weights based on it are too small"),
@@ -315,6 +327,8 @@ def _undetermined(fits: RankedFits) -> Iterator[str]:
 
 def _scope(fits: RankedFits) -> Iterator[str]:
     """What the result assumes."""
+    if fits.data.measure in UNITS:
+        yield UNITS[fits.data.measure]
     if fits.clock == UNKNOWN:
         scale = fits.time_scale
         yield (

@@ -40,7 +40,9 @@ def fit_all(curves: ValidatedCurves) -> RankedFits:
         fits[:count], fits[count:], None, curves.clock, curves.constant, curves.names
     )
     modes = np.arange(len(data.w) // curves.kinds)
-    likelier = np.zeros_like(modes) if curves.kinds == 1 else _relative_is_likelier(every, curves.joint)
+    likelier = (
+        np.zeros_like(modes) if curves.kinds == 1 else _relative_is_likelier(every, curves.joint)
+    )
     chosen = every.rows(modes + modes.size * likelier)
     if curves.joint:
         joint = [_fit_jointly(one, curves.one_eps) for one in (*chosen.fits, *chosen.laws)]

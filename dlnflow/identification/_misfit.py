@@ -176,8 +176,8 @@ def _where(curve: Array, w: Array, falls: bool) -> str:
     if falls:
         return "a fall after the plateau"
     start, end = float(w[0]), float(w[-3:].mean())
-    arrived = np.flatnonzero((w - start) / (end - start) > LEARNED) if end != start else []
-    first = int(arrived[0]) if len(arrived) else w.size
+    arrived = np.flatnonzero((w - start) * np.sign(end - start) > LEARNED * abs(end - start))
+    first = int(arrived[0]) if arrived.size else w.size
     share = float(np.sum(curve[:first] ** 2) / np.sum(curve**2)) if curve.any() else 0.5
     change = "the rise" if end > start else "the fall"
     return change if share > MOST else "the plateau" if share < 1.0 - MOST else "all"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,7 +85,7 @@ class RankedFits(RowRecord):
     @property
     def equations(self) -> tuple[Equation, ...]:
         """The mode equations."""
-        return tuple(one.trajectory.equation for one in self.fits)
+        return tuple(cast(Equation, one.trajectory.equation) for one in self.fits)
 
     @cached_property
     def aic(self) -> tuple[float, ...]:

@@ -13,6 +13,7 @@ from dlnflow._common._frozen import read_only_copy
 from dlnflow.data._spectrum import Spectrum
 from dlnflow.identification._encoder import EncoderModes, recorded_modes
 from dlnflow.identification._explain import counted
+from dlnflow.identification._find import finding
 from dlnflow.identification._fit_all import fit_all, ranked
 from dlnflow.identification._identify import warn_of_sigma
 from dlnflow.identification._result import Estimates, Identification

@@ -8,15 +8,24 @@ import numpy as np
 
 from dlnflow.identification._answer import TRAINED, Finding, rising, skipped
 from dlnflow.identification._candidates import name_of
+from dlnflow.identification._misfit import EXACT
 
+LEAST_PERCENT = 1e-4  # share below which no number is given
 LISTED = 4  # candidates or modes listed by name
 UNSURE = 0.05  # share of the evidence for other growth laws that is reported
 NAMED = 0.02  # share of the evidence from which a candidate is named
 
 
 def percent(share: float) -> str:
-    """``12 %``."""
+    """``12 %``; what is nearly nothing without its many zeros."""
+    if share < LEAST_PERCENT:
+        return f"less than {100.0 * LEAST_PERCENT:g} %"
     return f"{100.0 * share:.2g} %" if share < 0.995 else "100 %"
+
+
+def off(misfit: float) -> str:
+    """The size of a misfit."""
+    return f"{100.0 * misfit:.2g} %" if misfit > EXACT else "rounding"
 
 
 def listed(names: Sequence[object]) -> str:
@@ -38,8 +47,8 @@ def judged(found: Finding) -> Iterator[str]:
             yield "No mode rises. How modes fall decides little between candidates."
         elif found.other_law > UNSURE:
             yield (
-                "Growth laws of no network here explain these curves as well "
-                f"({percent(found.other_law)} of the evidence): the shape alone proves no candidate."
+                "Growth laws of no network here explain these curves as well, with "
+                f"{percent(found.other_law)} of the evidence: their shape proves no candidate."
             )
     else:
         yield f"no candidate explains these curves ({_failure(found)})"
@@ -50,9 +59,11 @@ def judged(found: Finding) -> Iterator[str]:
 
 def _size(found: Finding) -> str:
     misfit = found.whole
+    if misfit.total <= EXACT:
+        return "explained to rounding"
     if misfit.grade == "noise":
-        return f"explained to the noise ({percent(misfit.total)} of the amplitude)"
-    return f"explained to 1 % (off by {percent(misfit.total)}, by more than noise)"
+        return f"explained to the noise ({off(misfit.total)} of the amplitude)"
+    return f"explained to 1 % (off by {off(misfit.total)}, by more than noise)"
 
 
 def _which(found: Finding) -> str:
@@ -78,14 +89,14 @@ def _failure(found: Finding) -> str:
     if not np.isfinite(misfit.total):
         return "none has such a curve"
     failing = np.flatnonzero(misfit.fails)
-    off = f"off by {percent(misfit.total)} of the amplitude"
+    size = f"off by {off(misfit.total)} of the amplitude"
     if len(labels) == 1:
-        return f"{off}, in {misfit.where[0]}"
+        return f"{size}, in {misfit.where[0]}"
     if failing.size == len(labels) and len({misfit.where[i] for i in failing}) == 1:
-        return f"{off}, in {misfit.where[failing[0]]} of all modes"
+        return f"{size}, in {misfit.where[failing[0]]} of all modes"
     order = failing[np.argsort(-misfit.size[failing])]
     parts = listed([f"{misfit.where[i]} of mode {labels[i]}" for i in order])
-    return f"{off}, in {parts}"
+    return f"{size}, in {parts}"
 
 
 def _by_likeness(found: Finding) -> str:
@@ -94,7 +105,10 @@ def _by_likeness(found: Finding) -> str:
     if likeness is None:
         return "Cannot tell objective and depth."
     if answer.source != TRAINED:
-        return f"Cannot tell objective and depth by comparison with trained networks either: {likeness}."
+        return (
+            "Cannot tell objective and depth by comparison with trained networks either: "
+            f"{likeness}."
+        )
     return f"By comparison with trained networks: {answer} ({likeness})."
 
 
@@ -108,5 +122,5 @@ def _learning(found: Finding) -> str:
     ]
     return (
         f"Fitted only where each mode learns, which {fits.best} explains to "
-        f"{percent(fits.misfit.total)}: {listed(parts)}."
+        f"{off(fits.misfit.total)}: {listed(parts)}."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import Any, Protocol
 
 import matplotlib.pyplot as plt
@@ -17,7 +18,7 @@ Array = NDArray[np.float64]
 MARKS = "osD^vP*X"
 FINE = 400  # times of a fitted curve
 ORDERS = 30.0  # of the largest over the smallest amplitude, beyond which the axis is logarithmic
-SURE = 0.99  # share of the evidence with which the title names no rival
+WIDTH = 72  # letters in a line of the title
 
 
 class DrawnIdentification(Protocol):
@@ -40,7 +41,11 @@ class DrawnIdentification(Protocol):
     @property
     def weight(self) -> Array: ...
     @property
-    def aic(self) -> Any: ...
+    def explained(self) -> bool: ...
+    @property
+    def verdict(self) -> str: ...
+    @property
+    def answer(self) -> Any: ...
     @property
     def time_label(self) -> str: ...
     def predict(self, t: Any, *, rank: int = 0) -> Any: ...
@@ -104,8 +109,9 @@ def _curves(axes: Axes, found: DrawnIdentification) -> list[Line2D]:
     handles = [style.legend_entry("measured", marker="o", linestyle="")]
     best = style.colour(found.objective)
     looks: list[dict[str, Any]] = [{"color": best, "zorder": 3, "linestyle": "-"}]
-    labels = [f"{found.candidate} ({100.0 * found.weight[0]:.3g} % of the evidence)"]
-    if found.weight.size > 1:
+    share = f" ({100.0 * found.weight[0]:.3g} % of the evidence)"
+    labels = [f"{found.candidate}{share if found.explained else ', the best fit'}"]
+    if found.weight.size > 1 and found.explained:
         own = style.colour(found.rival.objective)
         other: dict[str, Any] = {"color": style.NEUTRAL if own == best else own, "linestyle": ":"}
         looks.append(other | {"linewidth": 1.6, "zorder": 2})
@@ -122,7 +128,10 @@ def _curves(axes: Axes, found: DrawnIdentification) -> list[Line2D]:
 
 
 def _title(found: DrawnIdentification) -> str:
-    if found.weight[0] > SURE:
-        return f"{found.candidate}, with {100 * found.weight[0]:.3g} % of the evidence"
-    ahead = style.number(found.aic[1] - found.aic[0], 2)
-    return f"{found.candidate} or {found.rival}? AIC apart by {ahead}"
+    """The verdict, whether the curves are explained first."""
+    text = (
+        found.verdict
+        if found.explained or found.answer.source is None
+        else (f"{found.verdict}; by comparison with trained networks: {found.answer}")
+    )
+    return fill(text[0].upper() + text[1:], WIDTH)
