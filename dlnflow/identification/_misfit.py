@@ -77,7 +77,8 @@ def misfit_of(fit: Fit) -> Misfit:
         return Misfit("no", size, np.isinf(size), ("all",) * size.size, 1.0)
     rows = np.arange(len(data.w))
     heights, slopes = _with_slopes(fit)
-    residuals, slopes = -data.residuals(heights, rows), data.slopes(heights, slopes, rows)
+    free = np.isnan(data.known)[:, None]
+    residuals, slopes = -data.residuals(heights, rows), data.slopes(heights, slopes, rows) * free
     fitted = data.values(heights)
     parts = [
         _slow_part(residuals[i, used], slopes[i, used], data.t[used], fitted[i, used])
@@ -127,13 +128,12 @@ def _with_slopes(fit: Fit) -> tuple[Array, Array]:
 
 
 def _slow_part(residuals: Array, slopes: Array, t: Array, fitted: Array) -> Slow:
-    """The part of the residuals that varies slowly along the curve and that no parameter changes.
+    """The part of the residuals that varies slowly along the curve, other than by parameters.
 
     The slow components are cosines of the length along the curve, in which time and amplitude count
     alike. A wrong curve leaves residuals that are slow in it, and noise does not.
     """
-    free = slopes.shape[1]
-    slow = max(0, min(SLOW, (t.size - free) // SHARE))
+    slow = max(0, min(SLOW, (t.size - slopes.shape[1]) // SHARE))
     rise = np.ptp(fitted) or 1.0
     length = np.cumsum(np.abs(np.diff(t)) / np.ptp(t) + np.abs(np.diff(fitted)) / rise)
     place = np.concatenate([[0.0], length]) / length[-1]

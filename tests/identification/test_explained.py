@@ -100,11 +100,10 @@ def test_the_verdict_says_where_the_best_candidate_fails():
     assert "a fall after the plateau" in fails_in(TRUE[0] * fall)
     broken = np.vstack([TRUE[0], TRUE[1] * fall])
     assert "a fall after the plateau of mode 1" in fails_in(broken)
-    wave = 0.15 * TRUE[0].max() * np.sin(0.4 * T)
-    late = T > 25.0
+    top = TRUE[0].max()
     exact = {"objective": "mae", "L": 3, "lam": 1.0, "rho": 0.8, "eps": 0.01, "noise": "absolute"}
-    assert "in the plateau" in fails_in(TRUE[0] + wave * late, **exact)
-    assert "in the rise" in fails_in(np.abs(TRUE[0] + wave * ~late), **exact)
+    assert "in the plateau" in fails_in(TRUE[0] + 0.3 * top * (T > 45.0), **exact)
+    assert "in the rise" in fails_in(TRUE[0] + 0.15 * top * (T < 8.0), **exact)
 
 
 def test_one_point_in_the_transition_decides_nothing():
