@@ -37,7 +37,9 @@ def main() -> None:
                 inside += int(np.sum(errors <= bounds))
                 known += int(np.sum(np.isfinite(bounds)))
     note = f"\nOf {known} times with a bound, {inside} ({inside / known:.0%}) are within it.\n"
-    text = pages.with_block(PAGE.read_text(encoding="utf-8"), "real data", HEAD + "".join(rows) + note)
+    text = pages.with_block(
+        PAGE.read_text(encoding="utf-8"), "real data", HEAD + "".join(rows) + note
+    )
     PAGE.write_text(text, encoding="utf-8")
     print(note)
 
@@ -59,7 +61,9 @@ def row(name: str, d: int, objective: str, parts: list[FeaturePrediction]) -> st
     )
     counts = "/".join(str(int(np.isfinite(p.time).sum())) for p in parts)
     median, worst = max(map(np.median, factors)), max(map(np.max, factors))
-    cells = [f"{np.exp(one):.2f}" if np.isfinite(one) else "never" for one in (median, worst, alone)]
+    cells = [
+        f"{np.exp(one):.2f}" if np.isfinite(one) else "never" for one in (median, worst, alone)
+    ]
     return f"| {name} | {d} | {objective.upper()} | {counts} | {tau:.2f} | {' | '.join(cells)} |\n"
 
 
