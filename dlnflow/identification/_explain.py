@@ -47,9 +47,13 @@ UNITS = {
 def sentences(found: Finding) -> Iterator[str]:
     """The explanation, sentence by sentence."""
     yield from judged(found)
-    for part in (_candidates, _residuals, _unmoved, _unseen, _undetermined, _scope):
-        if part is not _candidates or found.explained:
-            yield from part(found.fits)
+    parts = [_residuals, _scope]
+    if found.fits.misfit.explained:
+        parts = [_residuals, _unmoved, _unseen, _undetermined, _scope]
+    if found.explained:
+        parts.insert(0, _candidates)
+    for part in parts:
+        yield from part(found.fits)
 
 
 def summary(found: Finding) -> str:

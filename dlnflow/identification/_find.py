@@ -10,7 +10,7 @@ from dlnflow.identification._answer import Finding, of_answer
 from dlnflow.identification._fit_all import fit_all, ranked
 from dlnflow.identification._least_squares import Indices
 from dlnflow.identification._ranked_fits import RankedFits
-from dlnflow.identification._trained import likeness
+from dlnflow.identification._trained import CLASSES, LEAST_TIMES, Likeness, likeness
 from dlnflow.identification._validation import ValidatedCurves
 from dlnflow.identification._window import learning
 
@@ -26,9 +26,18 @@ def finding(curves: ValidatedCurves, fits: RankedFits, modes: Indices) -> Findin
     return replace(found, fits=of_answer(found.fits, found.answer))
 
 
-def _likeness(fits: RankedFits):
+def _likeness(fits: RankedFits) -> Likeness | None:
+    """To trained networks of the candidates' objectives and depths; None for too few times."""
     data = fits.data
-    return likeness(data.t, data.amplitude)
+    candidates = {
+        (one.objective.name, one.L)
+        for equation in fits.equations
+        for one in equation
+        if one.decoder_depth == 1
+    }
+    if data.t.size < LEAST_TIMES or not candidates.intersection(CLASSES):
+        return None
+    return likeness(data.t, data.amplitude).among(candidates)
 
 
 def _while_learning(curves: ValidatedCurves, modes: Indices) -> RankedFits | None:

@@ -7,8 +7,8 @@ networks of one class lie together. A log is judged by the networks nearest to i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
@@ -94,6 +94,13 @@ class Likeness:
             return None, None
         L, share = max(self.depth.items(), key=lambda item: item[1])
         return objective, L if share * probable >= DEPTH_FROM else None
+
+    def among(self, classes: Collection[tuple[str, int]]) -> Likeness:
+        """The same if only networks of some objectives and depths can have been trained."""
+        allowed = np.array([one in classes for one in CLASSES] + [True])
+        left = np.where(allowed, self.classes, 0.0)
+        total = left.sum()
+        return replace(self, classes=read_only(left / total if total else left))
 
     @property
     def _networks(self) -> Array:

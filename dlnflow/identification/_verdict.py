@@ -9,6 +9,7 @@ import numpy as np
 from dlnflow.identification._answer import TRAINED, Finding, rising, skipped
 from dlnflow.identification._candidates import name_of
 from dlnflow.identification._misfit import EXACT
+from dlnflow.identification._trained import Likeness
 
 LEAST_PERCENT = 1e-4  # share below which no number is given
 LISTED = 4  # candidates or modes listed by name
@@ -104,12 +105,23 @@ def _by_likeness(found: Finding) -> str:
     likeness, answer = found.likeness, found.answer
     if likeness is None:
         return "Cannot tell objective and depth."
-    if answer.source != TRAINED:
-        return (
-            "Cannot tell objective and depth by comparison with trained networks either: "
-            f"{likeness}."
-        )
-    return f"By comparison with trained networks: {answer} ({likeness})."
+    if answer.source == TRAINED:
+        return f"By comparison with trained networks: {answer} ({_nearest(likeness)})."
+    why = "no trained network has such curves" if likeness.strange else _nearest(likeness)
+    return f"Comparison with trained networks cannot tell objective and depth either ({why})."
+
+
+def _nearest(likeness: Likeness) -> str:
+    """The objectives and depths of the trained networks with the most similar curves."""
+    count = likeness.neighbours
+    if not count:
+        return "no mode rises from below half of its top"
+    objective, share = max(likeness.objective.items(), key=lambda item: item[1])
+    L, part = max(likeness.depth.items(), key=lambda item: item[1])
+    return (
+        f"of the {count} trained networks with the most similar curves, {count * share:.0f} are "
+        f"{objective.upper()}s, {count * share * part:.0f} of them with L = {L}"
+    )
 
 
 def _learning(found: Finding) -> str:
