@@ -23,12 +23,12 @@ class LogShape(NamedTuple):
 
     Attributes
     ----------
-    features : array, shape (15,) or (19,)
+    features : array, shape (15,) or (34,)
         Of the mode that is learned first: six lags of its rise, the time before it, four bends of
         its logarithm until half of it, where it starts, how far it dips, where it ends, and how
-        steeply. If the log has several modes, four more: how far the others dip and where they
-        stand when half of the first is learned, and the mean end and the share lost of those
-        learned.
+        steeply. If the log has several modes, 19 more: how far the others dip and where they stand
+        when half of the first is learned, the mean end and the share lost of those learned, and the
+        mean of the first 15 over the others that are learned, or those of the first again.
     mode : int
         The mode that is learned first.
     half : float
@@ -60,6 +60,7 @@ def shape(t: Array, w: Array) -> LogShape | None:
     half, features = rises[first]
     if len(w) == 1:
         return LogShape(features, first, half)
+    later = [i for i in rises if i != first]
     others = np.delete(smooth, first, axis=0)[:, t <= half]
     ends = smooth[[*rises], -1] / smooth[[*rises]].max(axis=1)
     together = [
@@ -67,6 +68,7 @@ def shape(t: Array, w: Array) -> LogShape | None:
         np.median(_log_ratio(others[:, -1], others[:, 0])),
         np.mean(ends),
         np.mean(ends < LOST),
+        *np.mean([rises[i].features for i in later or [first]], axis=0),
     ]
     return LogShape(np.concatenate([features, together]), first, half)
 

@@ -27,11 +27,11 @@ DEPTHS = (1, 2, 3, 4)
 CLASSES = tuple((objective, L) for objective in OBJECTIVES for L in DEPTHS)
 NONE = len(CLASSES)  # label of the curves that no network drew
 
-SINGLE, SEVERAL = 15, 19  # features of logs of one mode, and of several
+SINGLE, SEVERAL = 15, 34  # features of logs of one mode, and of several
 FARTHEST = 4.0  # standard deviations at which features are cut off
 NEIGHBOURS = 50
 OBJECTIVE_FROM = 0.9  # probability from which the objective is told
-DEPTH_FROM = 0.7  # probability of objective and depth from which the depth is told, too
+DEPTH_FROM = 0.88  # probability of objective and depth from which the depth is told, too
 LEAST_TIMES = 15
 NEGATIVE = 0.2  # of the largest amplitude: noise draws no mode this far below 0
 

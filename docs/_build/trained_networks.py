@@ -31,7 +31,7 @@ Array = NDArray[np.float64]
 Rng = np.random.Generator
 
 SEED = 7
-ROUNDS = 120  # stacks of each class
+ROUNDS = 170  # stacks of each class
 STACK = 6  # networks trained at once
 MOST_STEPS = 6_000  # of the first mode's critical time; a smaller eps is raised until it fits
 TRIES = 60  # of an eps
@@ -43,7 +43,7 @@ DECOYS_PER_CLASS = 2  # as many decoys as networks of so many classes
 SHRINKAGE = 0.03  # of the scatter within classes, towards the identity
 STRANGE = 0.01  # share of networks that count as strange
 BINS = [0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 1.01]  # of probabilities
-DIMS = 10  # of the projection
+DIMS = 12  # of the projection
 
 
 @dataclass(frozen=True)
@@ -178,15 +178,20 @@ def metric(known: list[Curve], far: float) -> _trained.Metric:
     mean, scale = features.mean(axis=0), features.std(axis=0)
     terms = _trained.with_products((features - mean) / scale)
     spread = terms.std(axis=0)
-    projection = (
-        _discriminants(terms / spread, [(c.label, c.kind) for c in known]) / spread[:, None]
-    )
+    projection = _discriminants(terms / spread, [_group(c) for c in known]) / spread[:, None]
     points = (terms @ projection).astype(np.float16)
     return _trained.Metric(mean, scale, projection, points.astype(float), labels, np.float64(far))
 
 
-def _discriminants(terms: Array, names: list[tuple[int, str]]) -> Array:
-    groups = [name if name[0] == _trained.NONE else name[:1] for name in names]
+def _group(curve: Curve) -> str:
+    """What the projection separates: classes by initialisation, Adam, and kinds of decoys."""
+    if curve.label == _trained.NONE:
+        return curve.kind
+    apart = curve.kind if curve.kind == "adam" else curve.kind.startswith("balanced")
+    return f"{curve.label} {apart}"
+
+
+def _discriminants(terms: Array, groups: list[str]) -> Array:
     within, centres, counts = np.zeros((terms.shape[1],) * 2), [], []
     for group in sorted(set(groups)):
         members = terms[[g == group for g in groups]]
