@@ -155,6 +155,8 @@ def identify(
         say(note)
     for warning in caught:
         say(f"warning: {warning.message}")
+    if not found.explained:
+        say("The table shows the best fit, which does not explain the curves.")
     frame = found.ranking if ranking else found.to_dataframe()
     if output.on_screen and ranking:
         frame = frame.head(SHOWN)

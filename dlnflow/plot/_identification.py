@@ -43,6 +43,8 @@ class DrawnIdentification(Protocol):
     @property
     def explained(self) -> bool: ...
     @property
+    def misfit(self) -> float: ...
+    @property
     def verdict(self) -> str: ...
     @property
     def answer(self) -> Any: ...
@@ -129,9 +131,9 @@ def _curves(axes: Axes, found: DrawnIdentification) -> list[Line2D]:
 
 def _title(found: DrawnIdentification) -> str:
     """The verdict, whether the curves are explained first."""
-    text = (
-        found.verdict
-        if found.explained or found.answer.source is None
-        else (f"{found.verdict}; by comparison with trained networks: {found.answer}")
-    )
-    return fill(text[0].upper() + text[1:], WIDTH)
+    text = found.verdict[0].upper() + found.verdict[1:]
+    if not found.explained:
+        text = f"No candidate explains these curves (off by {100.0 * found.misfit:.2g} %)"
+        if found.answer.source:
+            text += f"; they are like those of trained networks: {found.answer}"
+    return fill(text, WIDTH)

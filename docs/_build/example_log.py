@@ -27,7 +27,7 @@ def pairs(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 def main() -> None:
     """Train the network and write its log."""
     data = np.diag(VARIANCE), np.diag(RHO * VARIANCE)
-    start = network.gaussian(*data, L=2, eps=0.02, widths=[24, 24], rng=3)
+    start = network.gaussian(*data, L=2, eps=0.02, widths=[24, 24, 4], rng=3)
     run = network.gradient_descent(
         start,
         *data,
@@ -39,9 +39,7 @@ def main() -> None:
         record=np.arange(0, 601, 6),
         sigma_yy=np.diag(VARIANCE),
     )
-    order = np.argsort(-run.spectrum.lam)
     place = [int(np.abs(run.spectrum.basis[:, i]).argmax()) for i in range(4)]
-    del order
     columns = [f"amplitude/{NAMES[i]}" for i in place]
     with Path("examples/metrics.csv").open("w", newline="") as file:
         writer = csv.writer(file)
