@@ -74,35 +74,39 @@ def shape(t: Array, w: Array) -> LogShape | None:
 
 
 def _rise(t: Array, raw: Array, smooth: Array) -> _Rise | None:
-    """The rise of a mode to its top; None if it starts above half of it, or within a row."""
+    """The rise of a mode to its top; None if it starts above half of it, or takes under 3 rows."""
     peak = int(smooth.argmax())
     foot = int(smooth[: peak + 1].argmin())
     base, top = float(smooth[foot]), float(smooth[peak])
     if not base < RISEN * top or peak - foot < 3:
         return None
     fitted = np.asarray(isotonic_regression(raw[foot : peak + 1]).x)
+    times = t[foot : peak + 1]
     progress = np.clip((fitted - base) / (top - base), 0.0, 1.0)
     progress[0], progress[-1] = 0.0, 1.0
-    crossed = _crossings(t[foot : peak + 1], progress, LEVELS)
+    crossed = _crossings(times, progress, LEVELS)
     half, unit = crossed[3], crossed[3] - crossed[1]
-    start = max(float(smooth[0]), 0.0)
     lags = np.concatenate([crossed[3] - crossed[[0, 2]], crossed[4:] - crossed[3]])
-    middle = 0.5 * (base + top)
-    moments = t[foot] + SHARES * (half - t[foot])
-    at = np.interp(moments, t[foot : peak + 1], np.maximum(fitted, base))
-    bend = _log_ratio(at, middle) / _log_ratio(np.array(base), middle)
-    tail = smooth[-max(2, smooth.size // 10) :]
-    since = t[-1] - t[-tail.size]
+    start = np.array(max(float(smooth[0]), 0.0))
+    tail = max(2, smooth.size // 10)
+    slope = (smooth[-1] - smooth[-tail]) / (t[-1] - t[-tail])
     features = [
         *_log_ratio(lags, unit),
         _log_ratio(np.array(half - t[0]), unit),
-        *bend,
-        _log_ratio(np.array(start), top),
+        *_bends(times, np.maximum(fitted, base), half, base, top),
+        _log_ratio(start, top),
         _log_ratio(np.array(base), start),
         smooth[-1] / top,
-        np.clip((tail[-1] - tail[0]) / top * unit / since, -1.0, 1.0),
+        np.clip(slope * unit / top, -1.0, 1.0),
     ]
     return _Rise(float(half), np.array(features))
+
+
+def _bends(t: Array, rise: Array, half: float, base: float, top: float) -> Array:
+    """Logarithms of a rise until half of it, as shares of the way still to go at the base."""
+    middle = 0.5 * (base + top)
+    at = np.interp(t[0] + SHARES * (half - t[0]), t, rise)
+    return _log_ratio(at, middle) / _log_ratio(np.array(base), middle)
 
 
 def _crossings(t: Array, progress: Array, levels: Array) -> Array:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -232,29 +233,31 @@ def outcome(answer: _trained.Likeness, label: int) -> str:
 OUTCOMES = ("right", "objective", "cannot tell", "wrong")
 
 
-def accuracy(every: list[Curve], answers: list[_trained.Likeness]) -> str:
-    """Table of outcomes by kind of training, and how often what has a probability is true."""
-    results = [outcome(a, c.label) for a, c in zip(answers, every, strict=True)]
+def outcomes(every: list[Curve], answers: list[_trained.Likeness]) -> str:
+    """Table of outcomes by kind of training and of decoy."""
+    found: dict[str, list[str]] = {}
+    pairs = zip(every, answers, strict=True)
+    for curve, answer in sorted(pairs, key=lambda p: (p[0].label == _trained.NONE, p[0].kind)):
+        decoys = curve.label == _trained.NONE
+        for name in (curve.kind, "all decoys" if decoys else "all networks", "all"):
+            found.setdefault(name, []).append(outcome(answer, curve.label))
     lines = ["| training | logs | right, % | objective only, % | cannot tell, % | wrong, % |"]
     lines.append("|---|---|---|---|---|---|")
-    for decoys in (False, True):
-        kinds = sorted({c.kind for c in every if (c.label == _trained.NONE) == decoys})
-        for name in [*kinds, "all decoys" if decoys else "all networks"]:
-            chosen = [
-                r
-                for r, c in zip(results, every, strict=True)
-                if (c.label == _trained.NONE) == decoys
-                and name in (c.kind, "all networks", "all decoys")
-            ]
-            shares = [f"{100 * chosen.count(o) / len(chosen):.1f}" for o in OUTCOMES]
-            lines.append(f"| {name} | {len(chosen)} | " + " | ".join(shares) + " |")
-    lines += ["", "| probability | of objectives, true, % | of classes, true, % |", "|---|---|---|"]
+    for name in sorted(found, key=lambda name: name.startswith("all")):
+        own = found[name]
+        shares = [f"{100 * own.count(o) / len(own):.1f}" for o in OUTCOMES]
+        lines.append(f"| {name} | {len(own)} | " + " | ".join(shares) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def reliability(every: list[Curve], answers: list[_trained.Likeness]) -> str:
+    """Table of how often an objective, or a class, is the true one, given its probability."""
     classes = np.array([a.classes for a in answers])
     labels = np.array([c.label for c in every])
-    objectives = classes[:, :-1].reshape(len(classes), 2, -1).sum(axis=2)
+    objectives = np.array([[*a.objective.values()] for a in answers])
     own = np.where(labels == _trained.NONE, -1, labels // len(_trained.DEPTHS))
-    for low in BINS[:-1]:
-        high = BINS[BINS.index(low) + 1]
+    lines = ["| probability | of objectives, true, % | of classes, true, % |", "|---|---|---|"]
+    for low, high in pairwise(BINS):
         cells = []
         for p, true in ((objectives, own), (classes, labels)):
             where, what = np.nonzero((p >= low) & (p < high))
@@ -271,7 +274,7 @@ def build(stacks: list[Stack], table: Path, report: Path) -> None:
         every = curves(stacks, single)
         reference, answers = held_out(every)
         text += f"## Logs of {'one mode' if single else 'several modes'}\n\n"
-        text += accuracy(every, answers) + "\n"
+        text += outcomes(every, answers) + "\n" + reliability(every, answers) + "\n"
         for name, part in reference._asdict().items():
             kind = {"labels": np.uint8, "points": np.float16}.get(name, np.float32)
             arrays[f"{name}_{reference.mean.size}"] = part.astype(kind)
