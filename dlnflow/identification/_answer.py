@@ -12,11 +12,10 @@ from dlnflow.identification._candidates import name_of
 from dlnflow.identification._misfit import EXACT, Misfit
 from dlnflow.identification._ranked_fits import RankedFits
 from dlnflow.identification._trained import Likeness
-from dlnflow.theory.curve._master_curve import Branch
 from dlnflow.theory._objective import Objective, as_objective
+from dlnflow.theory.curve._master_curve import Branch
 
 SURE = 0.95  # share of the evidence from which an answer is given
-SURE_OF_NONE = 0.999  # share of the evidence from which other growth laws refute all candidates
 BEGUN, ENDED = 0.05, 0.95  # of the plateau: between them lies the transition
 
 CLOSED_FORM, TRAINED = "closed form", "trained networks"
@@ -44,7 +43,7 @@ UNKNOWN = Answer(None, None, None)
 
 
 @dataclass(frozen=True, eq=False)
-class Finding:
+class Found:
     """What was found about measured curves.
 
     Attributes
@@ -57,19 +56,22 @@ class Finding:
     other_law : float
         Share of the evidence for growth laws that no candidate has, against the best fits to the
         whole curves.
+    refuted : bool
+        Whether one of these growth laws explains the curves far better than any candidate.
     likeness : Likeness or None
-        To trained networks; None where the closed form explains the curves.
+        To trained networks; None where the closed form or another growth law explains the curves.
     """
 
     fits: RankedFits
     whole: Misfit
     other_law: float
+    refuted: bool
     likeness: Likeness | None
 
     @property
     def explained(self) -> bool:
         """Whether a candidate explains the whole curves, and no other growth law far better."""
-        return self.whole.explained and self.other_law < SURE_OF_NONE
+        return self.whole.explained and not self.refuted
 
     @property
     def learning_only(self) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dlnflow.identification._answer import SURE, Finding
+from dlnflow.identification._answer import SURE, Found
 from dlnflow.identification._misfit import EXACT
 from dlnflow.identification._ranked_fits import RankedFits
 from dlnflow.identification._validation import UNKNOWN
@@ -39,12 +39,12 @@ LISTED = 4  # candidates or modes listed by name
 UNITS = {
     "scaled": "The unit of the amplitude is unknown: lam and rho are known up to powers of one "
     "unknown factor for all modes.",
-    "probe": "Amplitudes are in units of the probe's noise: lam and rho are known up to powers of a "
-    "factor of each mode.",
+    "probe": "Amplitudes are in units of the probe's noise: lam and rho are known up to powers of "
+    "a factor of each mode.",
 }
 
 
-def sentences(found: Finding) -> Iterator[str]:
+def sentences(found: Found) -> Iterator[str]:
     """The explanation, sentence by sentence."""
     yield from judged(found)
     parts = [_residuals, _scope]
@@ -56,7 +56,7 @@ def sentences(found: Finding) -> Iterator[str]:
         yield from part(found.fits)
 
 
-def summary(found: Finding) -> str:
+def summary(found: Found) -> str:
     """The text representation of an identification."""
     fits = found.fits
     verdict, *more = judged(found)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from dlnflow.identification._answer import Finding, of_answer
+from dlnflow.identification._answer import Found, of_answer
 from dlnflow.identification._fit_all import fit_all, ranked
 from dlnflow.identification._least_squares import Indices
 from dlnflow.identification._ranked_fits import RankedFits
@@ -15,11 +15,11 @@ from dlnflow.identification._validation import ValidatedCurves
 from dlnflow.identification._window import learning
 
 
-def finding(curves: ValidatedCurves, fits: RankedFits, modes: Indices) -> Finding:
+def finding(curves: ValidatedCurves, fits: RankedFits, modes: Indices) -> Found:
     """What was found about some of the modes, all from one network."""
     best = ranked(fits, modes)
-    whole = Finding(best, best.misfit, best.no_candidate, None)
-    if whole.explained:
+    whole = Found(best, best.misfit, best.no_candidate, best.refuted, None)
+    if whole.explained or whole.refuted:
         return whole
     shown = _while_learning(curves, modes) or best
     found = replace(whole, fits=shown, likeness=_likeness(best))

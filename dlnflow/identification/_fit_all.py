@@ -16,12 +16,12 @@ from dlnflow.identification._fit import (
     NO_CURVE,
     PREFERENCE,
     Fit,
-    Measurements,
     Problems,
     fit_each,
     vectorised_model,
 )
 from dlnflow.identification._least_squares import Indices, inverse, least_squares
+from dlnflow.identification._measurements import Measurements
 from dlnflow.identification._ranked_fits import RankedFits
 from dlnflow.identification._validation import ValidatedCurves
 

@@ -80,7 +80,7 @@ def identify(
     Returns
     -------
     Identification
-        ``explained`` and ``misfit`` first; ``answer``, the objective and depth that can be believed;
+        ``explained`` and ``misfit`` first; ``answer``, the objective and depth to believe;
         ``objective``, ``L``, ``lam``, ``rho``, ``eps`` of the best fit, ``stderr``, ``interval``,
         ``ranking``, ``explain()``, ``plot()``.
 
@@ -117,8 +117,8 @@ def identify(
     curves = validated(t, w, (lam, rho, eps), clock, network, noise, sigma, one_eps, **options)
     if curves.constant:
         warnings.warn(
-            f"w does not change in {counted(curves.labels(curves.constant))}: nothing can be estimated there, and "
-            "the estimates are NaN",
+            f"w does not change in {counted(curves.labels(curves.constant))}: nothing can be "
+            "estimated there, and the estimates are NaN",
             UserWarning,
             stacklevel=2,
         )

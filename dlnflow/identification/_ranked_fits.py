@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlnflow.identification._candidates import Candidate, Equation
-from dlnflow.identification._fit import PREFERENCE, Fit, Measurements, RowRecord
+from dlnflow.identification._fit import PREFERENCE, Fit
 from dlnflow.identification._least_squares import Indices
+from dlnflow.identification._measurements import Measurements, RowRecord
 from dlnflow.identification._misfit import Misfit, misfit_of
 from dlnflow.identification._profile_likelihood import LikelihoodProfile, profiles
 from dlnflow.identification._trajectory import SIGNS
@@ -31,6 +32,7 @@ BISECTIONS = 64  # from the length of the signed line to rounding
 TINY = 1e-300  # a divisor in place of 0
 LEAST_WEIGHT = 1e-4  # explanations below this weight do not change a 95 % interval
 LEAST_ERROR_WEIGHT = 1e-6  # candidates below this weight do not change standard errors
+REFUTED = 14.0  # difference of AIC: a weight ratio of 1000
 BY_CHANCE = 1e-3  # probability at which a constant with noise counts as moving
 ERROR_LEVEL = 0.95  # of the interval that standard errors are compared with
 INFINITE_FREEDOM = 1e9  # degrees of freedom that count as infinite
@@ -103,6 +105,12 @@ class RankedFits(RowRecord):
         """Share of the evidence for mode equations that no candidate has, among all."""
         raw, other = self._likelihood(self.fits), self._likelihood(self.laws)
         return float(other.sum() / (raw.sum() + other.sum()))
+
+    @cached_property
+    def refuted(self) -> bool:
+        """Whether a mode equation that no candidate has explains the curves, and far better."""
+        law = min(self.laws, key=lambda one: one.aic)
+        return law.aic < min(self.aic) - REFUTED and misfit_of(law).explained
 
     def _likelihood(self, fits: Sequence[Fit]) -> Array:
         """Likelihoods that count as evidence, over that of the best candidate; at most finite."""

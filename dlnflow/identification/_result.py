@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
-from dlnflow.identification._answer import Answer, Finding
+from dlnflow.identification._answer import Answer, Found
 from dlnflow.identification._candidates import Candidate
 from dlnflow.identification._explain import sentences, summary
 from dlnflow.identification._ranked_fits import RankedFits
@@ -40,7 +40,7 @@ class Identification:
     Build one with `dlnflow.identify`.
     """
 
-    _found: Finding
+    _found: Found
     _single: bool
 
     @property

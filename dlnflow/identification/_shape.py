@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import isotonic_regression
 
 Array = NDArray[np.float64]
 
@@ -75,6 +74,8 @@ def shape(t: Array, w: Array) -> LogShape | None:
 
 def _rise(t: Array, raw: Array, smooth: Array) -> _Rise | None:
     """The rise of a mode to its top; None if it starts above half of it, or takes under 3 rows."""
+    from scipy.optimize import isotonic_regression
+
     peak = int(smooth.argmax())
     foot = int(smooth[: peak + 1].argmin())
     base, top = float(smooth[foot]), float(smooth[peak])

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from dlnflow._common import _validate
 from dlnflow._common._frozen import read_only_copy
 from dlnflow.identification._candidates import LAWS, distinct_equations
-from dlnflow.identification._fit import Measurements
+from dlnflow.identification._measurements import Measurements
 from dlnflow.identification._trajectory import Trajectory
 from dlnflow.theory._clock import Clock, Training
 

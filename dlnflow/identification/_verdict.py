@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from dlnflow.identification._answer import TRAINED, Finding, rising, skipped
+from dlnflow.identification._answer import TRAINED, Found, rising, skipped
 from dlnflow.identification._candidates import name_of
 from dlnflow.identification._misfit import EXACT
 from dlnflow.identification._trained import Likeness
@@ -35,7 +35,7 @@ def listed(names: Sequence[object]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def judged(found: Finding) -> Iterator[str]:
+def judged(found: Found) -> Iterator[str]:
     """Whether a candidate explains the curves, and what can be believed, the verdict first."""
     if found.explained:
         yield f"{_size(found)}: {_which(found)}"
@@ -58,7 +58,7 @@ def judged(found: Finding) -> Iterator[str]:
             yield _learning(found)
 
 
-def _size(found: Finding) -> str:
+def _size(found: Found) -> str:
     misfit = found.whole
     if misfit.total <= EXACT:
         return "explained to rounding"
@@ -67,7 +67,7 @@ def _size(found: Finding) -> str:
     return f"explained to 1 % (off by {off(misfit.total)}, by more than noise)"
 
 
-def _which(found: Finding) -> str:
+def _which(found: Found) -> str:
     """The candidate, or those that cannot be told apart."""
     fits, answer = found.fits, found.answer
     count = len(fits.equations)
@@ -82,10 +82,10 @@ def _which(found: Finding) -> str:
     return f"cannot tell which: {rivals} {among}"
 
 
-def _failure(found: Finding) -> str:
+def _failure(found: Found) -> str:
     """The size of the misfit, and where it is largest."""
     misfit, labels = found.whole, found.fits.labels
-    if misfit.explained:
+    if found.refuted:
         return "a growth law of no network here explains them better"
     if not np.isfinite(misfit.total):
         return "none has such a curve"
@@ -100,7 +100,7 @@ def _failure(found: Finding) -> str:
     return f"{size}, in {parts}"
 
 
-def _by_likeness(found: Finding) -> str:
+def _by_likeness(found: Found) -> str:
     """What trained networks with such curves say."""
     likeness, answer = found.likeness, found.answer
     if likeness is None:
@@ -124,7 +124,7 @@ def _nearest(likeness: Likeness) -> str:
     )
 
 
-def _learning(found: Finding) -> str:
+def _learning(found: Found) -> str:
     """The part of each curve that was fitted."""
     fits = found.fits
     t, used = fits.data.t, fits.data.used
