@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dlnflow.identification._candidates import name_of
+from dlnflow.identification._candidates import Candidate, name_of
 from dlnflow.identification._misfit import EXACT, Misfit
 from dlnflow.identification._ranked_fits import RankedFits
 from dlnflow.identification._trained import Likeness
@@ -17,6 +17,8 @@ from dlnflow.theory.curve._master_curve import Branch
 
 SURE = 0.95  # share of the evidence from which an answer is given
 BEGUN, ENDED = 0.05, 0.95  # of the plateau: between them lies the transition
+
+FEWEST_TIMES = 12  # with noise, from which a candidate is told
 
 CLOSED_FORM, TRAINED = "closed form", "trained networks"
 
@@ -51,18 +53,22 @@ class Found:
     fits : RankedFits
         To the whole curves, or only to the part in which each mode learns if they explain that part
         and not the whole. The candidate of the answer comes first.
+    nearest : Candidate
+        The best fit to the whole curves.
     whole : Misfit
-        Of the best fit to the whole curves.
+        Of that fit.
     other_law : float
         Share of the evidence for growth laws that no candidate has, against the best fits to the
         whole curves.
     refuted : bool
         Whether one of these growth laws explains the curves far better than any candidate.
     likeness : Likeness or None
-        To trained networks; None where the closed form or another growth law explains the curves.
+        To trained networks; None where the closed form tells the objective, or another growth law
+        explains the curves.
     """
 
     fits: RankedFits
+    nearest: Candidate
     whole: Misfit
     other_law: float
     refuted: bool
@@ -81,15 +87,25 @@ class Found:
     @cached_property
     def answer(self) -> Answer:
         """The objective and depth that can be believed."""
-        if self.explained:
-            return by_closed_form(self.fits)
-        objective, L = (None, None) if self.likeness is None else self.likeness.told
-        return UNKNOWN if objective is None else Answer(as_objective(objective), L, TRAINED)
+        known = by_closed_form(self.fits) if self.explained else UNKNOWN
+        if known.objective is not None or self.likeness is None:
+            return known
+        objective, L = self.likeness.told
+        depths = [one.L for one in self.simple_candidates if one.objective.name == objective]
+        if not depths:
+            return UNKNOWN
+        told = as_objective(str(objective))
+        return Answer(told, L if L in depths else None, TRAINED)
+
+    @property
+    def simple_candidates(self) -> list[Candidate]:
+        """Candidates with one decoder layer, as the trained networks have."""
+        return [one for same in self.fits.equations for one in same if one.decoder_depth == 1]
 
 
 def by_closed_form(fits: RankedFits) -> Answer:
     """The candidate with nearly all of the evidence, or else the objective with nearly all."""
-    if skipped(fits) or not rising(fits):
+    if undecided(fits) is not None:
         return UNKNOWN
     weight, best = fits.weight * (1.0 - fits.no_candidate), fits.best
     if weight[0] >= SURE:
@@ -98,20 +114,26 @@ def by_closed_form(fits: RankedFits) -> Answer:
     return Answer(best.objective, None, CLOSED_FORM) if weight[same].sum() >= SURE else UNKNOWN
 
 
-def rising(fits: RankedFits) -> bool:
-    """Whether some mode rises. How modes fall tells little about the network."""
-    return bool(((fits.fits[0].branch == Branch.GROWTH) & fits.moved).any())
-
-
-def skipped(fits: RankedFits) -> bool:
-    """Whether the transition of every mode falls between two times, or on one alone.
-
-    Then the shape of the transition, which tells candidates apart, was not measured.
-    """
-    seen = np.abs(fits.seen)
+def undecided(fits: RankedFits) -> str | None:
+    """Why curves decide nothing between candidates that explain them, or None if they may."""
+    noisy = fits.misfit.size.max() > EXACT
+    seen, best = np.abs(fits.seen), fits.fits[0]
     inside = (seen > BEGUN) & (seen < ENDED) & fits.data.used
     passed = (seen.min(axis=1) <= BEGUN) & (seen.max(axis=1) >= ENDED)
-    return bool(passed.all() and inside.sum() <= 1 and fits.misfit.size.max() > EXACT)
+    if not fits.moved.any():
+        return "no mode moves beyond the noise"
+    if not ((best.branch == Branch.GROWTH) & fits.moved).any():
+        return "no mode rises, and how modes fall decides little"
+    if noisy and passed.all() and inside.sum() <= 1:
+        return (
+            "at most one measurement lies in the transition, which decides nothing; measure more "
+            "often while the amplitude rises"
+        )
+    if noisy and fits.data.t.size < FEWEST_TIMES:
+        return f"fewer than {FEWEST_TIMES} times with noise decide little; measure more often"
+    if (fits.sigma_excess > 1.0).any():
+        return "the residuals contradict the sigma given"
+    return None
 
 
 def of_answer(fits: RankedFits, answer: Answer) -> RankedFits:

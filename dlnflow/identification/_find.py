@@ -6,38 +6,47 @@ from dataclasses import replace
 
 import numpy as np
 
-from dlnflow.identification._answer import Found, of_answer
+from dlnflow.identification._answer import Found, of_answer, undecided
 from dlnflow.identification._fit_all import fit_all, ranked
 from dlnflow.identification._least_squares import Indices
 from dlnflow.identification._ranked_fits import RankedFits
-from dlnflow.identification._trained import CLASSES, LEAST_TIMES, Likeness, likeness
+from dlnflow.identification._trained import LEAST_TIMES, NEGATIVE, Likeness, likeness
+from dlnflow.identification._trajectory import SIGNS
 from dlnflow.identification._validation import ValidatedCurves
 from dlnflow.identification._window import learning
+from dlnflow.theory.curve._master_curve import Branch
+
+ALIKE = 0.5  # share of the evidence for growth laws of no network, above which nothing is told
 
 
 def finding(curves: ValidatedCurves, fits: RankedFits, modes: Indices) -> Found:
     """What was found about some of the modes, all from one network."""
     best = ranked(fits, modes)
-    whole = Found(best, best.misfit, best.no_candidate, best.refuted, None)
-    if whole.explained or whole.refuted:
-        return whole
+    found = Found(best, best.best, best.misfit, best.no_candidate, best.refuted, None)
+    if found.refuted or found.answer.objective is not None:
+        return found
+    if found.explained:
+        return replace(found, likeness=_agreeing(best))
     shown = _while_learning(curves, modes) or best
-    found = replace(whole, fits=shown, likeness=_likeness(best))
+    found = replace(found, fits=shown, likeness=_likeness(best))
     return replace(found, fits=of_answer(found.fits, found.answer))
 
 
-def _likeness(fits: RankedFits) -> Likeness | None:
-    """To trained networks of the candidates' objectives and depths; None for too few times."""
-    data = fits.data
-    candidates = {
-        (one.objective.name, one.L)
-        for equation in fits.equations
-        for one in equation
-        if one.decoder_depth == 1
-    }
-    if data.t.size < LEAST_TIMES or not candidates.intersection(CLASSES):
+def _agreeing(fits: RankedFits) -> Likeness | None:
+    """The likeness of curves that several candidates explain, if it tells the best objective."""
+    if undecided(fits) is not None or fits.no_candidate > ALIKE:
         return None
-    return likeness(data.t, data.amplitude).among(candidates)
+    alike = _likeness(fits)
+    told = None if alike is None else alike.told[0]
+    return alike if told == fits.best.objective.name else None
+
+
+def _likeness(fits: RankedFits) -> Likeness | None:
+    """To trained networks; None for too few times, or amplitudes that no log has."""
+    t, w = fits.data.t, fits.data.amplitude
+    if t.size < LEAST_TIMES or w.min() < -NEGATIVE * w.max():
+        return None
+    return likeness(t, w)
 
 
 def _while_learning(curves: ValidatedCurves, modes: Indices) -> RankedFits | None:
@@ -50,5 +59,8 @@ def _while_learning(curves: ValidatedCurves, modes: Indices) -> RankedFits | Non
     used = learning(data.w)
     if used.all():
         return None
-    fits = ranked(fit_all(replace(curves, data=replace(data, used=used))), np.arange(modes.size))
+    cut = np.asarray(~used.all(axis=1))
+    rises = np.array([branch == Branch.GROWTH for branch in SIGNS])
+    data = replace(data, used=used, allowed=np.where(cut[:, None], rises, data.allowed))
+    fits = ranked(fit_all(replace(curves, data=data)), np.arange(modes.size))
     return fits if fits.misfit.explained else None

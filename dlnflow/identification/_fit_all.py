@@ -27,6 +27,7 @@ from dlnflow.identification._validation import ValidatedCurves
 
 Array = NDArray[np.float64]
 
+SAME = 6  # digits of AIC that distinguish mode equations
 RESTARTS = 3  # at most, from the shared ``eps`` of the fit before
 LEAST_GAIN = 1e-3  # in twice the log-likelihood, below which restarts end
 
@@ -71,8 +72,10 @@ def ranked(found: RankedFits, modes: Indices) -> RankedFits:
     some = found.rows(modes)
     if not np.isfinite(some.aic).any():
         raise ValueError(NO_CURVE)
-    ordered = some.reordered(np.argsort(some.aic, kind="stable"))
+    # where sigma is so large that all are as likely, by the misfit
+    ordered = some.reordered(np.lexsort([some.misfits, np.round(some.aic, SAME)]))
     read_only(ordered.data.w)
+    read_only(ordered.data.used)
     return ordered
 
 

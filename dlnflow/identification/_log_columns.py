@@ -20,10 +20,11 @@ RUNS = ("objective", "run", "run_id", "run_name", "seed", "trial", "experiment")
 
 RATE = re.compile(r"(?:lr|learning[ _-]?rate)(?:[-_ ].*)?")  # a part of a name between slashes
 NAMED = (  # columns that hold no mode; searched for in the whole name
-    (re.compile(r"loss"), "a loss"),
+    (re.compile(r"loss(?:es)?(?:$|[_/ .-])"), "a loss"),
     (re.compile(r"^val(?:id|idation)?[_/ .-]"), "of the validation"),
     (re.compile(r"(?:^|[_/ .-])(?:acc|accuracy)(?:$|[_/ .-])"), "an accuracy"),
     (re.compile(r"grad.*norm"), "a gradient's norm"),
+    (re.compile(r"(weight|param).*norm"), "a norm of the weights"),
     (re.compile(r"(?:^|/)epochs?$"), "the epoch"),
     (
         re.compile(

@@ -15,6 +15,8 @@ Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 FEWEST_COMPLETE = 0.5  # share of the rows with modes that must have all of them
+MOST_RESUMES = 20  # jumps back of one run; more are several runs mixed
+MOST_REPEATED = 0.5  # share of the steps that a run may log twice
 FEWEST_ROWS = 2
 
 
@@ -54,7 +56,7 @@ def curves(table: LogTable, found: Roles) -> LogCurves:
     rows = _rows_in_time(table, found, np.any(filled, axis=0) if filled else None, notes)
     rates = tuple(_rate(table, name, rows, found.time) for name in found.rates)
     times = table.numbers(found.time)
-    rows_of_modes, sources = _last_of_each_step(times, rows, filled, notes)
+    rows_of_modes, sources = _last_of_each_step(table, times, rows, filled, notes)
     t = times[rows_of_modes]
     w = np.array(
         [np.where(at >= 0, one[at], np.nan) for one, at in zip(columns, sources, strict=True)]
@@ -91,6 +93,12 @@ def _rows_in_time(
         if missing := int((~has_mode).sum()):
             notes.append(f"Left out: {missing} of {has_mode.size} rows, which have no mode.")
     kept: list[int] = []
+    given = times[timed]
+    if int(np.sum(given[1:] < given[:-1])) > MOST_RESUMES:
+        raise table.error(
+            f"{found.time!r} goes back more than {MOST_RESUMES} times: several runs mixed in one "
+            "log; keep the rows of one"
+        )
     for row in np.flatnonzero(timed):
         if kept and times[row] < times[kept[-1]]:
             _resume(table, found, times, kept, int(row), notes)
@@ -138,7 +146,11 @@ def _rate(table: LogTable, name: str, rows: Indices, time: str) -> LogRate:
 
 
 def _last_of_each_step(
-    times: Array, rows: Indices, filled: Sequence[NDArray[np.bool_]], notes: list[str]
+    table: LogTable,
+    times: Array,
+    rows: Indices,
+    filled: Sequence[NDArray[np.bool_]],
+    notes: list[str],
 ) -> tuple[Indices, list[Indices]]:
     """A row of each step that has a mode; and for each mode the last row that has it, -1 if none.
 
@@ -155,6 +167,11 @@ def _last_of_each_step(
         some_row = np.maximum(some_row, last)
         sources.append(last)
     if repeated:
+        if repeated > MOST_REPEATED * max(1, count):
+            raise table.error(
+                f"{repeated} of {count} steps hold a mode twice or more: several runs mixed in one "
+                "log; keep the rows of one"
+            )
         notes.append(
             f"Of repeated steps the last value was used. Left out: {repeated} of {rows.size} rows."
         )

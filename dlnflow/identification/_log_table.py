@@ -104,6 +104,8 @@ def _frame(frame: Any) -> LogTable:
     """A pandas frame, with its index if that has a name."""
     if frame.columns.nlevels > 1:
         raise FileError("source: column names must be single, not tuples; join their parts first")
+    if not frame.columns.size:
+        raise FileError("source: a frame with columns is needed: got none")
     named = all(name is not None for name in frame.index.names)
     (_, header), *body = _parsed("source", frame.to_csv(index=named), ",")
     return _table(

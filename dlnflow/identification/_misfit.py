@@ -30,7 +30,7 @@ LEARNED = 0.9  # of the highest value: the plateau begins
 MOST = 0.7  # share of the squared residuals in the part where a fit fails
 LEAST_INDEPENDENT = 3.0  # measurements that count at least, however much residuals repeat
 
-GRADES = ("noise", "1 %", "no")
+WHOLE = "the whole curve"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +45,8 @@ class Misfit:
         Root mean square residual: of ``w`` over its largest value, or of ``log w``.
     fails : bool array, shape (modes,)
         Modes that the fit does not explain.
+    beyond_noise : float
+        Largest size among the modes whose residuals are not noise; 0 if there are none.
     where : tuple of str
         The part of each mode's curve in which the residuals are largest.
     independent : float
@@ -54,6 +56,7 @@ class Misfit:
     grade: str
     size: Array
     fails: NDArray[np.bool_]
+    beyond_noise: float
     where: tuple[str, ...]
     independent: float
 
@@ -73,13 +76,14 @@ def misfit_of(fit: Fit) -> Misfit:
     """The misfit of a fit to all its rows."""
     data = fit.data
     if not np.isfinite(fit.cost).all():
-        size = np.full(len(data.w), np.inf)
-        return Misfit("no", size, np.isinf(size), ("all",) * size.size, 1.0)
+        return _none(len(data.w))
     rows = np.arange(len(data.w))
     heights, slopes = _with_slopes(fit)
     free = np.isnan(data.known)[:, None]
     residuals, slopes = -data.residuals(heights, rows), data.slopes(heights, slopes, rows) * free
     fitted = data.values(heights)
+    if not (np.isfinite(fitted).all() and np.isfinite(slopes).all()):
+        return _none(len(rows))
     parts = [
         _slow_part(residuals[i, used], slopes[i, used], data.t[used], fitted[i, used])
         for i, used in enumerate(data.used)
@@ -90,14 +94,20 @@ def misfit_of(fit: Fit) -> Misfit:
     falls = np.array([_falls(one) for one in measured])
     chance = np.minimum(1.0, len(parts) * np.array([one.chance for one in parts]))
     slow = (chance < BY_CHANCE) & (size > EXACT)
+    if not slow.any() and _pooled(parts, size).chance < BY_CHANCE:
+        slow = size > EXACT
     fails = (slow & (size > SMALL)) | (size > LARGE) | (falls & (size > SMALL))
-    together = _pooled(parts, size).chance < BY_CHANCE and bool((size > EXACT).all())
-    if together and not slow.any():
-        fails |= size > SMALL
-    grade = "no" if fails.any() else "1 %" if slow.any() or together else "noise"
+    grade = "no" if fails.any() else "1 %" if slow.any() else "noise"
+    beyond = float(np.where(slow, size, 0.0).max())
     where = tuple(map(_where, curves, measured, falls))
     share = _independent(curves) if grade != "noise" else 1.0
-    return Misfit(grade, size, fails, where, share)
+    return Misfit(grade, size, fails, beyond, where, share)
+
+
+def _none(modes: int) -> Misfit:
+    """Where there is no such curve."""
+    size = np.full(modes, np.inf)
+    return Misfit("no", size, np.isinf(size), np.inf, (WHOLE,) * modes, 1.0)
 
 
 class Slow(NamedTuple):
@@ -180,7 +190,7 @@ def _where(curve: Array, w: Array, falls: bool) -> str:
     first = int(arrived[0]) if arrived.size else w.size
     share = float(np.sum(curve[:first] ** 2) / np.sum(curve**2)) if curve.any() else 0.5
     change = "the rise" if end > start else "the fall"
-    return change if share > MOST else "the plateau" if share < 1.0 - MOST else "all"
+    return change if share > MOST else "the plateau" if share < 1.0 - MOST else WHOLE
 
 
 def _independent(curves: list[Array]) -> float:

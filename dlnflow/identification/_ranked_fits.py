@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from dlnflow._common._frozen import read_only
 from dlnflow.identification._candidates import Candidate, Equation
 from dlnflow.identification._fit import PREFERENCE, Fit
 from dlnflow.identification._least_squares import Indices
@@ -98,7 +99,7 @@ class RankedFits(RowRecord):
     def weight(self) -> Array:
         """Share of the evidence; less unequal where residuals repeat each other."""
         raw = self._likelihood(self.fits)
-        return np.asarray(raw / raw.sum())
+        return read_only(raw / raw.sum())
 
     @cached_property
     def no_candidate(self) -> float:
@@ -182,7 +183,7 @@ class RankedFits(RowRecord):
         fit = self.fits[0]
         plateau = fit.parameters[:, 1:2] / fit.trajectory.power
         height = np.minimum(self.fits[0].heights(self.data.t) - plateau, LARGEST_EXPONENT)
-        return np.asarray(fit.sign[:, None] * np.exp(height))
+        return read_only(fit.sign[:, None] * np.exp(height))
 
     @property
     def residuals(self) -> Array:

@@ -317,7 +317,11 @@ class Identification:
         """
         times = np.atleast_1d(_validate.not_negative("t", t))
         count = len(self._fits.equations)
-        if rank not in range(count):
+        if (
+            isinstance(rank, bool)
+            or not isinstance(rank, int | np.integer)
+            or rank not in range(count)
+        ):
             raise ValueError(f"rank must lie in 0..{count - 1}: got {rank}")
         curves = self._fits.data.values(self._fits.fits[rank].heights(times))
         return curves[0] if self._single else self._fits.spread(curves)

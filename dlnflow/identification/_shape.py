@@ -14,6 +14,7 @@ SHARES = np.array([0.25, 0.5, 0.75, 0.9])  # of the time until half of the rise
 LEARNED = 0.2  # of the largest amplitude of the log: below it, a mode is not learned
 RISEN = 0.5  # a rise starts below this share of its top
 LOST = 0.6  # a mode ends below this share of its top
+INSIDE = 2  # rows within a rise, below which its shape was not measured
 SMALL = 1e-3  # the smallest ratio that is told from 0
 
 
@@ -85,6 +86,8 @@ def _rise(t: Array, raw: Array, smooth: Array) -> _Rise | None:
     times = t[foot : peak + 1]
     progress = np.clip((fitted - base) / (top - base), 0.0, 1.0)
     progress[0], progress[-1] = 0.0, 1.0
+    if np.sum((progress > LEVELS[0]) & (progress < LEVELS[-2])) < INSIDE:
+        return None
     crossed = _crossings(times, progress, LEVELS)
     half, unit = crossed[3], crossed[3] - crossed[1]
     lags = np.concatenate([crossed[3] - crossed[[0, 2]], crossed[4:] - crossed[3]])

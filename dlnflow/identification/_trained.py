@@ -7,8 +7,8 @@ networks of one class lie together. A log is judged by the networks nearest to i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
@@ -95,13 +95,6 @@ class Likeness:
             return None, None
         row = self._networks[OBJECTIVES.index(objective)]
         return objective, DEPTHS[row.argmax()] if row.max() >= DEPTH_FROM else None
-
-    def among(self, classes: Collection[tuple[str, int]]) -> Likeness:
-        """The same if only networks of some objectives and depths can have been trained."""
-        allowed = np.array([one in classes for one in CLASSES] + [True])
-        left = np.where(allowed, self.classes, 0.0)
-        total = left.sum()
-        return replace(self, classes=read_only(left / total if total else left))
 
     @property
     def _networks(self) -> Array:

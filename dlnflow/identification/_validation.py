@@ -24,7 +24,8 @@ UNKNOWN = "unknown"  # a clock whose unit is not known
 CLOCKS = ("paper", "network", UNKNOWN)
 
 MEASURES = ("amplitude", "scaled", "probe")
-R2_BY_NOISE = 0.2  # above 1, which noise may take an estimate of ``R2`` to
+R2_BY_NOISE = 0.02  # above 1, which noise may take an estimate of ``R2`` to
+LEAST_R2 = -10.0  # below which no probe was fitted
 
 SMALLEST = 1e-50  # of times and amplitudes: high powers of smaller ones underflow
 LARGEST = 1e50  # of the same: high powers of larger ones overflow
@@ -190,6 +191,8 @@ def _given_names(names: Sequence[str] | None, modes: int) -> tuple[str, ...]:
     """One name for each mode, all different."""
     if names is None:
         return ()
+    if not isinstance(names, Iterable):
+        raise TypeError(f"names must be a sequence of names: got {names!r}")
     given = (names,) if isinstance(names, str) else tuple(map(str, names))
     if len(given) != modes or len(set(given)) != modes:
         raise ValueError(
@@ -201,12 +204,18 @@ def _given_names(names: Sequence[str] | None, modes: int) -> tuple[str, ...]:
 def _given_r2(w: ArrayLike, times: Array) -> Array:
     """Values of ``R2``, shape (modes, times), at most 1 but for their noise."""
     curves = _of_shape(w, times)
-    beyond = curves.max(axis=1) > 1.0 + R2_BY_NOISE
+    beyond = (curves > 1.0 + R2_BY_NOISE) | (curves < LEAST_R2)
     if beyond.any():
-        mode = int(np.flatnonzero(beyond)[0])
+        mode, at = map(int, np.argwhere(beyond)[0])
         raise ValueError(
-            f"w must be R2, at most 1, where measure is 'probe': got {curves[mode].max():g} in "
-            f"mode {mode}"
+            "w must be R2, at most 1 and not far below 0, where measure is 'probe': got "
+            f"{curves[mode, at]:g} in mode {mode}"
+        )
+    flat = np.flatnonzero(curves.max(axis=1) <= 0.0)
+    if flat.size:
+        raise ValueError(
+            f"w must be R2 above 0 at some time: got {curves[flat[0]].max():g} at most in mode "
+            f"{flat[0]}"
         )
     return curves
 

@@ -6,14 +6,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from dlnflow.identification._answer import TRAINED, Found, rising, skipped
+from dlnflow.identification._answer import CLOSED_FORM, TRAINED, Found, undecided
 from dlnflow.identification._candidates import name_of
 from dlnflow.identification._misfit import EXACT
 from dlnflow.identification._trained import Likeness
 
 LEAST_PERCENT = 1e-4  # share below which no number is given
 LISTED = 4  # candidates or modes listed by name
-UNSURE = 0.05  # share of the evidence for other growth laws that is reported
 NAMED = 0.02  # share of the evidence from which a candidate is named
 
 
@@ -26,6 +25,8 @@ def percent(share: float) -> str:
 
 def off(misfit: float) -> str:
     """The size of a misfit."""
+    if misfit >= 1.0:
+        return f"{100.0 * misfit:.0f} %"
     return f"{100.0 * misfit:.2g} %" if misfit > EXACT else "rounding"
 
 
@@ -39,20 +40,10 @@ def judged(found: Found) -> Iterator[str]:
     """Whether a candidate explains the curves, and what can be believed, the verdict first."""
     if found.explained:
         yield f"{_size(found)}: {_which(found)}"
-        if skipped(found.fits):
-            yield (
-                "At most one measurement lies in the transition. That decides nothing between "
-                "candidates: measure more often while the amplitude rises."
-            )
-        elif not rising(found.fits):
-            yield "No mode rises. How modes fall decides little between candidates."
-        elif found.other_law > UNSURE:
-            yield (
-                "Growth laws of no network here explain these curves as well, with "
-                f"{percent(found.other_law)} of the evidence: their shape proves no candidate."
-            )
+        if found.likeness is not None:
+            yield _by_likeness(found)
     else:
-        yield f"no candidate explains these curves ({_failure(found)})"
+        yield f"no candidate explains these curves: {_failure(found)}"
         yield _by_likeness(found)
         if found.learning_only:
             yield _learning(found)
@@ -64,22 +55,30 @@ def _size(found: Found) -> str:
         return "explained to rounding"
     if misfit.grade == "noise":
         return f"explained to the noise ({off(misfit.total)} of the amplitude)"
-    return f"explained to 1 % (off by {off(misfit.total)}, by more than noise)"
+    return f"explained to 1 % (off by {off(misfit.beyond_noise)}, by more than noise)"
 
 
 def _which(found: Found) -> str:
     """The candidate, or those that cannot be told apart."""
     fits, answer = found.fits, found.answer
-    count = len(fits.equations)
-    among = f"of the evidence among {count} mode equation{'' if count == 1 else 's'}"
-    if answer.L is not None:
+    if answer.source == CLOSED_FORM and answer.L is not None:
+        count = len(fits.equations)
+        among = f"of the evidence among {count} mode equation{'' if count == 1 else 's'}"
         return f"{fits.best}, {percent(fits.weight[0])} {among}"
-    shares = zip(fits.equations, fits.weight, strict=True)
-    some = [(same[0], weight) for same, weight in shares if weight >= NAMED]
-    rivals = listed([f"{one} ({percent(weight)})" for one, weight in some])
-    if answer.objective is not None:
-        return f"{name_of(answer.objective)}, but cannot tell the depth: {rivals} {among}"
-    return f"cannot tell which: {rivals} {among}"
+    if (why := undecided(fits)) is not None:
+        return f"cannot tell by which candidate, since {why}"
+    shares = [
+        *zip([str(same[0]) for same in fits.equations], fits.weight, strict=True),
+        ("growth laws of no network", found.other_law / max(1.0 - found.other_law, LEAST_PERCENT)),
+    ]
+    total = sum(share for _, share in shares)
+    first = sorted(shares, key=lambda one: -one[1])[:LISTED]
+    rivals = ", ".join(f"{one} ({percent(x / total)})" for one, x in first if x >= NAMED * total)
+    rivals = rivals or f"{len(shares)} with less than {percent(NAMED)} each"
+    if answer.source == CLOSED_FORM and answer.objective is not None:
+        name = name_of(answer.objective)
+        return f"{name}, but cannot tell the depth: {rivals} of the evidence"
+    return f"cannot tell by which candidate: {rivals} of the evidence"
 
 
 def _failure(found: Found) -> str:
@@ -90,7 +89,7 @@ def _failure(found: Found) -> str:
     if not np.isfinite(misfit.total):
         return "none has such a curve"
     failing = np.flatnonzero(misfit.fails)
-    size = f"off by {off(misfit.total)} of the amplitude"
+    size = f"the nearest, {found.nearest}, is off by {off(misfit.total)} of the amplitude"
     if len(labels) == 1:
         return f"{size}, in {misfit.where[0]}"
     if failing.size == len(labels) and len({misfit.where[i] for i in failing}) == 1:
@@ -108,6 +107,8 @@ def _by_likeness(found: Found) -> str:
     if answer.source == TRAINED:
         return f"By comparison with trained networks: {answer} ({_nearest(likeness)})."
     why = "no trained network has such curves" if likeness.strange else _nearest(likeness)
+    if likeness.told[0] is not None:
+        return f"Trained networks with such curves are none of the candidates given ({why})."
     return f"Comparison with trained networks cannot tell objective and depth either ({why})."
 
 

@@ -9,7 +9,7 @@ Array = NDArray[np.float64]
 
 RISEN = 0.2  # of the highest value: below it, a mode still aligns with the network
 LOST = 0.8  # of the highest value: a mode that falls below it later is lost again
-LEARNED = 0.9  # of the highest value: until here the mode counts before it is lost
+LEARNED = 0.97  # of the highest value: until here the mode counts before it is lost
 FEWEST = 8  # measurements to fit, or else the whole curve is used
 
 

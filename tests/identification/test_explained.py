@@ -84,11 +84,12 @@ def test_a_slow_misfit_below_1_percent_explains_to_1_percent():
 
 
 def test_where_none_fits_no_evidence_is_given_and_nothing_estimated_is_printed():
-    found = dlnflow.identify(T, wrong_curves("collapse", np.random.default_rng(0), T))
+    found = dlnflow.identify(T, wrong_curves("random walk", np.random.default_rng(0), T))
     assert found.ranking["weight"].isna().all()
     assert "evidence" not in repr(found) + found.explain()
     assert "rho" not in repr(found)
-    assert found.verdict.startswith("no candidate explains these curves (off by ")
+    assert found.verdict.startswith("no candidate explains these curves: the nearest, ")
+    assert f"is off by {100.0 * found.misfit:.2g} % of the amplitude" in found.verdict
 
 
 def fails_in(w, **options):
@@ -118,12 +119,53 @@ def test_one_point_in_the_transition_decides_nothing():
     assert str(seen.answer) == "JEPA, L = 2"
 
 
+def test_a_sigma_that_the_data_contradict_tells_nothing():
+    wide = noisy(TRUE, 0.01)
+    with pytest.warns(UserWarning, match="sigma is contradicted"):
+        found = dlnflow.identify(T, wide, sigma=1e-4)
+    assert str(found.answer) == "cannot tell"
+    assert "contradict the sigma given" in found.verdict
+    assert str(dlnflow.identify(T, wide, sigma=0.01 * TRUE.max()).answer) == "MAE, L = 3"
+
+
+def test_too_few_times_with_noise_tell_nothing():
+    t = np.linspace(0.0, 60.0, 10)
+    w = dlnflow.amplitude(t, [[1.0], [1.1]], [[0.8], [0.5]], 3, eps=0.01, objective="mae")
+    assert str(dlnflow.identify(t, w).answer) == "MAE, L = 3"
+    found = dlnflow.identify(t, noisy(w, 1e-3))
+    assert str(found.answer) == "cannot tell"
+    assert "fewer than 12 times" in found.verdict
+
+
+def test_trained_networks_that_are_no_candidates_are_not_the_answer():
+    t = np.linspace(0.0, 60.0, 120)
+    w = dlnflow.amplitude(t, [[1.0], [0.8]], [[0.8], [0.6]], 2, eps=0.02, objective="mae")
+    off = w * (1.0 + 0.05 * np.sin(t / 6.0))
+    assert dlnflow.identify(t, off).answer[::2] == (dlnflow.MAE, "trained networks")
+    found = dlnflow.identify(t, off, objective="jepa")
+    assert str(found.answer) == "cannot tell"
+    assert "none of the candidates given" in repr(found)
+
+
+def test_a_jump_between_two_rows_tells_nothing():
+    w = np.r_[np.full(79, 0.01), 1.0]
+    assert str(dlnflow.identify(T, w).answer) == "cannot tell"
+
+
+def test_a_mode_that_is_lost_gives_lam_and_rho_from_its_learning():
+    lost = noisy(TRUE, 0.005) * np.exp(-np.maximum(T - 45.0, 0.0) / 4.0)
+    found = dlnflow.identify(T, lost, objective="mae", L=3)
+    assert not found.explained
+    assert np.allclose(found.rho, [0.8, 0.5], rtol=0.05)
+    assert np.allclose(found.lam, [1.0, 1.1], rtol=0.2)
+
+
 def test_falling_modes_alone_tell_no_network():
     w = dlnflow.amplitude(T, [[-0.5], [-0.8]], [[-0.4], [-0.7]], 2, eps=0.5)
     found = dlnflow.identify(T, noisy(w, 1e-3))
     assert found.explained
     assert str(found.answer) == "cannot tell"
-    assert "No mode rises" in repr(found)
+    assert "no mode rises" in repr(found)
 
 
 def test_a_growth_law_of_no_network_can_refute_all_candidates():
@@ -171,7 +213,7 @@ def test_what_a_probe_reads_tells_the_same_network(sigma):
     assert np.allclose(found.rho * sigma ** (4.0 / 3.0), [0.8, 0.5], rtol=0.05)
     assert "in units of the probe's noise" in found.explain()
     assert str(dlnflow.identify(T, r2 + noise).answer) != "MAE, L = 3"
-    with pytest.raises(ValueError, match=r"w must be R2, at most 1.*got 2 in mode 0"):
+    with pytest.raises(ValueError, match=r"w must be R2, at most 1.*got 1\.\d+ in mode 0"):
         dlnflow.identify(T, 2.0 * r2 / r2.max(), measure="probe")
     with pytest.raises(ValueError, match="noise must be 'absolute' where measure is 'probe'"):
         dlnflow.identify(T, r2, measure="probe", noise="relative")

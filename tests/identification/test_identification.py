@@ -865,7 +865,7 @@ def test_between_tied_candidates_none_is_told():
     w = w * (1.0 + 0.2 * np.random.default_rng(0).normal(size=t.size))
     found = dlnflow.identify(t, w, L=[1, 2, 3], noise="relative")
     assert np.sum(found.ranking["delta_aic"] < 0.1) > 1
-    assert "cannot tell which" in found.verdict
+    assert "cannot tell by which candidate" in found.verdict
     assert str(found.answer) == "cannot tell"
 
 
