@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 SHOWN = 6  # modes named in the repr
+PROBED = re.compile(r"(?:^|[_/ .-])(?:r2|r_squared|probe)(?:$|[_/ .-])")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -176,7 +178,12 @@ def read_log(
             f"{joined.label}: modes must be there at {FEWEST_ROWS} times or more: got "
             f"{timed.t.size}"
         )
-    only = () if run is None else (f"Only the run {run!r} was read.",)
+    only = [] if run is None else [f"Only the run {run!r} was read."]
+    if of_probe := [name for name in joined.names if PROBED.search(name.casefold())]:
+        only.append(
+            f"{listed(of_probe)} may be R2 of a probe and is read as an amplitude unless "
+            "measure='probe' is given to identify (--measure probe)."
+        )
     return TrainingLog(
         read_only_copy(timed.t),
         read_only_copy(joined.w[:, timed.used]),

@@ -570,3 +570,26 @@ def test_a_log_identifies_its_network_on_its_own_clock(log):
     found = read.identify(L=1, objective="jepa")
     np.testing.assert_allclose(found.lam, [2.0, 1.1], rtol=1e-6)
     assert read.identify(L=1, objective="jepa", clock="network").lam[0] == pytest.approx(0.2)
+
+
+def test_columns_that_may_be_r2_are_named_and_no_others(log):
+    assert "probe_r2/0 may be R2" in said(log({"step": STEPS, "probe_r2/0": A, "w2": B}))
+    assert "R2" not in said(log({"step": STEPS, "r2d2": A, "reprobed": B}))
+
+
+def test_two_runs_mixed_in_one_log_are_refused(log):
+    steps = np.arange(0, 400, 10)
+    one, other = np.linspace(0.1, 0.9, 40), np.linspace(0.2, 0.8, 40)
+    pairs = np.stack([one, other], axis=1).ravel()
+    with pytest.raises(ValueError, match="40 of 40 steps hold a mode twice or more"):
+        log({"step": np.repeat(steps, 2), "a": pairs})
+    lagged = np.stack([steps + 100, steps + 10], axis=1).ravel()
+    with pytest.raises(ValueError, match="'step' goes back more than 20 times"):
+        log({"step": lagged, "a": pairs})
+    resumed = np.r_[steps[:30], steps[20:]]
+    assert log({"step": resumed, "a": np.r_[one[:30], one[20:]]}).w.shape == (1, 40)
+
+
+def test_names_that_only_contain_a_loss_are_modes(log):
+    found = log({"step": STEPS, "glossary": A, "train_loss": B, "loss/total": B, "weight_norm": B})
+    assert found.names == ("glossary",)
