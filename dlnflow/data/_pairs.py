@@ -108,8 +108,9 @@ def pairs_from(
     Notes
     -----
     Arrays have shape (n, d). A flat one, shape (n,), has one feature. ``.npy`` is memory-mapped,
-    CSV and Parquet are read in blocks: for these, memory does not grow with the file. The two arrays of an ``.npz`` are loaded whole. In CSV commas
-    separate the columns; a first line without any number is a header.
+    CSV and Parquet are read in blocks: for these, memory does not grow with the file. The two
+    arrays of an ``.npz`` are loaded whole. In CSV commas separate the columns; a first line without
+    any number is a header.
 
     Examples
     --------
