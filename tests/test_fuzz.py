@@ -724,6 +724,26 @@ def measured(rng):
     invalid(function, **{**modes, "L": L, **settings, name: value})
 
 
+@fuzzer("objects", "dlnflow.order_boundaries")
+def orders(rng):
+    L, P = int(rng.integers(1, 9)), int(rng.integers(1, 4))
+    modes = tame(rng, int(rng.integers(1, 5)), growth=False)
+    modes["lam"][0], modes["rho"][0] = np.abs([modes["lam"][0], modes["rho"][0]])
+    options = {"objective": given.objective(rng, L), "decoder_depth": P}
+    table = valid(dlnflow.order_boundaries, **modes, L=L, **options)
+    text = given.call_text("order_boundaries", {**modes, "L": L, **options})
+    row = table.iloc[int(rng.integers(len(table)))]
+    eps = row.eps_to * (1.0 - float(rng.uniform(0.01, 0.1)))
+    if eps > max(row.eps_from, 1e-6):
+        times = dlnflow.critical_time(**modes, L=L, eps=eps, **options)
+        expect((np.diff(times[list(row.order)]) >= -1e-10).all(), "order", f"{eps} {times} {text}")
+        expect((times > 0.0).sum() - np.isinf(times).sum() == len(row.order), "left out", text)
+    name = pick(rng, ["lam", "rho", "L", "p", "objective", "decoder_depth"])
+    value = given.wrong(rng, name)
+    if name != "objective" or not np.ndim(value):
+        invalid(dlnflow.order_boundaries, **{**modes, "L": L, **options, name: value})
+
+
 @fuzzer("objects", "dlnflow.Objective")
 def objective_methods(rng):
     L, P = int(rng.integers(1, 30)), int(rng.integers(1, 7))
@@ -1096,10 +1116,13 @@ def initialisations(rng):
     invalid(function, **{**made, "rng": pick(rng, ["x", -1, 1.5, {}, object()])})
 
 
-SCHEMES = ("kaiming_uniform", "kaiming_normal", "xavier_uniform", "xavier_normal")
+SCHEMES = ("kaiming_uniform", "kaiming_normal", "xavier_uniform", "xavier_normal", "normal")
 
 
-@fuzzer("objects", "dlnflow.network.variance_scaled", "dlnflow.network.effective_eps")
+@fuzzer(
+    "objects",
+    *(f"dlnflow.network.{n}" for n in ("variance_scaled", "effective_eps", "gain_for_eps")),
+)
 def schemes(rng):
     xx, yx = covariance_pair(rng)
     d, L, P = len(xx), int(rng.integers(1, 5)), int(rng.integers(1, 3))
@@ -1111,11 +1134,15 @@ def schemes(rng):
     expect(net.L == L and net.decoder_depth == P, "depths", repr(net))
     size = valid(network.effective_eps, d=d, **shared)
     expect(size >= 0.0, "size", f"{size} of {shared}")
+    back = {key: shared[key] for key in ("L", "scheme", "widths")} | {"d": d, "eps": size}
+    found = valid(network.gain_for_eps, **back)
+    expect(gain is None or np.isclose(found, gain), "another gain", f"{found} of {shared}")
     bad = [{"scheme": b} for b in ("x", None, 3)] + [{"gain": b} for b in (0.0, -1.0, "x", np.inf)]
     bad += [{"L": given.wrong(rng, "L")}]
     bad += [{"widths": b} for b in ([0] * (L + P), "x", 3, [1.5] * (L + P), {})]
     invalid(network.variance_scaled, **{**made, **shared, **pick(rng, bad)})
     invalid(network.effective_eps, **{"d": d, **shared, **pick(rng, bad)})
+    invalid(network.gain_for_eps, **back | {"eps": pick(rng, [0.0, -1.0, np.inf, "x", None])})
     invalid(network.effective_eps, **{"d": pick(rng, [0, -1, 1.5, "x", None]), **shared})
 
 
