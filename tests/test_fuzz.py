@@ -1337,7 +1337,7 @@ def figures(rng):
         (plot.critical_time_against_depth, {**modes, "depths": range(1, L + 2), "eps": eps}),
         (plot.first_learned_map, {"L": L, "eps": eps, "points": 20}),
         (plot.noisy_features, {"L": L, "eps": 0.01}),
-        (plot.paper_panels, {"L": L, "eps": eps, **look}),
+        (plot.paper_panels, {**pick(rng, [{}, modes]), "L": L, "eps": eps, **look}),
         (plot.colour, {"objective": given.objective(rng, L)}),
     ]
     function, arguments = pick(rng, calls)

@@ -79,7 +79,7 @@ def order_boundaries(
     2      jepa  0.009334  0.012800  (1, 0)
     3      jepa  0.012800  0.328050    (0,)
     """
-    import pandas as pd
+    from dlnflow._common._frame import Frame
 
     _validate.single("p", _validate.fraction("p", p))
     network = {"L": _validate.positive_integer("L", L)}
@@ -97,7 +97,7 @@ def order_boundaries(
         for one in as_objectives(objective)
         for low, high, order in _Modes(*chosen, one, p, network).intervals()
     ]
-    return pd.DataFrame(rows, columns=["objective", "eps_from", "eps_to", "order"])
+    return Frame(rows, columns=["objective", "eps_from", "eps_to", "order"])
 
 
 class _Modes(NamedTuple):
@@ -150,8 +150,7 @@ class _Modes(NamedTuple):
             brackets += [(one, other, grid[resolved[k]], grid[resolved[k + 1]]) for k in turns]
         if not brackets:
             return np.empty(0)
-        one, other, low, high = map(np.array, zip(*brackets, strict=True))
-        return self._bisected(one, other, low, high)
+        return self._bisected(*map(np.array, zip(*brackets, strict=True)))
 
     def _grid(self, i: NDArray[np.intp], j: NDArray[np.intp]) -> Array:
         """Values of ``log eps`` between two of which two modes change order at most once."""
