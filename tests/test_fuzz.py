@@ -986,6 +986,57 @@ def check_model(rng, model):
         safely(lambda: repr(model.spectrum()), text)
 
 
+@fuzzer("objects", "dlnflow.generative.MaskedTokens", "dlnflow.data.Masks")
+def generative_tokens(rng):
+    grid = rng.integers(1, 4, 2).tolist()
+    context = float(rng.uniform(0.1, 0.9))
+    shares = {"context": context, "target": float(rng.uniform(0.05, 1.0 - context))}
+    together = bool(rng.random() < 0.5)
+    if together and np.prod(grid) < 2:
+        grid = [2, 1]
+    scales = {
+        f"{n}_scale": tuple(np.sort(rng.uniform(0.01, 1.0, 2))) for n in ("context", "target")
+    }
+    masks = valid(data.Masks.random, grid=grid, **shares, disjoint=together)
+    if rng.random() < 0.5:
+        count = int(rng.integers(1, 4))
+        masks = valid(data.Masks.blocks, grid=grid, **scales, targets=count, disjoint=together)
+    if rng.random() < 0.3:
+        masks = valid(masks.tubes, frames=2)
+    for probability in (masks.context, masks.target):
+        expect((probability >= 0.0).all() and (probability <= 1.0).all(), "no share", repr(masks))
+    k = int(rng.integers(1, 3))
+    root = rng.normal(size=(masks.tokens * k, masks.tokens * k))
+    model = valid(generative.MaskedTokens, covariance=root @ root.T, masks=masks)
+    x, y = valid(model.sample, n=5)
+    expect(x.shape == y.shape == (5, len(root)), "shape", repr(model))
+    valid(masks.pairs, tokens=rng.normal(size=(4, *masks.grid, k)))
+    wrong = pick(rng, [None, "x", 0.0, 1.0, -1, np.nan, [0.5, 0.5]])
+    invalid(data.Masks.random, grid=grid, **{**shares, pick(rng, sorted(shares)): wrong})
+    invalid(
+        data.Masks.blocks, grid=grid, context_scale=pick(rng, [0.5, (0.0, 1.0), (1.0, 2.0), "x"])
+    )
+    invalid(data.Masks.blocks, grid=pick(rng, [3, (1, 2, 3), (0, 1), "x", None, 1.5]))
+    invalid(
+        masks.pairs, tokens=pick(rng, [root[0], None, "x", np.full((2, *masks.grid, 1), np.nan)])
+    )
+    invalid(generative.MaskedTokens, covariance=root @ root.T, masks=pick(rng, [None, 3, grid]))
+
+
+@fuzzer("objects", "dlnflow.data.frames", "dlnflow.data.patches")
+def images(rng):
+    sides, grid = rng.integers(1, 4, 2), rng.integers(1, 4, 2)
+    batch = rng.normal(size=(int(rng.integers(2, 5)), *(sides * grid), *pick(rng, [(), (3,)])))
+    tokens = valid(data.patches, images=pick(rng, [batch, batch.tolist()]), size=sides)
+    expect(tokens.shape[:3] == (len(batch), *grid), "shape", f"{tokens.shape}")
+    expect(np.isclose(tokens.sum(), batch.sum()), "sum", f"{tokens.shape}")
+    x, y = data.frames(batch, batch, lag=1)
+    expect(len(x) == len(y) == 2 * len(batch) - 2, "pairs", f"{x.shape}")
+    invalid(data.patches, images=batch, size=pick(rng, [[7, 11], 0, -1, "x", None, [[1]], 1.5]))
+    invalid(data.patches, images=pick(rng, [batch[0, 0, 0], None, "x", 3.0]), size=1)
+    invalid(lambda videos, lag: data.frames(*videos, lag=lag), videos=[batch], lag=len(batch))
+
+
 @fuzzer("objects", "dlnflow.generative.Masking", "dlnflow.generative.noisy_features")
 def generative_masking(rng):
     count = int(rng.integers(1, 4))

@@ -29,7 +29,7 @@ from dlnflow.theory._objective import Objectives, as_objectives
 
 Array = NDArray[np.float64]
 
-DIMMED = 0.45  # brightness of a region on a dark background
+DIMMED = 0.3  # brightness of a region on a dark background
 
 
 def first_learned_map(

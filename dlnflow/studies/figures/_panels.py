@@ -84,7 +84,7 @@ def paper_panels(
     """
     check_words(quantity, time)
     network: dict[str, Any] = {"eps": eps, "decoder_depth": decoder_depth, "clock": clock}
-    sims = [simulate(*column, L, **network) for column in _columns(lam, rho)]
+    sims = [simulate(one, other, L, **network) for one, other in _columns(lam, rho)]
     panels = many_axes(ax, (2, 3), figsize=(13.0, 9.0))
     for column, sim in enumerate(sims):
         simulation(sim, quantity=quantity, time=time, ax=panels[:, column])
@@ -95,10 +95,10 @@ def _columns(lam: ArrayLike | None, rho: ArrayLike | None) -> Any:
     """``lam`` and ``rho`` of each column."""
     if lam is None and rho is None:
         return OWN_MODES
-    for name, value, other in (("rho", rho, "lam"), ("lam", lam, "rho")):
-        if value is None:
-            raise ValueError(f"{name} must be given with {other}: got None")
-    given = _validate.modes(lam, rho, None)[:2]  # type: ignore[arg-type]
+    if lam is None or rho is None:
+        missing, with_it = ("lam", "rho") if lam is None else ("rho", "lam")
+        raise ValueError(f"{missing} must be given with {with_it}: got None")
+    given = _validate.modes(lam, rho, None)[:2]
     one, other = map(np.ravel, np.broadcast_arrays(*given))
     sign = np.sign(one) * np.sign(one[0])
     return (one, sign * other[0]), (sign * one[0], other), (one, other)
