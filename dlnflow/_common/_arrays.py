@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from numbers import Number
 from typing import Any
 
 import numpy as np
 
 # what NumPy reads as it is; masked arrays are among them
-PLAIN = (np.ndarray, Number, np.generic, str, bytes, bytearray, type(None))
+PLAIN = (np.ndarray, np.generic, float, int, complex, str, bytes, bytearray, type(None))
 
 
 def on_host(value: Any) -> Any:
