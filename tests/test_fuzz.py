@@ -635,7 +635,10 @@ def simulate(rng):
     for name in sim:
         check_trajectories(sim[name], text)
     frame = safely(sim.to_dataframe, text)
-    no_nan("NaN in frame", frame, text)
+    no_nan("NaN in frame", frame.drop(columns="w_over_plateau"), text)
+    for part in sim.values():
+        unlearned = np.isnan(part.w_over_plateau).all(axis=-1)
+        expect(np.array_equal(unlearned, part.plateau == 0.0), "NaN over a plateau", text)
     safely(lambda: (repr(sim), len(sim), sim.get("layer-7"), "mae" in sim, sim.to_xarray()), text)
 
 

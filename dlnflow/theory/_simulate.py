@@ -205,7 +205,8 @@ class Trajectories:
         ([0.5], [0.79])
         """
         plateau = np.where(self.plateau > 0.0, self.plateau, np.nan)
-        return read_only_copy(self.w / plateau[..., None])
+        with np.errstate(over="ignore"):
+            return read_only_copy(self.w / plateau[..., None])
 
     @cached_property
     def value_error(self) -> Array:
