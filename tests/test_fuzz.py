@@ -635,7 +635,10 @@ def simulate(rng):
     for name in sim:
         check_trajectories(sim[name], text)
     frame = safely(sim.to_dataframe, text)
-    no_nan("NaN in frame", frame, text)
+    no_nan("NaN in frame", frame.drop(columns="w_over_plateau"), text)
+    for part in sim.values():
+        unlearned = np.isnan(part.w_over_plateau).all(axis=-1)
+        expect(np.array_equal(unlearned, part.plateau == 0.0), "NaN over a plateau", text)
     safely(lambda: (repr(sim), len(sim), sim.get("layer-7"), "mae" in sim, sim.to_xarray()), text)
 
 
@@ -722,6 +725,26 @@ def measured(rng):
     if name == "objective" and function is dlnflow.critical_time_table and np.ndim(value):
         return
     invalid(function, **{**modes, "L": L, **settings, name: value})
+
+
+@fuzzer("objects", "dlnflow.order_boundaries")
+def orders(rng):
+    L, P = int(rng.integers(1, 9)), int(rng.integers(1, 4))
+    modes = tame(rng, int(rng.integers(1, 5)), growth=False)
+    modes["lam"][0], modes["rho"][0] = np.abs([modes["lam"][0], modes["rho"][0]])
+    options = {"objective": given.objective(rng, L), "decoder_depth": P}
+    table = valid(dlnflow.order_boundaries, **modes, L=L, **options)
+    text = given.call_text("order_boundaries", {**modes, "L": L, **options})
+    row = table.iloc[int(rng.integers(len(table)))]
+    eps = row.eps_to * (1.0 - float(rng.uniform(0.01, 0.1)))
+    if eps > max(row.eps_from, 1e-6):
+        times = dlnflow.critical_time(**modes, L=L, eps=eps, **options)
+        expect((np.diff(times[list(row.order)]) >= -1e-10).all(), "order", f"{eps} {times} {text}")
+        expect((times > 0.0).sum() - np.isinf(times).sum() == len(row.order), "left out", text)
+    name = pick(rng, ["lam", "rho", "L", "p", "objective", "decoder_depth"])
+    value = given.wrong(rng, name)
+    if name != "objective" or not np.ndim(value):
+        invalid(dlnflow.order_boundaries, **{**modes, "L": L, **options, name: value})
 
 
 @fuzzer("objects", "dlnflow.Objective")
@@ -966,6 +989,57 @@ def check_model(rng, model):
         safely(lambda: repr(model.spectrum()), text)
 
 
+@fuzzer("objects", "dlnflow.generative.MaskedTokens", "dlnflow.data.Masks")
+def generative_tokens(rng):
+    grid = rng.integers(1, 4, 2).tolist()
+    context = float(rng.uniform(0.1, 0.9))
+    shares = {"context": context, "target": float(rng.uniform(0.05, 1.0 - context))}
+    together = bool(rng.random() < 0.5)
+    if together and np.prod(grid) < 2:
+        grid = [2, 1]
+    scales = {
+        f"{n}_scale": tuple(np.sort(rng.uniform(0.01, 1.0, 2))) for n in ("context", "target")
+    }
+    masks = valid(data.Masks.random, grid=grid, **shares, disjoint=together)
+    if rng.random() < 0.5:
+        count = int(rng.integers(1, 4))
+        masks = valid(data.Masks.blocks, grid=grid, **scales, targets=count, disjoint=together)
+    if rng.random() < 0.3:
+        masks = valid(masks.tubes, frames=2)
+    for probability in (masks.context, masks.target):
+        expect((probability >= 0.0).all() and (probability <= 1.0).all(), "no share", repr(masks))
+    k = int(rng.integers(1, 3))
+    root = rng.normal(size=(masks.tokens * k, masks.tokens * k))
+    model = valid(generative.MaskedTokens, covariance=root @ root.T, masks=masks)
+    x, y = valid(model.sample, n=5)
+    expect(x.shape == y.shape == (5, len(root)), "shape", repr(model))
+    valid(masks.pairs, tokens=rng.normal(size=(4, *masks.grid, k)))
+    wrong = pick(rng, [None, "x", 0.0, 1.0, -1, np.nan, [0.5, 0.5]])
+    invalid(data.Masks.random, grid=grid, **{**shares, pick(rng, sorted(shares)): wrong})
+    invalid(
+        data.Masks.blocks, grid=grid, context_scale=pick(rng, [0.5, (0.0, 1.0), (1.0, 2.0), "x"])
+    )
+    invalid(data.Masks.blocks, grid=pick(rng, [3, (1, 2, 3), (0, 1), "x", None, 1.5]))
+    invalid(
+        masks.pairs, tokens=pick(rng, [root[0], None, "x", np.full((2, *masks.grid, 1), np.nan)])
+    )
+    invalid(generative.MaskedTokens, covariance=root @ root.T, masks=pick(rng, [None, 3, grid]))
+
+
+@fuzzer("objects", "dlnflow.data.frames", "dlnflow.data.patches")
+def images(rng):
+    sides, grid = rng.integers(1, 4, 2), rng.integers(1, 4, 2)
+    batch = rng.normal(size=(int(rng.integers(2, 5)), *(sides * grid), *pick(rng, [(), (3,)])))
+    tokens = valid(data.patches, images=pick(rng, [batch, batch.tolist()]), size=sides)
+    expect(tokens.shape[:3] == (len(batch), *grid), "shape", f"{tokens.shape}")
+    expect(np.isclose(tokens.sum(), batch.sum()), "sum", f"{tokens.shape}")
+    x, y = data.frames(batch, batch, lag=1)
+    expect(len(x) == len(y) == 2 * len(batch) - 2, "pairs", f"{x.shape}")
+    invalid(data.patches, images=batch, size=pick(rng, [[7, 11], 0, -1, "x", None, [[1]], 1.5]))
+    invalid(data.patches, images=pick(rng, [batch[0, 0, 0], None, "x", 3.0]), size=1)
+    invalid(lambda videos, lag: data.frames(*videos, lag=lag), videos=[batch], lag=len(batch))
+
+
 @fuzzer("objects", "dlnflow.generative.Masking", "dlnflow.generative.noisy_features")
 def generative_masking(rng):
     count = int(rng.integers(1, 4))
@@ -1096,10 +1170,13 @@ def initialisations(rng):
     invalid(function, **{**made, "rng": pick(rng, ["x", -1, 1.5, {}, object()])})
 
 
-SCHEMES = ("kaiming_uniform", "kaiming_normal", "xavier_uniform", "xavier_normal")
+SCHEMES = ("kaiming_uniform", "kaiming_normal", "xavier_uniform", "xavier_normal", "normal")
 
 
-@fuzzer("objects", "dlnflow.network.variance_scaled", "dlnflow.network.effective_eps")
+@fuzzer(
+    "objects",
+    *(f"dlnflow.network.{n}" for n in ("variance_scaled", "effective_eps", "gain_for_eps")),
+)
 def schemes(rng):
     xx, yx = covariance_pair(rng)
     d, L, P = len(xx), int(rng.integers(1, 5)), int(rng.integers(1, 3))
@@ -1111,11 +1188,15 @@ def schemes(rng):
     expect(net.L == L and net.decoder_depth == P, "depths", repr(net))
     size = valid(network.effective_eps, d=d, **shared)
     expect(size >= 0.0, "size", f"{size} of {shared}")
+    back = {key: shared[key] for key in ("L", "scheme", "widths")} | {"d": d, "eps": size}
+    found = valid(network.gain_for_eps, **back)
+    expect(gain is None or np.isclose(found, gain), "another gain", f"{found} of {shared}")
     bad = [{"scheme": b} for b in ("x", None, 3)] + [{"gain": b} for b in (0.0, -1.0, "x", np.inf)]
     bad += [{"L": given.wrong(rng, "L")}]
     bad += [{"widths": b} for b in ([0] * (L + P), "x", 3, [1.5] * (L + P), {})]
     invalid(network.variance_scaled, **{**made, **shared, **pick(rng, bad)})
     invalid(network.effective_eps, **{"d": d, **shared, **pick(rng, bad)})
+    invalid(network.gain_for_eps, **back | {"eps": pick(rng, [0.0, -1.0, np.inf, "x", None])})
     invalid(network.effective_eps, **{"d": pick(rng, [0, -1, 1.5, "x", None]), **shared})
 
 
@@ -1310,7 +1391,7 @@ def figures(rng):
         (plot.critical_time_against_depth, {**modes, "depths": range(1, L + 2), "eps": eps}),
         (plot.first_learned_map, {"L": L, "eps": eps, "points": 20}),
         (plot.noisy_features, {"L": L, "eps": 0.01}),
-        (plot.paper_panels, {"L": L, "eps": eps, **look}),
+        (plot.paper_panels, {**pick(rng, [{}, modes]), "L": L, "eps": eps, **look}),
         (plot.colour, {"objective": given.objective(rng, L)}),
     ]
     function, arguments = pick(rng, calls)

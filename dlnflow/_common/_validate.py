@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dlnflow._common._arrays import on_host
+
 Array = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
@@ -78,7 +80,7 @@ def numbers(name: str, value: ArrayLike) -> Array:
     if _has_mask(value):
         raise ValueError(f"{name} must have no masked entries: got {described(value)}")
     try:
-        array = np.asarray(value)
+        array = np.asarray(converted(name, value))
     except ValueError:
         raise ValueError(
             f"{name} must be a rectangular array of numbers: got {described(value)}"
@@ -105,6 +107,17 @@ def numbers(name: str, value: ArrayLike) -> Array:
     return double
 
 
+def converted(name: str, value: Any) -> Any:
+    """A value that NumPy can read, whatever library its arrays are of; see `on_host`."""
+    try:
+        return on_host(value)
+    except Exception as error:  # other libraries raise errors of their own
+        why = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise TypeError(
+            f"{name} must be convertible to a NumPy array: got {described(value)}: {why}"
+        ) from error
+
+
 def _has_mask(value: Any) -> bool:
     """Whether an entry is masked, in lists too: there NumPy drops the mask, or warns of NaN."""
     if isinstance(value, list | tuple):
@@ -126,7 +139,7 @@ def _large_enough(name: str, value: ArrayLike, array: Array) -> None:
     """Refuse what is not 0 but rounds to it in double precision, and would be called 0."""
     if array.all():
         return
-    given = np.asarray(value)
+    given = np.asarray(converted(name, value))
     lost = (array == 0.0) & np.asarray(given != 0, dtype=bool)
     if lost.any():
         raise ValueError(
@@ -240,8 +253,11 @@ def together(**arrays: ArrayLike | None) -> tuple[int, ...]:
     except ValueError:
         pairs = combinations(shapes.items(), 2)
         (one, its), (other, others) = next(pair for pair in pairs if _clash(pair[0][1], pair[1][1]))
+        grid = (
+            f"; for every combination pass {one}[:, None]" if len(its) == len(others) == 1 else ""
+        )
         raise ValueError(
-            f"{one} and {other} must have shapes that broadcast: got {its} and {others}"
+            f"{one} and {other} must have shapes that broadcast: got {its} and {others}{grid}"
         ) from None
 
 

@@ -71,6 +71,9 @@ def modes(
         ),
     ] = None,
     y: Annotated[Path | None, in_samples("--y FILE", "Targets, in the same form as --x.")] = None,
+    flatten: Annotated[
+        bool, in_samples("--flatten", "Make a row of each sample of an array, such as an image.")
+    ] = False,
     basis: Annotated[
         Basis,
         options.in_modes(
@@ -138,7 +141,7 @@ def modes(
                 _validate.number("max_seconds", max_seconds, _validate.positive)
     with warnings.catch_warnings(record=True) as caught, library_refusals(), reading():
         warnings.simplefilter("always")
-        spectrum = _spectrum(_pairs(file, pairs, lag, x, y), basis, errors, block)
+        spectrum = _spectrum(_pairs(file, pairs, lag, x, y, flatten), basis, errors, block)
     for text in dict.fromkeys(str(warning.message) for warning in caught):
         say(f"warning: {text}")
     say(repr(spectrum))
@@ -158,6 +161,7 @@ def _pairs(
     lag: int | None,
     x: Path | None,
     y: Path | None,
+    flatten: bool,
 ) -> Pairs:
     """The pairs that the options give together."""
     given: dict[str, Any] = {"pairs": pairs, "lag": lag}
@@ -175,7 +179,7 @@ def _pairs(
             raise InputError("give --pairs or --lag, not both")
         files = [file]
     with working("opening"):
-        return pairs_from(*files, **given)
+        return pairs_from(*files, **given, flatten=flatten)
 
 
 def _spectrum(source: Pairs, basis: Basis, errors: bool | None, block: int | None) -> Spectrum:

@@ -2,20 +2,25 @@
 
 from dlnflow.data._accumulate import CovarianceAccumulator, accumulate
 from dlnflow.data._files import FileError
+from dlnflow.data._masks import Masks
 from dlnflow.data._pairs import Pairs, pairs_from
 from dlnflow.data._prediction import FeaturePrediction, Prediction, Verification
 from dlnflow.data._record import Errors
 from dlnflow.data._spectrum import Spectrum
+from dlnflow.data._tokens import frames, patches
 
 __all__ = [
     "CovarianceAccumulator",
     "Errors",
     "FeaturePrediction",
     "FileError",
+    "Masks",
     "Pairs",
     "Prediction",
     "Spectrum",
     "Verification",
     "accumulate",
+    "frames",
     "pairs_from",
+    "patches",
 ]

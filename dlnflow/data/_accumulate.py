@@ -33,6 +33,8 @@ class CovarianceAccumulator:
     ----------
     names : sequence of str, optional
         The ``d`` features' names, for messages.
+    flatten : bool
+        Whether to make a row of each sample, for images of shape (rows, h, w).
 
     Notes
     -----
@@ -60,8 +62,9 @@ class CovarianceAccumulator:
     [0.2, 0.9]
     """
 
-    def __init__(self, *, names: Sequence[str] | None = None) -> None:
+    def __init__(self, *, names: Sequence[str] | None = None, flatten: bool = False) -> None:
         self.names = None if names is None else tuple(map(str, names))
+        self.flatten = flatten
         self._total: PairMoments | None = None
 
     @property
@@ -218,6 +221,8 @@ class CovarianceAccumulator:
         return self._total
 
     def _batch(self, x: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+        if self.flatten:
+            x, y = _covariance.flattened("x", x), _covariance.flattened("y", y)
         context, target = _rows("x", x), _rows("y", y)
         _covariance.refuse_other_shape(context, target)
         expected = len(self.names) if self.names is not None else self.d
@@ -308,6 +313,7 @@ def _rows(name: str, value: ArrayLike) -> NDArray[Any]:
     if rows.ndim != 2 or not rows.shape[1]:
         raise ValueError(
             f"{name} must hold samples in rows, shape (n, d), d > 0: got shape {rows.shape}"
+            f"{_covariance.rows_hint(rows.shape)}"
         )
     return rows
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -90,9 +91,10 @@ def paired_samples(x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
 def refuse_other_shape(context: NDArray[Any], target: NDArray[Any]) -> None:
     """Refuse contexts and targets that are not pairs."""
     if context.shape != target.shape:
+        turned = context.shape == target.shape[::-1]
         raise ValueError(
             "x and y must have the same shape, one pair per row and the same dimension: "
-            f"got {context.shape} and {target.shape}"
+            f"got {context.shape} and {target.shape}{'; pass x.T or y.T' if turned else ''}"
         )
 
 
@@ -102,7 +104,7 @@ def samples_in_rows(name: str, value: ArrayLike) -> Array:
     if samples.ndim != 2 or not samples.size:
         raise ValueError(
             f"{name} must hold samples in rows, shape (n, d), none of them 0: "
-            f"got shape {samples.shape}"
+            f"got shape {samples.shape}{rows_hint(samples.shape)}"
         )
     bad = np.argwhere(~np.isfinite(samples))
     if len(bad):
@@ -112,6 +114,22 @@ def samples_in_rows(name: str, value: ArrayLike) -> Array:
             f"{samples[row, column]:g} at row {row}, column {column}; drop or fill them first"
         )
     return samples
+
+
+def rows_hint(shape: tuple[int, ...]) -> str:
+    """How to make rows of samples that are arrays themselves; empty for other shapes."""
+    return "; flatten=True makes a row of each sample" if len(shape) > 2 and 0 not in shape else ""
+
+
+def flattened(name: str, value: ArrayLike) -> NDArray[Any]:
+    """Samples of any shape, such as images (n, h, w), as rows."""
+    samples = value if isinstance(value, np.ndarray) else _validate.numbers(name, value)
+    if samples.ndim < 2:
+        raise ValueError(
+            f"{name} must hold samples along its first axis, shape (n, ...): "
+            f"got shape {samples.shape}"
+        )
+    return samples.reshape(len(samples), math.prod(samples.shape[1:]))
 
 
 def centred(samples: Array) -> Array:

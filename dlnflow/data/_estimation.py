@@ -89,7 +89,8 @@ def from_covariances(
     _validate.choice("basis", basis, BASES)
     known = _features("constant", constant, d, d - 1)
     known_y = _features("constant_y", constant_y, d, d)
-    kinds = [np.asarray(given).dtype for given in (sigma_xx, sigma_yx)]
+    given = {"sigma_xx": sigma_xx, "sigma_yx": sigma_yx}
+    kinds = [np.asarray(_validate.converted(*one)).dtype for one in given.items()]
     eps = max(float(np.finfo(kind).eps) if kind.kind == "f" else EPS for kind in kinds)
     found = joint_modes(symmetric, yx, basis, n, eps=eps)
     return found | {"constant": known, "constant_y": known_y}
@@ -326,7 +327,7 @@ def _warn_of_few(n: int, d: int) -> None:
         warnings.warn(
             f"x has {n} samples in {d} dimensions: at most {few} any variance, "
             "the rest are dropped, and those left are largely chance. Use many samples per "
-            "dimension, or fewer dimensions.",
+            "dimension, or fewer dimensions. If columns are the samples, pass x.T and y.T.",
             UserWarning,
             stacklevel=4,
         )

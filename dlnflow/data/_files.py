@@ -77,18 +77,18 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(name if name.isprintable() else repr(name) for name in names) or "none"
 
 
-def open_table(path: Path, choose: Choice | None = None) -> Table:
+def open_table(path: Path, choose: Choice | None = None, *, flatten: bool = False) -> Table:
     """The only array of a file, or the columns of a CSV or Parquet file: all, or those chosen."""
     kind = suffix(path)
     if kind == ".csv":
         return _csv(path, choose)
-    return _parquet(path, choose) if kind == ".parquet" else open_array(path)
+    return _parquet(path, choose) if kind == ".parquet" else open_array(path, flatten=flatten)
 
 
-def open_array(path: Path, name: str | None = None) -> Table:
+def open_array(path: Path, name: str | None = None, *, flatten: bool = False) -> Table:
     """The array of a ``.npy`` file, memory-mapped, or one of an ``.npz`` file, loaded.
 
-    Without a name the ``.npz`` file must hold only one.
+    Without a name the ``.npz`` file must hold only one. ``flatten`` makes a row of each sample.
     """
     label = str(path) if name is None else f"{path}: array {name!r}"
     try:
@@ -128,15 +128,15 @@ def open_array(path: Path, name: str | None = None) -> Table:
         raise FileError(f"{label}: cannot be read: {why}") from None
     if values.dtype.kind not in "iuf":
         raise FileError(f"{label}: must hold real numbers: got type {values.dtype}")
-    if values.ndim not in (1, 2):
-        shape = f"shape {values.shape}; flatten each sample first, array.reshape(n, -1)"
+    if not values.ndim or (values.ndim > 2 and not flatten):
+        got = f"shape {values.shape}; flatten=True (--flatten) makes a row of each sample"
         raise FileError(
             f"{label}: must hold samples in rows, shape (n, d): "
-            f"got {shape if values.ndim else 'a single number'}"
+            f"got {got if values.ndim else 'a single number'}"
         )
     if not values.size:
         raise FileError(f"{label}: no samples: got shape {values.shape}")
-    n, width = values.shape if values.ndim == 2 else (len(values), 1)
+    n, width = len(values), math.prod(values.shape[1:])
 
     def read(rows: int) -> Iterator[Rows]:
         for start in range(0, n, rows):

@@ -64,6 +64,7 @@ def pairs_from(
     pairs: Sequence[str] = ("x", "y"),
     lag: int | None = None,
     batch: int | None = None,
+    flatten: bool = False,
 ) -> Pairs:
     """Batches of pairs (x, y) from one file or two, of any size.
 
@@ -84,6 +85,9 @@ def pairs_from(
         ``.npz`` must then hold one array; a table's columns all count.
     batch : int, optional
         Rows per batch; by default a million numbers' worth.
+    flatten : bool
+        Whether to make a row of each sample of an array with more than two axes, such as images
+        (n, h, w) or the frames of a video.
 
     Returns
     -------
@@ -103,10 +107,10 @@ def pairs_from(
 
     Notes
     -----
-    Arrays have shape (n, d). A flat one, shape (n,), has one feature; reshape images (n, 8, 8) to
-    (n, 64) first. ``.npy`` is memory-mapped, CSV and Parquet are read in blocks: for these, memory
-    does not grow with the file. The two arrays of an ``.npz`` are loaded whole. In CSV commas
-    separate the columns; a first line without any number is a header.
+    Arrays have shape (n, d). A flat one, shape (n,), has one feature. ``.npy`` is memory-mapped,
+    CSV and Parquet are read in blocks: for these, memory does not grow with the file. The two
+    arrays of an ``.npz`` are loaded whole. In CSV commas separate the columns; a first line without
+    any number is a header.
 
     Examples
     --------
@@ -126,9 +130,12 @@ def pairs_from(
     if other is not None:
         if lag is not None:
             raise ValueError(f"lag must be None with two files, which hold pairs: got {lag!r}")
-        return _row_by_row(open_table(first), open_table(Path(other)), size)
+        x, y = (open_table(one, flatten=flatten) for one in (first, Path(other)))
+        return _row_by_row(x, y, size)
     if lag is not None:
-        return _lagged(open_table(first), _validate.positive_integer("lag", lag), size)
+        return _lagged(
+            open_table(first, flatten=flatten), _validate.positive_integer("lag", lag), size
+        )
     names = () if isinstance(pairs, str) else tuple(pairs)
     texts = all(isinstance(name, str) and name for name in names)
     if len(names) != 2 or not texts or names[0] == names[1]:
@@ -137,7 +144,8 @@ def pairs_from(
     if kind == ".npy":
         raise FileError(f"{path}: holds one array: pairs need an .npz, a second file, or a lag")
     if kind == ".npz":
-        return _row_by_row(open_array(first, names[0]), open_array(first, names[1]), size)
+        x, y = (open_array(first, name, flatten=flatten) for name in names)
+        return _row_by_row(x, y, size)
     return _halves(open_table(first, partial(_numbered, first, names)), size)
 
 

@@ -177,14 +177,14 @@ class FeaturePrediction:
         Columns ``mode, lam, rho, time, bound, closed_form, decided_by, lost_time``, and
         ``network_time, network_lost_time`` with a verification.
         """
-        import pandas as pd
+        from dlnflow._common._frame import Frame
 
         names = ("mode", "lam", "rho", "time", "bound", "closed_form", "decided_by", "lost_time")
         columns = {name: getattr(self, name) for name in names}
         if self.verification is not None:
             columns["network_time"] = self.verification.time
             columns["network_lost_time"] = self.verification.lost_time
-        return pd.DataFrame(columns).iloc[self.order].reset_index(drop=True)
+        return Frame(columns).iloc[self.order].reset_index(drop=True)
 
     def __repr__(self) -> str:
         return "\n".join(self.lines())

@@ -249,14 +249,14 @@ class SpectrumRecord:
 
         With `errors` also their standard errors lam_err, variance_err and rho_err, and below_noise.
         """
-        import pandas as pd
+        from dlnflow._common._frame import Frame
 
         columns: dict[str, Any] = {"mode": np.arange(self.lam.size)}
         columns |= {name: getattr(self, name) for name in QUANTITIES}
         if self.errors is not None:
             columns |= {f"{name}_err": getattr(self.errors, name) for name in QUANTITIES}
             columns["below_noise"] = self.below_noise
-        return pd.DataFrame(columns)
+        return Frame(columns)
 
     def _known(self, what: str) -> Errors:
         if self.errors is None:

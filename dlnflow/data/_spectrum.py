@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
 from dlnflow._common._validate import Seed
-from dlnflow.data import _description, _error_estimates, _estimation, _trust
+from dlnflow.data import _covariance, _description, _error_estimates, _estimation, _trust
 from dlnflow.data._learned_modes import LearnedModes
 
 Array = NDArray[np.float64]
@@ -153,6 +153,7 @@ class Spectrum(LearnedModes):
         block: int = 1,
         resamples: int = 400,
         rng: Seed = 0,
+        flatten: bool = False,
     ) -> Spectrum:
         """The modes of paired samples, which are centred here.
 
@@ -177,6 +178,8 @@ class Spectrum(LearnedModes):
             At least 20, which give standard errors within a sixth; a few hundred for accurate ones.
         rng : int, numpy.random.Generator or None
             Seed or generator of the bootstrap; None for a fresh seed.
+        flatten : bool
+            Whether to make a row of each sample, for images of shape (n, h, w).
 
         Returns
         -------
@@ -217,6 +220,8 @@ class Spectrum(LearnedModes):
         """
         if errors is not None:
             _validate.choice("errors", errors, ("asymptotic", "bootstrap"))
+        if flatten:
+            x, y = _covariance.flattened("x", x), _covariance.flattened("y", y)
         fields, context, target, estimate = _estimation.from_samples(x, y, basis, shrinkage)
         spectrum = cls(**fields)
         size = _validate.positive_integer("block", block)

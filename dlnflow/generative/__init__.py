@@ -10,5 +10,14 @@ from dlnflow.generative._model import Model
 from dlnflow.generative._noisy import NoisyFeatures, noisy_features
 from dlnflow.generative._static import Static
 from dlnflow.generative._temporal import Temporal
+from dlnflow.generative._tokens import MaskedTokens
 
-__all__ = ["Masking", "Model", "NoisyFeatures", "Static", "Temporal", "noisy_features"]
+__all__ = [
+    "MaskedTokens",
+    "Masking",
+    "Model",
+    "NoisyFeatures",
+    "Static",
+    "Temporal",
+    "noisy_features",
+]

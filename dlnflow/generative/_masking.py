@@ -26,7 +26,7 @@ class Masking(Model):
 
     Every coordinate of ``z`` goes, independently, to the context with probability ``context``, to
     the target with probability ``target``, or to neither. Elsewhere it is 0. The model is the
-    library's own.
+    library's own. `MaskedTokens` has blocks, tubes, and fixed numbers of tokens.
 
     Parameters
     ----------
@@ -34,6 +34,9 @@ class Masking(Model):
         ``C = E[z z^T]``.
     context, target : float
         Probabilities in (0, 1) with a sum of at most 1.
+    disjoint : bool
+        Whether no coordinate is in both. If not, context and target are drawn independently, and
+        the sum of the probabilities may exceed 1.
 
     Raises
     ------
@@ -50,7 +53,7 @@ class Masking(Model):
     Let ``q`` and ``r`` be the two probabilities. Two different coordinates are both in the context
     with probability ``q**2``; one is in the context and the other in the target with ``q r``; no
     coordinate is in both. Hence ``sigma_xx = q**2 C + q (1 - q) diag C`` and
-    ``sigma_yx = q r (C - diag C)``.
+    ``sigma_yx = q r (C - diag C)``. If the two are independent, ``sigma_yx = q r C``.
 
     If the diagonal of ``C`` is constant, ``c``, the two commute, and an eigenvalue ``mu`` of ``C``
     gives a mode with ``lam = q r (mu - c)`` and ``variance = q**2 mu + q (1 - q) c``. Modes of less
@@ -69,8 +72,11 @@ class Masking(Model):
     covariance: Array
     context: float
     target: float
+    disjoint: bool
 
-    def __init__(self, covariance: ArrayLike, context: float, target: float) -> None:
+    def __init__(
+        self, covariance: ArrayLike, context: float, target: float, *, disjoint: bool = True
+    ) -> None:
         matrix = covariance_matrix("covariance", covariance)
         if not matrix.any():
             raise ValueError("covariance must have variance in some direction: got all zeros")
@@ -78,12 +84,13 @@ class Masking(Model):
             float(_validate.single(name, _validate.fraction(name, value)))
             for name, value in (("context", context), ("target", target))
         )
-        if q + r > 1.0:
+        if disjoint and q + r > 1.0:
             raise ValueError(
-                "context and target must have a sum of at most 1, no coordinate being both: "
-                f"got {q:g} + {r:g}"
+                "context and target must have a sum of at most 1, no coordinate being both, or "
+                f"disjoint=False: got {q:g} + {r:g}"
             )
-        set_fields(self, {"covariance": matrix, "context": q, "target": r}, copy=True)
+        fields = {"covariance": matrix, "context": q, "target": r, "disjoint": bool(disjoint)}
+        set_fields(self, fields, copy=True)
 
     @classmethod
     def from_blocks(
@@ -215,10 +222,15 @@ class Masking(Model):
         return cls((basis * values) @ basis.T, context, target)
 
     def covariances(self) -> tuple[Array, Array]:
-        """``sigma_xx = q**2 C + q (1 - q) diag C`` and ``sigma_yx = q r (C - diag C)``."""
+        """``sigma_xx = q**2 C + q (1 - q) diag C`` and ``sigma_yx = q r (C - diag C)``.
+
+        The latter is ``q r C`` if context and target are independent.
+        """
         q, r = self.context, self.target
         own = np.diag(np.diag(self.covariance))
-        return q**2 * self.covariance + q * (1.0 - q) * own, q * r * (self.covariance - own)
+        return q**2 * self.covariance + q * (1.0 - q) * own, q * r * (
+            self.covariance - own if self.disjoint else self.covariance
+        )
 
     def sample(self, n: int, rng: Seed = 0) -> tuple[Array, Array]:
         """``n`` independent pairs, each with its own mask; see `Model.sample`."""
@@ -226,5 +238,8 @@ class Masking(Model):
         whole = gaussian(rows, self.covariance, random)
         lot = random.random(size=whole.shape)
         x = np.where(lot < self.context, whole, 0.0)
-        y = np.where((self.context <= lot) & (lot < self.context + self.target), whole, 0.0)
-        return x, y
+        if self.disjoint:
+            wanted = (self.context <= lot) & (lot < self.context + self.target)
+        else:
+            wanted = random.random(size=whole.shape) < self.target
+        return x, np.where(wanted, whole, 0.0)

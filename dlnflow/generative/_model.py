@@ -21,7 +21,7 @@ ORTHOGONAL = 1e-8  # rounding errors of a basis are smaller
 class Model(ABC):
     """A centred distribution of pairs of context and target.
 
-    Its subclasses are `Static`, `Temporal` and `Masking`.
+    Its subclasses are `Static`, `Temporal`, `Masking` and `MaskedTokens`.
     """
 
     @abstractmethod

@@ -133,7 +133,9 @@ def _matrices(name: str, value: ArrayLike, t: Array, wanted: str, sizes: tuple[i
     """Matrices over time whose shape begins with ``sizes``, none of them 0."""
     matrices = _validate.real(name, value)
     if matrices.ndim != 3 or not matrices.size or matrices.shape[: len(sizes)] != sizes:
-        raise ValueError(f"{name} must have shape {wanted}: got {matrices.shape}")
+        last = matrices.ndim == 3 and matrices.shape[2:] == (t.size,)
+        hint = f"; pass np.moveaxis({name}, -1, 0)" if last else ""
+        raise ValueError(f"{name} must have shape {wanted}: got {matrices.shape}{hint}")
     within_range(name, np.abs(matrices).max())
     nothing = np.flatnonzero(~matrices.any(axis=(1, 2)))
     if nothing.size:

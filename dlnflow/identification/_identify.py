@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dlnflow._common import _validate
 from dlnflow.identification._explain import counted
 from dlnflow.identification._find import finding
 from dlnflow.identification._fit_all import fit_all
@@ -112,6 +113,7 @@ def identify(
     >>> r.objective, r.L, r.lam.round(6).tolist(), r.rho.round(6).tolist()
     (MAE, 3, [1.0, 1.1], [0.8, 0.5])
     """
+    w = _validate.numbers("w", w)
     network = objective, L, decoder_depth
     options: dict[str, Any] = {"measure": measure, "names": names}
     curves = validated(t, w, (lam, rho, eps), clock, network, noise, sigma, one_eps, **options)
@@ -123,7 +125,7 @@ def identify(
             stacklevel=2,
         )
     fits = fit_all(curves)
-    found = Identification(finding(curves, fits, np.arange(len(fits.data.w))), np.ndim(w) == 1)
+    found = Identification(finding(curves, fits, np.arange(len(fits.data.w))), w.ndim == 1)
     warn_of_sigma([found], stacklevel=3)
     return found
 
@@ -196,7 +198,8 @@ def identify_each(
     """
     network = objective, L, decoder_depth
     known = lam, rho, eps
-    curves = validated(t, np.atleast_2d(w), known, clock, network, noise, sigma, measure=measure)
+    w = np.atleast_2d(_validate.numbers("w", w))
+    curves = validated(t, w, known, clock, network, noise, sigma, measure=measure)
     if curves.constant:
         raise ValueError(
             "w must change in every trajectory: got one value at all times in "

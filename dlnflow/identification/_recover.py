@@ -154,13 +154,13 @@ class Recovery:
 
     def to_dataframe(self) -> pd.DataFrame:
         """One row for each mode: lam, rho, eps with standard errors, learned, turned."""
-        import pandas as pd
+        from dlnflow._common._frame import Frame
 
         columns: dict[str, Any] = {"mode": np.arange(self.lam.size)}
         for name in Estimates._fields:
             columns[name] = getattr(self, name)
             columns[f"{name}_err"] = getattr(self.stderr, name)
-        return pd.DataFrame({**columns, "learned": self.learned, "turned": self.turned})
+        return Frame({**columns, "learned": self.learned, "turned": self.turned})
 
     def against(self, spectrum: Spectrum) -> pd.DataFrame:
         """Compare with the modes of the data.
@@ -184,6 +184,8 @@ class Recovery:
         import pandas as pd
         from scipy.optimize import linear_sum_assignment
 
+        from dlnflow._common._frame import Frame
+
         if self.basis is None:
             raise ValueError(
                 "against needs the modes' directions: got modes from features, which have none; "
@@ -200,7 +202,7 @@ class Recovery:
         partner[rows] = partners
         overlap = cosines[np.arange(self.lam.size), partner]
         there = (partner >= 0) & (overlap**2 > ALIKE)
-        return pd.DataFrame(
+        return Frame(
             {
                 "mode": np.arange(self.lam.size),
                 "of_data": pd.array(np.where(there, partner, -1), dtype="Int64").astype("Int64"),

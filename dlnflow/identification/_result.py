@@ -251,11 +251,11 @@ class Identification:
         (share of the evidence; NaN where no candidate explains the curves), misfit (root mean
         square residual over the amplitude), same (other candidates with the same equation).
         """
-        import pandas as pd
+        from dlnflow._common._frame import Frame
 
         fits, aic = self._fits, np.array(self.aic)
         first = [same[0] for same in fits.equations]
-        return pd.DataFrame(
+        return Frame(
             {
                 "objective": [one.objective.name for one in first],
                 "L": [one.L for one in first],
@@ -276,7 +276,7 @@ class Identification:
         of its 95 % interval (``lam_low``, ``lam_high``). ``first_seen`` and ``last_seen``: fitted
         amplitude over plateau at the first and the last time (`seen`).
         """
-        import pandas as pd
+        from dlnflow._common._frame import Frame
 
         columns: dict[str, Any] = {"mode": self.names}
         for name, error in zip(NAMES, self.stderr, strict=True):
@@ -286,7 +286,7 @@ class Identification:
             columns[f"{name}_low"], columns[f"{name}_high"] = np.atleast_2d(ends.T).T
         columns["first_seen"] = np.atleast_1d(self._out(self.seen[:, 0]))
         columns["last_seen"] = np.atleast_1d(self._out(self.seen[:, -1]))
-        return pd.DataFrame(columns)
+        return Frame(columns)
 
     @property
     def seen(self) -> Array:

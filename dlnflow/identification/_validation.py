@@ -238,11 +238,13 @@ def _given_amplitudes(w: ArrayLike, times: Array) -> Array:
 
 def _of_shape(w: ArrayLike, times: Array) -> Array:
     """Finite values, shape (modes, times)."""
-    curves = np.atleast_2d(_validate.real("w", w))
-    if np.ndim(w) > 2 or curves.shape[1] != times.size or not curves.size:
+    given = _validate.real("w", w)
+    curves = np.atleast_2d(given)
+    if given.ndim > 2 or curves.shape[1] != times.size or not curves.size:
+        turned = given.ndim == 2 and given.size and len(given) == times.size
         raise ValueError(
             f"w must have shape (times,) or (modes, times) with {times.size} times: "
-            f"got {np.shape(w)}"
+            f"got {given.shape}{'; pass w.T' if turned else ''}"
         )
     return curves
 

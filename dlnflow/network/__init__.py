@@ -17,7 +17,7 @@ from dlnflow.network._probe import probe_r2
 from dlnflow.network._run import Run
 from dlnflow.network._stability import largest_stable_rate
 from dlnflow.network._switching import switching_exponent, switching_rate
-from dlnflow.network._variance_scaling import effective_eps, variance_scaled
+from dlnflow.network._variance_scaling import effective_eps, gain_for_eps, variance_scaled
 
 __all__ = [
     "Assumptions",
@@ -31,6 +31,7 @@ __all__ = [
     "compare",
     "covariances",
     "effective_eps",
+    "gain_for_eps",
     "gaussian",
     "gradient_descent",
     "gradient_flow",

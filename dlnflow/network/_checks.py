@@ -94,11 +94,11 @@ class Assumptions:
 
         Columns ``assumption, concerns, measured, threshold, holds, quantity, reason, consequence``.
         """
-        import pandas as pd
+        from dlnflow._common._frame import Frame
 
         names = ["assumption", "concerns", "measured", "threshold", "holds", "quantity", "reason"]
         rows = [{**vars(check), "holds": check.holds} for check in self.checks]
-        return pd.DataFrame(rows, columns=[*names, "consequence"])
+        return Frame(rows, columns=[*names, "consequence"])
 
     def __repr__(self) -> str:
         lines = [self._title]

@@ -193,12 +193,12 @@ class Comparison:
         Columns ``mode, lam, rho, eps, plateau, predicted_time, measured_time, lost_time,
         time_error, deviation``.
         """
-        import pandas as pd
+        from dlnflow._common._frame import Frame
 
         size, lam, rho = self.eps.size, self.spectrum.lam, self.spectrum.rho
         times = ("predicted_time", "measured_time", "lost_time", "time_error")
         columns = {name: getattr(self, name) for name in ("eps", "plateau", *times, "deviation")}
-        return pd.DataFrame({"mode": np.arange(size), "lam": lam, "rho": rho, **columns})
+        return Frame({"mode": np.arange(size), "lam": lam, "rho": rho, **columns})
 
     def plot(self, *, ax: Axes | None = None, modes: int = 5) -> Axes:
         """Draw prediction and measurement; see `dlnflow.plot.comparison`."""

@@ -71,9 +71,10 @@ class Network:
             named |= layers
         for (before, first), (after, second) in pairwise(named.items()):
             if second.shape[1] != first.shape[0]:
+                turned = f"; pass {after}.T" if second.shape[0] == first.shape[0] else ""
                 raise ValueError(
                     f"{after} must have {first.shape[0]} columns, the width that {before} gives: "
-                    f"got shape {second.shape}"
+                    f"got shape {second.shape}{turned}"
                 )
 
     @property

@@ -52,6 +52,10 @@ def _by_input(columns: int, rows: int) -> float:
     return 1.0 / columns
 
 
+def _alike(columns: int, rows: int) -> float:
+    return 1.0
+
+
 def _by_both(columns: int, rows: int) -> float:
     return 2.0 / (columns + rows)
 
@@ -61,6 +65,7 @@ SCHEMES = {
     "kaiming_normal": Scheme(_by_input, 2.0**0.5, uniform=False),
     "xavier_uniform": Scheme(_by_both, 1.0, uniform=True),
     "xavier_normal": Scheme(_by_both, 1.0, uniform=False),
+    "normal": Scheme(_alike, 1.0, uniform=False),
 }
 
 
@@ -81,14 +86,14 @@ def variance_scaled(
     ----------
     sigma_xx, sigma_yx, L, decoder_depth, widths, rng
         As for `balanced`; only the dimension of the data matters.
-    scheme : {"kaiming_uniform", "kaiming_normal", "xavier_uniform", "xavier_normal"}
+    scheme : {"kaiming_uniform", "kaiming_normal", "xavier_uniform", "xavier_normal", "normal"}
         Distribution of the weights of a layer with ``fan_in`` inputs and ``fan_out`` outputs. The
-        variance is ``gain**2 / fan_in`` (Kaiming) or ``2 gain**2 / (fan_in + fan_out)`` (Xavier),
-        and the mean 0.
+        variance is ``gain**2 / fan_in`` (Kaiming), ``2 gain**2 / (fan_in + fan_out)`` (Xavier) or
+        ``gain**2`` (``"normal"``, where ``gain`` is the standard deviation), and the mean 0.
     gain : float, optional
         Factor of all weights, positive. By default that of PyTorch: ``1 / sqrt(3)`` for
         ``"kaiming_uniform"``, with which `torch.nn.Linear` initialises its weights, ``sqrt(2)`` for
-        ``"kaiming_normal"``, and 1 for Xavier. A smaller gain makes a smaller `effective_eps`.
+        ``"kaiming_normal"``, and 1 for the others. A smaller gain makes a smaller `effective_eps`.
 
     Returns
     -------
@@ -171,6 +176,62 @@ def effective_eps(
     0.0137
     """
     chosen, factor = _given_scheme(scheme, gain)
+    depth, eps = _encoder_scale(d, L, chosen, factor, widths)
+    if not 0.0 < eps < float("inf"):
+        raise ValueError(
+            f"gain, L and widths must keep eps within the range of floats: got {eps:g} for "
+            f"gain = {factor:g}, L = {depth}"
+        )
+    return eps
+
+
+def gain_for_eps(
+    eps: float, d: int, L: int, *, scheme: str = "normal", widths: Sequence[int] | None = None
+) -> float:
+    """The gain of `variance_scaled` with which an encoder has a given `effective_eps`.
+
+    Parameters
+    ----------
+    eps : float
+        Root mean square amplitude of the encoder, positive.
+    d, L, widths
+        As for `effective_eps`.
+    scheme : str
+        As for `variance_scaled`. For ``"normal"`` the gain is the standard deviation of a weight.
+
+    Returns
+    -------
+    float
+        The gain, the same in all layers.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As for `effective_eps`, or if ``eps`` is not positive.
+
+    Notes
+    -----
+    `effective_eps` is proportional to ``gain**L``.
+
+    Examples
+    --------
+    Three layers of width 64 with weights of standard deviation 0.02, and back:
+
+    >>> from dlnflow import network
+    >>> round(network.effective_eps(64, 3, scheme="normal", gain=0.02), 6)
+    0.004096
+    >>> round(network.gain_for_eps(0.004096, 64, 3), 6)
+    0.02
+    """
+    wanted = _validate.number("eps", eps, _validate.positive)
+    depth, unit = _encoder_scale(d, L, _given_scheme(scheme, None)[0], 1.0, widths)
+    return float((wanted / unit) ** (1.0 / depth))
+
+
+def _encoder_scale(
+    d: int, L: int, chosen: Scheme, gain: float, widths: Sequence[int] | None
+) -> tuple[int, float]:
+    """The encoder's depth, and the product of ``sqrt(variance * fan_out)`` over its layers."""
     first = _validate.positive_integer("d", d)
     depth = _validate.positive_integer("L", L)
     after = np.full(depth, first) if widths is None else _validate.depth("widths", widths)
@@ -179,13 +240,7 @@ def effective_eps(
             f"widths must hold one number for each of the {depth} encoder layers: got {widths!r}"
         )
     sizes = pairwise((first, *after[:depth].tolist()))
-    eps = prod(chosen.deviation(*one, factor) * one[1] ** 0.5 for one in sizes)
-    if not 0.0 < eps < float("inf"):
-        raise ValueError(
-            f"gain, L and widths must keep eps within the range of floats: got {eps:g} for "
-            f"gain = {factor:g}, L = {depth}"
-        )
-    return eps
+    return depth, prod(chosen.deviation(*one, gain) * one[1] ** 0.5 for one in sizes)
 
 
 def _given_scheme(scheme: str, gain: float | None) -> tuple[Scheme, float]:

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
@@ -92,7 +91,7 @@ def claim(finding: DrawnFinding, *, ax: Axes | None = None) -> Axes:
         for x in _boundaries(seen, about.x.log):
             axes.axvline(x, color=look["color"], linewidth=0.6, alpha=0.6, label="_boundary")
     if about.level is not None:
-        axes.axhline(about.level, color=style.NEUTRAL, linewidth=0.8, zorder=0, label="_level")
+        axes.axhline(about.level, color=style.neutral(), linewidth=0.8, zorder=0, label="_level")
     zeros = about.number.log and any(one.number <= 0.0 for one in shown)
     axes.set(
         xlabel=about.x.label,
@@ -122,7 +121,7 @@ def _series(axes: Axes, seen: list[Any], name: str, log: bool, look: dict[str, A
         marker |= {"color": look["color"], "linestyle": "none", "label": "_"}
         axes.plot(x[true], y[true], **marker)
         if marker["marker"] not in UNFILLED:
-            marker["markerfacecolor"] = "white"
+            marker["markerfacecolor"] = style.background()
         axes.plot(x[~true], y[~true], **marker)
 
 
@@ -143,13 +142,13 @@ def _colour(name: str, names: list[str]) -> Any:
         mine = [other for other in names if other.lower().startswith(objective)]
         if name in mine:
             share = mine.index(name) / (len(mine) - 1) if len(mine) > 1 else 0.5
-            own = np.array(to_rgb(base))
-            light, dark = own + 0.45 * (1.0 - own), 0.5 * own
-            return tuple(light + share * (dark - light))
+            weak, strong = style.ends_of(base, 0.45, 0.5)
+            return tuple(weak + share * (strong - weak))
     rest = [other for other in names if not other.lower().startswith(tuple(style.COLOURS))]
     if len(rest) <= len(style.BETWEEN):
         return style.BETWEEN[rest.index(name)]
-    return colormaps["viridis"](0.92 * rest.index(name) / (len(rest) - 1))
+    ends = (0.25, 1.0) if style.is_dark() else (0.0, 0.92)
+    return colormaps["viridis"](np.linspace(*ends, len(rest))[rest.index(name)])
 
 
 def _name_series(axes: Axes) -> None:
@@ -200,7 +199,12 @@ def _legend(axes: Axes, shown: list[Any]) -> None:
         if route in taken
     ]
     if not all(one.holds for one in shown):
-        look = {"marker": "h", "markersize": 10, "markerfacecolor": "white", "linestyle": "none"}
+        look = {
+            "marker": "h",
+            "markersize": 10,
+            "markerfacecolor": style.background(),
+            "linestyle": "none",
+        }
         handles.append(style.legend_entry("open marker: claim false", **look))
     if any(line.get_label() == "_boundary" for line in axes.get_lines()):
         handles.append(style.legend_entry("condition ends", linewidth=0.6))

@@ -88,9 +88,9 @@ def identification(found: DrawnIdentification, *, ax: Any = None) -> NDArray[Any
     upper, lower = axes = style.many_axes(ax, (2,), (6.4, 5.6))
     handles = _curves(upper, found)
     _measured(lower, found.t, np.atleast_2d(found.residuals))
-    lower.axhline(0.0, color=style.NEUTRAL, linewidth=1)
+    lower.axhline(0.0, color=style.neutral(), linewidth=1)
     for height in (-2.0, 2.0):
-        lower.axhline(height, color=style.NEUTRAL, linewidth=0.6, linestyle="--")
+        lower.axhline(height, color=style.neutral(), linewidth=0.6, linestyle="--")
     upper.set_ylabel(r"amplitude $\bar{w}$")
     lower.set(xlabel=found.time_label, ylabel="residual / noise")
     upper.set_title(_title(found), fontsize="medium")
@@ -101,7 +101,7 @@ def identification(found: DrawnIdentification, *, ax: Any = None) -> NDArray[Any
 def _measured(axes: Axes, t: Array, values: Any) -> None:
     for mode, one in enumerate(values):
         mark = MARKS[mode % len(MARKS)]
-        axes.plot(t, one, mark, color=style.NEUTRAL, markersize=3.0, alpha=0.6, zorder=1)
+        axes.plot(t, one, mark, color=style.neutral(), markersize=3.0, alpha=0.6, zorder=1)
 
 
 def _curves(axes: Axes, found: DrawnIdentification) -> list[Line2D]:
@@ -115,7 +115,7 @@ def _curves(axes: Axes, found: DrawnIdentification) -> list[Line2D]:
     labels = [f"{found.candidate}{share if found.explained else ', the best fit'}"]
     if found.weight.size > 1 and found.explained:
         own = style.colour(found.rival.objective)
-        other: dict[str, Any] = {"color": style.NEUTRAL if own == best else own, "linestyle": ":"}
+        other: dict[str, Any] = {"color": style.neutral() if own == best else own, "linestyle": ":"}
         looks.append(other | {"linewidth": 1.6, "zorder": 2})
         labels.append(f"{found.rival} ({100.0 * found.weight[1]:.2g} %)")
     for rank, (look, label) in enumerate(zip(looks, labels, strict=True)):

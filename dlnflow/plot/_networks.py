@@ -145,7 +145,11 @@ def comparison(
 
 
 def _network_mark(objective: Any) -> dict[str, Any]:
-    return {"linestyle": "", "marker": style.marker(objective), "markerfacecolor": "white"}
+    return {
+        "linestyle": "",
+        "marker": style.marker(objective),
+        "markerfacecolor": style.background(),
+    }
 
 
 def _spread(t: Array, w: Array, phase: float) -> NDArray[np.intp]:
@@ -219,7 +223,7 @@ def _order(made: DrawnExperiment, ax: Any) -> NDArray[Any]:
 
 def _depth(made: DrawnExperiment, axes: Axes) -> None:
     _both_kinds(axes, made.table, "L", "gap")
-    axes.axhline(0.0, color=style.NEUTRAL, linewidth=0.8, label="_no delay")
+    axes.axhline(0.0, color=style.neutral(), linewidth=0.8, label="_no delay")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="encoder depth $L$", ylabel=r"delay of the smallest $\rho$ behind the largest")
     ends = {
@@ -244,7 +248,7 @@ def _initialisation(made: DrawnExperiment, axes: Axes) -> None:
         + f" ({style.display(name)})"
         for name, eps in made.greedy_below.items()
     ]
-    look: dict[str, Any] = {"color": style.NEUTRAL, "linewidth": 0.8, "linestyle": (0, (2, 2))}
+    look: dict[str, Any] = {"color": style.neutral(), "linewidth": 0.8, "linestyle": (0, (2, 2))}
     axes.axhline(made.most_overlap, **look, label="_greedy below")
     axes.set(
         xscale="log",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
@@ -188,9 +187,7 @@ def _marks(axes: Axes, verified: bool, never: bool) -> Iterator[Any]:
     if never:
         words["never"] = "predicted: not learned"
     for kind, label in words.items():
-        yield style.legend_entry(
-            label, **looks[kind] | {"color": mpl.rcParams["text.color"], "linestyle": ""}
-        )
+        yield style.legend_entry(label, **looks[kind] | {"color": style.ink(), "linestyle": ""})
 
 
 def _finding(part: DrawnFeatures) -> str:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from inspect import getattr_static
 from typing import Any, Protocol
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize, to_rgb
+from matplotlib.colors import LinearSegmentedColormap, LogNorm, Normalize, to_rgb, to_rgba
 from matplotlib.lines import Line2D
 from matplotlib.transforms import ScaledTranslation
 from numpy.typing import ArrayLike, NDArray
@@ -28,7 +29,7 @@ COLOURS = {"jepa": "#0072B2", "mae": "#D55E00"}
 BETWEEN = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = {"jepa": "o", "mae": "s"}
 MARKERS_BETWEEN = ("^", "D", "v", "P")
-NEUTRAL = "0.35"
+DARK = 0.5  # luminance of a background below which marks on it have to be light
 SHADES = 257  # odd, so that the middle one is the objective's own colour
 BELOW = 0.55  # inches from the axes to a legend below them: room for tick labels and axis label
 LAYER = re.compile(r"layer-(\d{1,10})", re.ASCII)
@@ -45,7 +46,40 @@ LINE_STYLES: tuple[Any, ...] = (
 )
 MOST_NAMED = 5  # modes in a legend, which also names objectives and marks; a colour bar has more
 
+LUMINANCE = (0.2126, 0.7152, 0.0722)  # of red, green and blue
 SYMBOLS = {"lam": r"\lambda", "rho": r"\rho", "L": "L", "eps": r"\epsilon", "decoder_depth": "P"}
+
+
+def background() -> str:
+    """The colour behind the data in the present Matplotlib style."""
+    faces = (mpl.rcParams[name] for name in ("axes.facecolor", "figure.facecolor"))
+    return next((face for face in faces if to_rgba(face)[3] > 0.0), "white")
+
+
+def is_dark() -> bool:
+    """Whether the present Matplotlib style has a dark background."""
+    return float(np.dot(LUMINANCE, to_rgb(background()))) < DARK
+
+
+def ink() -> str:
+    """The colour of text in the present Matplotlib style."""
+    return str(mpl.rcParams["text.color"])
+
+
+def neutral() -> str:
+    """A grey that stands for no objective, readable on the present background."""
+    return "0.65" if is_dark() else "0.35"
+
+
+def ends_of(tint: str, paler: float, stronger: float) -> tuple[Array, Array]:
+    """A weaker and a stronger shade of a colour; on a dark background the colour and a lighter one.
+
+    ``paler`` and ``stronger`` are the shares of white and of black on a light background.
+    """
+    base = np.array(to_rgb(tint))
+    if is_dark():
+        return base, base + max(paler, stronger) * (1.0 - base)
+    return base + paler * (1.0 - base), (1.0 - stronger) * base
 
 
 class Named(Protocol):
@@ -208,7 +242,11 @@ class ModeColumns:
         shades = ScalarMappable(_norm(values), shades_of(tint))
         if self.named:
             rank = np.searchsorted(np.unique(values), values)
-            position = rank / rank.max() if rank.max() else np.full(values.shape, 0.5)
+            position = (
+                rank / rank.max()
+                if rank.max()
+                else np.full(values.shape, 0.0 if is_dark() else 0.5)
+            )
             colours = list(shades_of(tint)(position))
         else:
             colours = [shades.to_rgba(value) for value in values]
@@ -220,10 +258,10 @@ class ModeColumns:
 
 
 def shades_of(tint: str) -> LinearSegmentedColormap:
-    """From a lighter shade of a colour through the colour to a darker one."""
-    base = np.array(to_rgb(tint))
-    ends = base + 0.5 * (1.0 - base), 0.4 * base
-    return LinearSegmentedColormap.from_list(tint, [ends[0], base, ends[1]], N=SHADES)
+    """From a weaker shade of a colour to a stronger one, if the background is light through it."""
+    weak, strong = ends_of(tint, 0.5, 0.6)
+    middle = 0.5 * (weak + strong) if is_dark() else np.array(to_rgb(tint))
+    return LinearSegmentedColormap.from_list(tint, [weak, middle, strong], N=SHADES)
 
 
 def _norm(values: Array) -> Normalize:
@@ -250,7 +288,7 @@ def explain_modes(
 
 def legend_entry(label: str, **look: Any) -> Line2D:
     """An entry of a legend that stands for several lines, neutral unless it has a colour."""
-    return Line2D([], [], **{"color": NEUTRAL, "label": label} | look)
+    return Line2D([], [], **{"color": neutral(), "label": label} | look)
 
 
 def legend_below(axes: Axes, handles: Sequence[Artist], columns: int = 2) -> None:

@@ -162,7 +162,7 @@ def _explain(
         style.legend_entry(style.display(one.objective), color=style.colour(one.objective))
         for one in parts
     ]
-    style.explain_modes(axes, modes, style.NEUTRAL, styles, [*tints, *marks])
+    style.explain_modes(axes, modes, style.neutral(), styles, [*tints, *marks])
 
 
 def _draw_lines(
@@ -206,7 +206,7 @@ def _mark_critical_times(axes: Axes, part: DrawnTrajectories, quantity: str) -> 
     gaps = part.objective.gap(part.L, part.decoder_depth)
     heights = np.ravel(HALF * part.plateau if quantity == "w" else HALF ** (gaps / part.L))
     look: dict[str, Any] = {"marker": "o", "linestyle": "none", "markersize": 5.5}
-    look |= {"markerfacecolor": "white", "markeredgecolor": style.NEUTRAL}
+    look |= {"markerfacecolor": style.background(), "markeredgecolor": style.neutral()}
     axes.plot(times[inside], heights[inside], **look, label="_critical times", zorder=3)
     return [style.legend_entry(r"half of its plateau in $\bar w$", **look)]
 

@@ -86,9 +86,14 @@ def _curves(axes: Axes, made: DrawnMap) -> Iterator[Line2D]:
         tint, x = style.colour(name), part["x"].to_numpy()
         for column, words, line, face in (
             ("time_error", "critical time", "-", tint),
-            ("deviation", "trajectory" + (own if "own_error" in part else ""), ":", "white"),
-            ("own_error", f"critical time{own}", "--", "white"),
-            ("published_error", "published formula, balanced start", "--", "white"),
+            (
+                "deviation",
+                "trajectory" + (own if "own_error" in part else ""),
+                ":",
+                style.background(),
+            ),
+            ("own_error", f"critical time{own}", "--", style.background()),
+            ("published_error", "published formula, balanced start", "--", style.background()),
         ):
             if column not in part:
                 continue

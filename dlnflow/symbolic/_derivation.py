@@ -208,9 +208,9 @@ class Derivation:
         >>> bool(table["holds"].all()), len(table)
         (True, 18)
         """
-        import pandas as pd
+        from dlnflow._common._frame import Frame
 
-        return pd.DataFrame([_verified(step) for step in self.steps])
+        return Frame([_verified(step) for step in self.steps])
 
     def lambdify(self, name: str) -> Callable[..., Any]:
         """A derived quantity as a NumPy function.

@@ -2,8 +2,8 @@
 
 ``_objective`` (where the target is read: gap, order, rate, plateau), ``_clock``, ``_modes`` (the
 solution), ``_integrate`` (the same by ``solve_ivp``), ``_critical_time``, ``_published`` (the
-paper's critical times), ``_probe`` (what a linear probe reads), ``_simulate``. The curve
-that all modes share is in ``curve``.
+paper's critical times), ``_order`` (which mode comes first, for every initialisation), ``_probe``
+(what a linear probe reads), ``_simulate``. The curve that all modes share is in ``curve``.
 """
 
 from dlnflow.theory._clock import Training
@@ -11,6 +11,7 @@ from dlnflow.theory._critical_time import critical_time, critical_time_measured,
 from dlnflow.theory._integrate import ModeEquation
 from dlnflow.theory._modes import amplitude, hitting_time, learned_fraction, plateau, velocity
 from dlnflow.theory._objective import JEPA, MAE, Objective
+from dlnflow.theory._order import order_boundaries
 from dlnflow.theory._probe import probe_r2
 from dlnflow.theory._published import critical_time_published, critical_time_remainder
 from dlnflow.theory._sensitivity import Sensitivities, sensitivities
@@ -33,6 +34,7 @@ __all__ = [
     "critical_time_table",
     "hitting_time",
     "learned_fraction",
+    "order_boundaries",
     "plateau",
     "probe_r2",
     "sensitivities",

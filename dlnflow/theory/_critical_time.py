@@ -285,6 +285,8 @@ def critical_time_table(
     """
     import pandas as pd
 
+    from dlnflow._common._frame import Frame
+
     _validate.single("p", _validate.fraction("p", p))
     _validate.single("decoder_depth", _validate.depth("decoder_depth", decoder_depth))
     checked = _validate.modes(lam, rho, variance)
@@ -318,7 +320,7 @@ def critical_time_table(
             "published_error": _relative_error(from_paper, measured),
         }
         frames.append(
-            pd.DataFrame({k: np.broadcast_to(v, exact.shape).ravel() for k, v in columns.items()})
+            Frame({k: np.broadcast_to(v, exact.shape).ravel() for k, v in columns.items()})
         )
     return pd.concat(frames, ignore_index=True)
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 ERRORS = {"exact": (1e-13, 1e-14), "ode": (1e-10, 1e-12)}  # relative, of values and of times
+CURVES = ("w", "w_over_plateau", "learned")  # in tables
 NOTABLE = 1e-3  # error in value above which the repr says so
 SHOWN_MODES = 20  # rows of the table in a notebook
 
@@ -191,6 +192,23 @@ class Trajectories:
         return read_only_copy(self._modes.plateau)
 
     @cached_property
+    def w_over_plateau(self) -> Array:
+        """``w / plateau``, shape of ``w``; NaN for a mode that is not learned.
+
+        Not the learned fraction, which is its power ``k / L``.
+
+        Examples
+        --------
+        >>> import dlnflow
+        >>> jepa = dlnflow.simulate(1.0, 0.5, 3, objective="jepa", t=[80_560.0])["jepa"]
+        >>> jepa.w_over_plateau.round(2).tolist(), jepa.learned.round(2).tolist()
+        ([0.5], [0.79])
+        """
+        plateau = np.where(self.plateau > 0.0, self.plateau, np.nan)
+        with np.errstate(over="ignore"):
+            return read_only_copy(self.w / plateau[..., None])
+
+    @cached_property
     def value_error(self) -> Array:
         """Bound on the relative error of ``w``, its largest over time, shape of the modes.
 
@@ -230,16 +248,20 @@ class Trajectories:
         return np.lexsort((logarithms, times))  # logarithms tell apart what overflows
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row per mode and time: objective, mode, lam, rho, L, eps, t, w, learned."""
-        import pandas as pd
+        """One row per mode and time.
+
+        Columns: objective, mode, lam, rho, L, eps, t, w, `w_over_plateau`, learned.
+        """
+        from dlnflow._common._frame import Frame
 
         times, modes = self.t.size, self.rho.size
         per_mode = {"mode": np.arange(modes)}
         per_mode |= {name: getattr(self, name).ravel() for name in ("lam", "rho", "L", "eps")}
-        return pd.DataFrame(
+        return Frame(
             {"objective": self.objective.name}
             | {name: np.repeat(column, times) for name, column in per_mode.items()}
-            | {"t": np.tile(self.t, modes), "w": self.w.ravel(), "learned": self.learned.ravel()}
+            | {"t": np.tile(self.t, modes)}
+            | {name: getattr(self, name).ravel() for name in CURVES}
         )
 
     __setstate__ = set_fields
@@ -270,10 +292,10 @@ class Trajectories:
         )
 
     def _repr_html_(self) -> str:
-        import pandas as pd
+        from dlnflow._common._frame import Frame
 
         columns = ("lam", "rho", "L", "eps", "plateau")
-        table = pd.DataFrame({name: getattr(self, name).ravel() for name in columns})
+        table = Frame({name: getattr(self, name).ravel() for name in columns})
         table["critical time"] = np.ravel(self.critical_time())
         lines = "<br>".join(escape(line) for line in repr(self).splitlines())
         return f"<p>{lines}</p>{table.to_html(max_rows=SHOWN_MODES)}"
@@ -326,9 +348,10 @@ class Simulation(Mapping[str | Objective, Trajectories]):
         return pd.concat([part.to_dataframe() for part in self.parts], ignore_index=True)
 
     def to_xarray(self) -> xr.Dataset:
-        """``w`` and ``learned`` over (objective, mode, time), with ``t`` over (objective, time).
+        """``w``, ``w_over_plateau`` and ``learned`` over (objective, mode, time).
 
-        All objectives have the same number of times, each its own. Modes are flattened.
+        ``t`` is over (objective, time): all objectives have the same number of times, each its own.
+        Modes are flattened.
 
         Raises
         ------
@@ -344,12 +367,12 @@ class Simulation(Mapping[str | Objective, Trajectories]):
         first = self.parts[0]
         stack = ("objective", "mode", "time")
         size = (len(self.parts), first.rho.size, first.t.size)
-        w, learned = [p.w for p in self.parts], [p.learned for p in self.parts]
+        curves = {name: [getattr(part, name) for part in self.parts] for name in CURVES}
         per_mode = {
             name: ("mode", getattr(first, name).ravel()) for name in ("lam", "rho", "L", "eps")
         }
         return xr.Dataset(
-            {"w": (stack, np.reshape(w, size)), "learned": (stack, np.reshape(learned, size))},
+            {name: (stack, np.reshape(values, size)) for name, values in curves.items()},
             coords={
                 "objective": list(self),
                 "t": (("objective", "time"), np.stack([p.t for p in self.parts])),

@@ -16,6 +16,7 @@ from problems import EQUAL_LAM
 from typer.testing import CliRunner
 
 import dlnflow
+from dlnflow._common._frame import Frame
 from dlnflow.cli import app
 from dlnflow.data._spectrum import Spectrum
 from dlnflow.studies import demo
@@ -52,7 +53,7 @@ def read_back(text):
     """A frame from CSV, every number read with Python's own float."""
     rows = list(csv.DictReader(io.StringIO(text)))
     kinds = {"objective": str, "mode": int, "L": int, "below_noise": "True".__eq__}
-    return pd.DataFrame(
+    return Frame(
         {name: [kinds.get(name, float)(row[name] or "nan") for row in rows] for name in rows[0]}
     )
 
@@ -179,7 +180,7 @@ def test_json_is_strict_and_holds_every_digit():
     assert rows[0]["exact"] == "Infinity"
     assert rows[-1]["published"] is None
     frame = pd.DataFrame(rows).astype({name: table[name].dtype for name in table})
-    pd.testing.assert_frame_equal(frame, table, check_exact=True)
+    pd.testing.assert_frame_equal(table, frame, check_exact=True)
 
 
 def test_latex_is_a_balanced_tabular_with_every_column():
@@ -302,6 +303,16 @@ def test_a_file_gets_every_row(tmp_path):
     result = run("simulate", *TWO, "-L", 2, "--out", out)
     assert "1600 rows" in result.stderr
     assert len(data_rows(out.read_text(encoding="utf-8"))) == 1600
+
+
+def test_images_are_flattened_on_request(here):
+    video = np.random.default_rng(0).normal(size=(60, 2, 2)).cumsum(axis=0)
+    np.save("video.npy", video)
+    rows = video.reshape(60, 4)
+    wanted = Spectrum.from_samples(rows[:-1], rows[1:]).to_dataframe()
+    text = output("modes", "video.npy", "--lag", 1, "--flatten", "--no-errors", "-f", "csv")
+    pd.testing.assert_frame_equal(read_back(text), wanted, rtol=1e-9)
+    assert "flatten=True (--flatten) makes a row" in refusal("modes", "video.npy", "--lag", 1)
 
 
 def test_modes_of_data_feed_the_table(here, samples):

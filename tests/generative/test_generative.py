@@ -293,7 +293,8 @@ def test_a_model_keeps_copies_that_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         model.signal = signal
     assert repr(model) == "Static: d = 2"
-    assert repr(Masking(np.eye(3), 0.5, 0.25)) == "Masking: d = 3, context = 0.5, target = 0.25"
+    said = "Masking: d = 3, context = 0.5, target = 0.25, disjoint = True"
+    assert repr(Masking(np.eye(3), 0.5, 0.25)) == said
 
 
 @pytest.mark.parametrize(

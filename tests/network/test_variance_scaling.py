@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlnflow import network
-from dlnflow.network import effective_eps, variance_scaled
+from dlnflow.network import effective_eps, gain_for_eps, variance_scaled
 
-SCHEMES = ("kaiming_uniform", "kaiming_normal", "xavier_uniform", "xavier_normal")
+SCHEMES = ("kaiming_uniform", "kaiming_normal", "xavier_uniform", "xavier_normal", "normal")
 UNIFORM = ("kaiming_uniform", "xavier_uniform")
 D, WIDTHS = 4, (60, 90, 40, 4)
 FAN_IN, FAN_OUT = np.array((D, *WIDTHS[:-1])), np.array(WIDTHS)
@@ -19,6 +19,7 @@ VARIANCES = {  # of torch.nn.init at its defaults; kaiming_uniform with a = sqrt
     "kaiming_normal": 2.0 / FAN_IN,
     "xavier_uniform": 2.0 / (FAN_IN + FAN_OUT),
     "xavier_normal": 2.0 / (FAN_IN + FAN_OUT),
+    "normal": np.ones(len(WIDTHS)),
 }
 
 
@@ -69,6 +70,24 @@ def test_the_effective_eps_is_the_average_of_many_networks(scheme, L, widths):
     error = np.std(squares) / len(squares) ** 0.5
     assert abs(np.mean(squares) - expected) < 4.0 * error
     assert abs(np.mean(squares) - 1.2 * expected) > 4.0 * error
+
+
+@given(st.sampled_from(SCHEMES), st.floats(1e-6, 1e2), st.integers(1, 3))
+def test_the_gain_for_an_eps_gives_this_eps(scheme, eps, L):
+    shared = {"scheme": scheme, "widths": WIDTHS}
+    gain = gain_for_eps(eps, D, L, **shared)
+    assert effective_eps(D, L, gain=gain, **shared) == pytest.approx(eps, rel=1e-12)
+    assert effective_eps(D, L, gain=1.01 * gain, **shared) != pytest.approx(eps, rel=1e-3)
+
+
+def test_the_gain_of_the_normal_scheme_is_the_deviation_of_a_weight():
+    net = drawn("normal", gain=0.02)
+    assert np.std(net.layers[1]) == pytest.approx(0.02, rel=0.05)
+    assert gain_for_eps(effective_eps(D, 3, scheme="normal", gain=0.02), D, 3) == (
+        pytest.approx(0.02, rel=1e-12)
+    )
+    with pytest.raises(ValueError, match="eps must be positive and finite: got 0"):
+        gain_for_eps(0.0, D, 3)
 
 
 def test_only_the_widths_of_the_encoder_make_the_effective_eps():

@@ -13,6 +13,7 @@ import pytest
 
 import dlnflow
 from dlnflow import plot
+from dlnflow.plot import _style as style
 from dlnflow.plot._style import fields_of, number
 from dlnflow.plot._trajectories import DrawnTrajectories
 
@@ -249,6 +250,54 @@ MANY = {
     "paper_panels": ((2, 3), lambda ax=None: plot.paper_panels(ax=ax)),
 }
 EVERY = {**SINGLE, **{name: make for name, (_, make) in MANY.items()}}
+
+
+def contrast(one, other):
+    """The contrast of two colours by the Web Content Accessibility Guidelines, 1 to 21."""
+    linear = [
+        np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+        for c in map(np.array, map(matplotlib.colors.to_rgb, (one, other)))
+    ]
+    low, high = sorted(float(c @ (0.2126, 0.7152, 0.0722)) for c in linear)
+    return (high + 0.05) / (low + 0.05)
+
+
+def least_contrast(figure, background):
+    """Of everything with a colour of its own, legends included."""
+    lines, texts = figure.findobj(plt.Line2D), figure.findobj(matplotlib.text.Text)
+    colours = [one.get_color() for one in [*lines, *texts] if one.get_visible()]
+    colours += [one.get_markeredgecolor() for one in lines if one.get_visible()]
+    return min(contrast(colour, background) for colour in colours)
+
+
+DARK = {**EVERY, "noisy_features": lambda: plot.noisy_features()}
+MANY_MODES = {
+    "many modes": lambda: plot.trajectories(dlnflow.simulate(1.0, np.linspace(0.2, 1.0, 9), 3)),
+    "modes of a JEPA": lambda: dlnflow.simulate(1.0, np.linspace(0.2, 1.0, 4), 3).plot(),
+}
+
+
+@pytest.mark.parametrize("name", [*DARK, *MANY_MODES])
+def test_every_figure_is_readable_in_a_dark_style(name):
+    with plt.style.context("dark_background"):
+        figure = np.ravel({**DARK, **MANY_MODES}[name]())[0].figure
+        assert least_contrast(figure, "black") > 3.0
+
+
+@pytest.mark.parametrize("name", ["collapse", "simulation", "noisy_features"])
+def test_the_shades_for_a_light_background_are_not_readable_in_a_dark_style(name, monkeypatch):
+    monkeypatch.setattr("dlnflow.plot._style.is_dark", lambda: False)
+    with plt.style.context("dark_background"):
+        figure = np.ravel(DARK[name]())[0].figure
+        assert least_contrast(figure, "black") < 2.5
+
+
+@pytest.mark.parametrize(("face", "dark"), [("#22252b", True), ("#eaeaf2", False), ("none", False)])
+def test_shades_follow_the_background(face, dark):
+    with plt.style.context({"axes.facecolor": face, "figure.facecolor": "white"}):
+        assert style.is_dark() is dark
+        first, *_, last = style.shades_of(plot.colour("jepa"))(np.linspace(0.0, 1.0, 5))
+        assert bool(first.sum() < last.sum()) is dark
 
 
 @pytest.mark.parametrize("name", EVERY)

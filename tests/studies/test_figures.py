@@ -52,19 +52,23 @@ def test_first_column_keeps_the_order_and_the_second_separates_jepa_alone():
     assert max(mae) / min(mae) < 1.02
 
 
-def test_panels_take_other_modes():
-    panels = plot.paper_panels(
-        2, eps=1e-3, lam=[1.0, 3.0], crossed=([1.0, 2.0], [0.5, 0.4]), clock="network"
-    )
-    t, w = mode_lines(panels[1, 2])[1].get_data()
-    expected = dlnflow.amplitude(t, 2.0, 0.4, 2, eps=1e-3, objective="mae", clock="network")
-    np.testing.assert_array_equal(w, expected)
+def test_given_modes_are_those_of_all_panels():
+    lam, rho = [1.0, 2.0, -0.5], [0.5, 0.4, -0.2]
+    network = {"eps": 1e-3, "clock": "network"}
+    panels = plot.paper_panels(lam, rho, 2, **network)
+    columns = [(lam, [0.5, 0.5, -0.5]), ([1.0, 1.0, -1.0], rho), (lam, rho)]
+    for panel, (one, other) in zip(panels[1], columns, strict=True):
+        for mode, line in enumerate(mode_lines(panel)):
+            t, w = line.get_data()
+            expected = dlnflow.amplitude(t, one[mode], other[mode], 2, objective="mae", **network)
+            np.testing.assert_array_equal(w, expected)
     assert "network clock" in panels[1, 2].get_xlabel()
 
 
-def test_crossed_must_be_a_pair():
-    with pytest.raises(ValueError, match="crossed must be a pair"):
-        plot.paper_panels(crossed=3.0)
+@pytest.mark.parametrize(("given", "missing"), [("lam", "rho"), ("rho", "lam")])
+def test_modes_of_the_panels_need_both_numbers(given, missing):
+    with pytest.raises(ValueError, match=f"{missing} must be given with {given}: got None"):
+        plot.paper_panels(**{given: [1.0, 2.0]})
 
 
 def collapse_data(**options):

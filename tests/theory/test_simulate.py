@@ -1,6 +1,7 @@
 """``simulate``: what comes back, in which shapes, and that nobody can change it."""
 
 import dataclasses
+import re
 import sys
 from collections.abc import Mapping
 
@@ -203,6 +204,7 @@ def test_dataframes_have_a_row_per_mode_and_time():
         "eps",
         "t",
         "w",
+        "w_over_plateau",
         "learned",
     ]
     assert len(frame) == 6 * 3
@@ -214,6 +216,35 @@ def test_dataframes_have_a_row_per_mode_and_time():
         assert (row.lam, row.rho) == (LAM[i], [0.4, 0.9][j])
         assert (row.L, row.eps) == (2, [1e-2, 1e-3][j])
         assert (row.w, row.learned) == (part.w[i, j, time], part.learned[i, j, time])
+        assert row.w_over_plateau == row.w / dlnflow.plateau(row.rho, 2, objective="mae")
+
+
+def test_the_amplitude_over_its_plateau_is_the_learned_fraction_to_the_power_of_l_over_k(sim):
+    for part in sim.values():
+        power = part.L / part.objective.gap(part.L)
+        q = part.learned ** power[..., None]
+        np.testing.assert_allclose(part.w_over_plateau, q, rtol=1e-12)
+        at_half = dlnflow.simulate(
+            *(part.lam, part.rho, part.L), objective=part.objective, t=[part.critical_time().max()]
+        )
+        assert at_half[part.objective].w_over_plateau.min() == pytest.approx(0.5, rel=1e-9)
+    assert not np.allclose(sim["jepa"].w_over_plateau, sim["jepa"].learned)
+
+
+def test_a_mode_that_is_not_learned_has_no_amplitude_over_its_plateau():
+    mae = dlnflow.simulate([1.0, -1.0], [0.5, -0.5], 2, objective="mae")["mae"]
+    assert np.isnan(mae.w_over_plateau).all(axis=1).tolist() == [False, True]
+
+
+def test_tables_make_latex_that_compiles(sim):
+    pytest.importorskip("jinja2")
+    tables = [sim.to_dataframe(), sim["mae"].to_dataframe().head(3), sim.to_dataframe()[["w", "L"]]]
+    tables += [dlnflow.critical_time_table(1.0, [1.0, 0.5], 3).round(2)]
+    for table in tables:
+        text = table.to_latex()
+        assert not re.search(r"(?<!\\)[_%#&](?! )", text.replace("\\_", "")), text[:300]
+    assert "w_over_plateau" in tables[0].to_latex(escape=False)
+    assert r"w\_over\_plateau" in tables[0].to_latex()
 
 
 def test_the_whole_frame_is_the_objectives_one_below_the_other(sim):
@@ -238,7 +269,7 @@ def test_datasets_are_objective_by_mode_by_time(t):
     sim = dlnflow.simulate(LAM[:, None], [0.4, 0.9], 2, t=t)
     data = sim.to_xarray()
     assert dict(data.sizes) == {"objective": 2, "mode": 6, "time": sim["jepa"].t.size}
-    assert set(data.data_vars) == {"w", "learned"}
+    assert set(data.data_vars) == {"w", "w_over_plateau", "learned"}
     assert data["t"].dims == ("objective", "time")
     assert data.attrs == {"clock": "paper", "method": "exact"}
     for name, part in sim.items():
@@ -246,6 +277,7 @@ def test_datasets_are_objective_by_mode_by_time(t):
         assert here["w"].dims == ("mode", "time")
         assert np.array_equal(here["w"], part.w.reshape(6, -1))
         assert np.array_equal(here["learned"], part.learned.reshape(6, -1))
+        assert np.array_equal(here["w_over_plateau"], part.w_over_plateau.reshape(6, -1))
         assert np.array_equal(here["t"], part.t)
         assert np.array_equal(here["lam"], part.lam.ravel())
         assert np.array_equal(here["rho"], part.rho.ravel())

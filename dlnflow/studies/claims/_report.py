@@ -125,9 +125,9 @@ class Finding:
 
     def to_dataframe(self) -> pd.DataFrame:
         """One row for each observation: route, series, x, number, holds, inside, error."""
-        import pandas as pd
+        from dlnflow._common._frame import Frame
 
-        table = pd.DataFrame(list(self.observations), columns=list(Observation._fields))
+        table = Frame(list(self.observations), columns=list(Observation._fields))
         return table.astype({"x": float, "number": float, "error": float})
 
     def plot(self, *, ax: Axes | None = None) -> Axes:
@@ -185,9 +185,9 @@ class Report(Mapping[str, Finding]):
 
     def to_dataframe(self) -> pd.DataFrame:
         """One row for each claim: title, verdict, condition, found, routes, control, seconds."""
-        import pandas as pd
+        from dlnflow._common._frame import Frame
 
-        return pd.DataFrame(
+        return Frame(
             {
                 "claim": one.claim.name,
                 "title": one.claim.title,

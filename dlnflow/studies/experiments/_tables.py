@@ -42,7 +42,7 @@ def order_finding(table: pd.DataFrame, comparisons: Comparisons) -> str:
 
 def depth_table(data: GaussianPairs, comparisons: Comparisons) -> pd.DataFrame:
     """The delay of the smallest ``rho`` behind the largest, by depth and objective."""
-    import pandas as pd
+    from dlnflow._common._frame import Frame
 
     first, last = int(data.rho.argmax()), int(data.rho.argmin())
     rows = []
@@ -57,7 +57,7 @@ def depth_table(data: GaussianPairs, comparisons: Comparisons) -> pd.DataFrame:
             )
         }
         rows.append({"L": L, "objective": objective, **gaps})
-    return pd.DataFrame(rows)
+    return Frame(rows)
 
 
 def depth_finding(table: pd.DataFrame, comparisons: Comparisons) -> str:
@@ -72,10 +72,10 @@ def depth_finding(table: pd.DataFrame, comparisons: Comparisons) -> str:
 
 def overlap_table(comparisons: Comparisons) -> pd.DataFrame:
     """The overlap of learning windows, by ``eps`` and objective."""
-    import pandas as pd
+    from dlnflow._common._frame import Frame
 
     columns = ("eps", "objective", "predicted_overlap", "measured_overlap")
-    return pd.DataFrame([(*key, *one.overlap) for key, one in comparisons.items()], columns=columns)
+    return Frame([(*key, *one.overlap) for key, one in comparisons.items()], columns=columns)
 
 
 def greedy_finding(L: int, table: pd.DataFrame, comparisons: Comparisons) -> str:

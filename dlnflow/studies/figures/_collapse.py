@@ -15,6 +15,7 @@ from dlnflow.plot._style import (
     colour,
     display,
     explain_modes,
+    ink,
     named_lines,
     number,
     single_axes,
@@ -111,13 +112,13 @@ def collapse(
     q = np.where(t >= 0.0, _learned(np.maximum(t, 0.0), modes, network), np.nan)
     axes = single_axes(ax, figsize=(7.0, 5.0))
     _draw(axes, modes, one, x, q)
-    axes.plot(x, master, color="black", linestyle=(0, (4, 3)), linewidth=1.2, label="_master curve")
+    axes.plot(x, master, color=ink(), linestyle=(0, (4, 3)), linewidth=1.2, label="_master curve")
     axes.set_xlim(x[0], x[-1])
     axes.set_ylim(0.0, 1.05)
     axes.set_xlabel(r"rescaled time $\kappa\,(t - t_{q=1/2})$")
     axes.set_ylabel("learned fraction $q$")
     _entitle(axes, modes, one, float(np.nanmax(np.abs(q - master))), given - modes.count)
-    dashed = Line2D([], [], color="black", linestyle=(0, (4, 3)), label="master curve")
+    dashed = Line2D([], [], color=ink(), linestyle=(0, (4, 3)), label="master curve")
     explain_modes(axes, modes, colour(one), named_lines(axes), [dashed])
     _inset(axes, modes, one, half / unit, clock, network)
     return axes

@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
 from dlnflow.plot._style import (
-    NEUTRAL,
     ModeColumns,
     colour,
     display,
@@ -20,6 +19,7 @@ from dlnflow.plot._style import (
     explain_modes,
     factor,
     marker,
+    neutral,
     single_axes,
 )
 from dlnflow.theory import critical_time, critical_time_published
@@ -188,7 +188,7 @@ def _explain(
     axes: Axes, modes: ModeColumns, objectives: tuple[Objective, ...], decoder_depth: int
 ) -> None:
     styles = [
-        Line2D([], [], color=NEUTRAL, linestyle=modes.line_style(i), label=text)
+        Line2D([], [], color=neutral(), linestyle=modes.line_style(i), label=text)
         for i, text in enumerate(modes.labels())
     ]
     others = [
@@ -200,6 +200,8 @@ def _explain(
         look: dict[str, Any] = {"linestyle": "none", "markersize": 9.0, "markerfacecolor": "none"}
         mark = marker(with_formula[0])
         others.append(
-            Line2D([], [], **look, marker=mark, markeredgecolor=NEUTRAL, label="published formula")
+            Line2D(
+                [], [], **look, marker=mark, markeredgecolor=neutral(), label="published formula"
+            )
         )
-    explain_modes(axes, modes, NEUTRAL, styles if modes.count > 1 else [], others)
+    explain_modes(axes, modes, neutral(), styles if modes.count > 1 else [], others)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import ArrayLike, NDArray
@@ -13,9 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 from dlnflow._common import _validate
 from dlnflow.plot._style import (
     LINE_STYLES,
+    background,
     colour,
     display,
     equals,
+    ink,
+    is_dark,
     legend_below,
     number,
     single_axes,
@@ -24,6 +28,8 @@ from dlnflow.theory import Objective, critical_time
 from dlnflow.theory._objective import Objectives, as_objectives
 
 Array = NDArray[np.float64]
+
+DIMMED = 0.3  # brightness of a region on a dark background
 
 
 def first_learned_map(
@@ -106,7 +112,7 @@ def first_learned_map(
     for i, (one, boundary) in enumerate(boundaries.items()):
         _draw_boundary(axes, x, boundary, one, LINE_STYLES[i % len(LINE_STYLES)], y_range[0])
     if x_range[0] <= 1.0 <= x_range[1] and y_range[0] <= 1.0 <= y_range[1]:
-        axes.plot(1.0, 1.0, "k*", markersize=11, linestyle="none", label="mode 1")
+        axes.plot(1.0, 1.0, "*", color=ink(), markersize=11, linestyle="none", label="mode 1")
     axes.set(xlim=x_range, ylim=y_range)
     _ticks(axes)
     axes.set_xlabel(r"$\rho$ of mode 2 over $\rho$ of mode 1")
@@ -173,7 +179,7 @@ def _fill(
     who = "both: " if len(objectives) == 2 else "all: " if len(objectives) > 2 else ""
     regions = [
         (high, np.full_like(x, y_range[1]), f"{who}mode 2 first", "0.86", ""),
-        (np.full_like(x, y_range[0]), low, f"{who}mode 1 first", "1.0", ""),
+        (np.full_like(x, y_range[0]), low, f"{who}mode 1 first", background(), ""),
     ]
     if len(objectives) == 2:
         one, other = map(display, objectives)
@@ -186,10 +192,18 @@ def _fill(
         regions.append((low, high, "the objectives disagree", "#E7C1D5", "//"))
     for bottom, top, label, tint, hatch in regions:
         if np.any(top > bottom):
-            look: dict[str, Any] = {"facecolor": tint, "edgecolor": "0.45", "hatch": hatch}
+            look: dict[str, Any] = {"facecolor": _fill_colour(tint), "hatch": hatch}
+            look["edgecolor"] = "0.45"
             axes.fill_between(x, bottom, top, **look, lw=0.0, label=f"_{label}")
             handles.append(Patch(**look, lw=0.6, label=label))
     return handles
+
+
+def _fill_colour(tint: str) -> Any:
+    """The colour of a region, which on a dark background is a dark one."""
+    if tint == background() or not is_dark():
+        return tint
+    return tuple(DIMMED * np.array(to_rgb(tint)))
 
 
 def _finding(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dlnflow._common import _validate
 from dlnflow.generative import noisy_features as case_of
 from dlnflow.generative._noisy import KINDS, NoisyFeatures
-from dlnflow.plot._style import LINE_STYLES, colour, display, equals, many_axes
+from dlnflow.plot._style import LINE_STYLES, colour, display, ends_of, equals, many_axes
 from dlnflow.theory import JEPA, MAE, Objective, amplitude, plateau
 from dlnflow.theory._clock import label
 
@@ -128,9 +128,9 @@ def _draw(axes: Axes, case: NoisyFeatures, objective: Objective) -> None:
 
 
 def _tint(objective: Objective, feature: int) -> Any:
-    """The objective's colour for the clean feature, a darker one for the noisy."""
-    base = np.array(to_rgb(colour(objective)))
-    return tuple(base) if feature == CLEAN else tuple(0.5 * base)
+    """The objective's colour for the clean feature, a stronger one for the noisy."""
+    base = colour(objective)
+    return to_rgb(base) if feature == CLEAN else tuple(ends_of(base, 0.5, 0.5)[1])
 
 
 def _described(case: NoisyFeatures) -> str:

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow._common._validate import described
+from dlnflow._common import _validate
 from dlnflow.plot import simulation
 from dlnflow.plot._style import many_axes
 from dlnflow.plot._trajectories import check_words
 from dlnflow.theory import simulate
 from dlnflow.theory._clock import Clock
 
+# one pair of arrays for each column; in the last lam rises while rho falls
+OWN_MODES = (
+    ((2.0, 1.4, 1.0), 1.0),
+    (1.0, (1.0, 0.8, 0.6)),
+    ((1.0, 1.1, 1.2), (1.0, 0.8, 0.6)),
+)
+
 
 def paper_panels(
+    lam: ArrayLike | None = None,
+    rho: ArrayLike | None = None,
     L: int = 5,
     *,
     eps: float = 1e-2,
-    lam: ArrayLike = (2.0, 1.4, 1.0),
-    rho: ArrayLike = (1.0, 0.8, 0.6),
-    crossed: tuple[ArrayLike, ArrayLike] = ((1.0, 1.1, 1.2), (1.0, 0.8, 0.6)),
     quantity: str = "w",
     time: str = "linear",
     decoder_depth: int = 1,
@@ -31,17 +38,14 @@ def paper_panels(
 
     Parameters
     ----------
+    lam, rho : array, shape (modes,), optional
+        The modes of all panels, both or neither; they broadcast. The left column has their ``lam``
+        at the first mode's ``rho``, the middle one their ``rho`` at the first mode's ``lam``, and
+        the right one the modes as they are. By default modes of our own.
     L : int
         Encoder depth.
     eps : float
         ``wbar(0)``.
-    lam : array, shape (modes,)
-        Covariances of the left column, at ``rho = 1``.
-    rho : array, shape (modes,)
-        Regression coefficients of the middle column, at ``lam = 1``.
-    crossed : pair of arrays, shape (modes,) each
-        ``lam`` and ``rho`` of the right column. With the default, ``lam`` rises while ``rho``
-        falls, and the objectives learn the modes in opposite order.
     quantity, time
         As for `dlnflow.plot.trajectories`.
     decoder_depth, clock
@@ -56,8 +60,8 @@ def paper_panels(
     Raises
     ------
     ValueError, TypeError
-        As for `dlnflow.simulate` and `dlnflow.plot.trajectories`; if ``crossed`` is not a pair, or
-        ``ax`` has another shape.
+        As for `dlnflow.simulate` and `dlnflow.plot.trajectories`; if one of ``lam`` and ``rho`` is
+        given without the other, or ``ax`` has another shape.
 
     Notes
     -----
@@ -79,14 +83,22 @@ def paper_panels(
     >>> plt.close("all")
     """
     check_words(quantity, time)
-    try:
-        crossed_lam, crossed_rho = crossed
-    except (TypeError, ValueError):
-        raise ValueError(f"crossed must be a pair, lam and rho: got {described(crossed)}") from None
-    columns: Any = ((lam, 1.0), (1.0, rho), (crossed_lam, crossed_rho))
     network: dict[str, Any] = {"eps": eps, "decoder_depth": decoder_depth, "clock": clock}
-    sims = [simulate(one_lam, one_rho, L, **network) for one_lam, one_rho in columns]
+    sims = [simulate(one, other, L, **network) for one, other in _columns(lam, rho)]
     panels = many_axes(ax, (2, 3), figsize=(13.0, 9.0))
     for column, sim in enumerate(sims):
         simulation(sim, quantity=quantity, time=time, ax=panels[:, column])
     return panels
+
+
+def _columns(lam: ArrayLike | None, rho: ArrayLike | None) -> Any:
+    """``lam`` and ``rho`` of each column."""
+    if lam is None and rho is None:
+        return OWN_MODES
+    if lam is None or rho is None:
+        missing, with_it = ("lam", "rho") if lam is None else ("rho", "lam")
+        raise ValueError(f"{missing} must be given with {with_it}: got None")
+    given = _validate.modes(lam, rho, None)[:2]
+    one, other = map(np.ravel, np.broadcast_arrays(*given))
+    sign = np.sign(one) * np.sign(one[0])
+    return (one, sign * other[0]), (sign * one[0], other), (one, other)

@@ -129,9 +129,9 @@ class Sweep(NamedTuple):
         return tracker.result("map", rows, lambda: self._map(rows, tracker.stopped))
 
     def _map(self, rows: list[dict[str, Any]], stopped: str | None) -> ValidityMap:
-        import pandas as pd
+        from dlnflow._common._frame import Frame
 
-        table = pd.DataFrame(rows)
+        table = Frame(rows)
         parts = table.groupby("objective", sort=False)
         exponents = {str(name): _exponent(part) for name, part in parts}
         return ValidityMap(self.assumption, self.variable, table, exponents, stopped)
