@@ -101,7 +101,7 @@ def identify(
     -----
     Least squares with the exact derivatives of the closed form (`dlnflow.sensitivities`), Akaike's
     criterion, and profile likelihoods for intervals. Candidates with the same mode equation are
-    fitted once and listed together (``equivalent``). Derived in ``docs/identify.md``.
+    fitted once and listed together (``equivalent``). Derived in ``docs/identify-method.md``.
 
     Examples
     --------
