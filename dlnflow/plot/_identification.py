@@ -43,8 +43,6 @@ class DrawnIdentification(Protocol):
     @property
     def explained(self) -> bool: ...
     @property
-    def misfit(self) -> float: ...
-    @property
     def verdict(self) -> str: ...
     @property
     def answer(self) -> Any: ...
@@ -133,7 +131,7 @@ def _title(found: DrawnIdentification) -> str:
     """The verdict, whether the curves are explained first."""
     text = found.verdict[0].upper() + found.verdict[1:]
     if not found.explained:
-        text = f"No candidate explains these curves (off by {100.0 * found.misfit:.2g} %)"
+        text = text.split(", in ")[0]  # where it fails is seen below
         if found.answer.source:
-            text += f"; they are like those of trained networks: {found.answer}"
+            text += f"; the curves are like those of trained networks: {found.answer}"
     return fill(text, WIDTH)

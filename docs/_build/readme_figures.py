@@ -35,6 +35,7 @@ def main(folder: Path) -> None:
         "map": lambda: plot.first_learned_map(4, eps=1e-2),
         "noisy_features": plot.noisy_features,
         "identify": measured_curves,
+        "metrics": logged_curves,
         "network_probe": amplitude_and_probe,
     }
     for name, draw in figures.items():
@@ -59,6 +60,11 @@ def measured_curves() -> None:
     w = dlnflow.amplitude(t, [[1.0], [1.1]], [[0.8], [0.5]], 3, eps=0.01, objective="mae")
     noise = np.random.default_rng(0).normal(size=w.shape)
     dlnflow.identify(t, w * (1.0 + 0.01 * noise)).plot()
+
+
+def logged_curves() -> None:
+    """The log with which ``docs/identify.md`` begins."""
+    dlnflow.read_log("examples/metrics.csv").identify().plot()
 
 
 def amplitude_and_probe() -> None:
