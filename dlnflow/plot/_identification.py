@@ -18,6 +18,7 @@ Array = NDArray[np.float64]
 MARKS = "osD^vP*X"
 FINE = 400  # times of a fitted curve
 ORDERS = 30.0  # of the largest over the smallest amplitude, beyond which the axis is logarithmic
+LEAST = 0.01  # per cent, below which a share of the evidence is given no number
 WIDTH = 72  # letters in a line of the title
 
 
@@ -115,7 +116,9 @@ def _curves(axes: Axes, found: DrawnIdentification) -> list[Line2D]:
         own = style.colour(found.rival.objective)
         other: dict[str, Any] = {"color": style.neutral() if own == best else own, "linestyle": ":"}
         looks.append(other | {"linewidth": 1.6, "zorder": 2})
-        labels.append(f"{found.rival} ({100.0 * found.weight[1]:.2g} %)")
+        second = 100.0 * found.weight[1]
+        number = f"{second:.2g}" if second > LEAST else f"under {LEAST:g}"
+        labels.append(f"{found.rival} ({number} %)")
     for rank, (look, label) in enumerate(zip(looks, labels, strict=True)):
         curves = np.atleast_2d(found.predict(times, rank=rank))
         for curve in curves[np.isfinite(curves).all(axis=1)]:

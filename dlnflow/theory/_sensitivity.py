@@ -75,8 +75,8 @@ def sensitivities(
 
     Notes
     -----
-    Derived in ``docs/identify-method.md``. Right to a relative 1e-10, or for a time within a relative
-    2e-14 of ``t``; infinite where a derivative is larger than a float holds.
+    Derived in ``docs/identify-method.md``. Right to a relative 1e-10, or for a time within a
+    relative 2e-14 of ``t``; infinite where a derivative is larger than a float holds.
 
     Examples
     --------
