@@ -23,7 +23,7 @@ from trained_networks import drawn_stack
 import dlnflow
 from dlnflow.identification import _trained
 
-SEED = 2026
+SEED, SEEDS = 2026, 20
 Case = tuple[str, str | None, int | None, Log]  # kind, objective, depth, log
 
 FIVE = (("jepa", 2, 0.1), ("jepa", 3, 0.1), ("mae", 2, 0.01), ("mae", 3, 0.03), ("jepa", 2, 0.03))
@@ -148,7 +148,7 @@ if __name__ == "__main__":
     cases = [
         *closed_forms(count, 0.0),
         *closed_forms(count, 0.01),
-        *five_kinds(max(1, count // 5)),
+        *five_kinds(SEEDS),
         *trained(count),
         *wrong(2 * count),
     ]
