@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from dlnflow._common import _validate
 from dlnflow._common._progress import bar
 from dlnflow.data import _covariance
+from dlnflow.data._labels import aligned
 from dlnflow.data._pair_moments import PairMoments, joined, moments
 from dlnflow.data._spectrum import Spectrum
 
@@ -32,7 +33,8 @@ class CovarianceAccumulator:
     Parameters
     ----------
     names : sequence of str, optional
-        The ``d`` features' names, for messages.
+        The ``d`` features' names; by default the columns of the first DataFrame. Tables are aligned
+        by these labels, arrays count in this order.
 
     Notes
     -----
@@ -108,7 +110,7 @@ class CovarianceAccumulator:
             If shapes differ from each other or in width from earlier batches, or if rows hold NaN,
             infinity or numbers whose squares overflow. Nothing of such a batch is added.
         """
-        context, target = self._batch(x, y)
+        context, target, names = self._batch(x, y)
         if not len(context):
             return
         with np.errstate(invalid="ignore", over="ignore"):
@@ -117,7 +119,7 @@ class CovarianceAccumulator:
             finite = total.finite
         if not finite:
             self._refuse_infinite(context, target)
-        self._total = total
+        self._total, self.names = total, names
 
     def merge(self, other: CovarianceAccumulator) -> CovarianceAccumulator:
         """Add all pairs of another accumulator, which does not change.
@@ -148,6 +150,11 @@ class CovarianceAccumulator:
         else:
             if self.d != other.d:
                 raise ValueError(f"other must have {self.d} features, as this one: got {other.d}")
+            if self.names and other.names and self.names != other.names:
+                raise ValueError(
+                    f"other must have the features of this one in the same order, {self.names}: "
+                    f"got {other.names}"
+                )
             total = joined(self._total, other._total)
             if not total.finite:
                 raise ValueError("other must have means whose squares do not overflow: got inf")
@@ -173,12 +180,13 @@ class CovarianceAccumulator:
         xx, yx = total.products
         return (xx + xx.T) / (2 * total.n), yx / total.n
 
-    def spectrum(self, *, basis: str = "cross") -> Spectrum:
+    def spectrum(self, *, basis: str = "cross", scale: str | None = None) -> Spectrum:
         """The modes of the pairs so far.
 
         Parameters
         ----------
         basis : {"cross", "variance", "generalised", "joint"}
+        scale : {"unit"}, optional
             As for `Spectrum.from_covariances`.
 
         Returns
@@ -200,7 +208,14 @@ class CovarianceAccumulator:
             for places in (self.constant, self.constant_y)
         )
         return Spectrum.from_covariances(
-            sigma_xx, sigma_yx, n=self.n, basis=basis, constant=constant, constant_y=constant_y
+            sigma_xx,
+            sigma_yx,
+            n=self.n,
+            basis=basis,
+            constant=constant,
+            constant_y=constant_y,
+            names=self.names,
+            scale=scale,
         )
 
     def __repr__(self) -> str:
@@ -217,8 +232,10 @@ class CovarianceAccumulator:
             raise ValueError(f"the accumulator must hold at least {pairs} (rows): got {self.n}")
         return self._total
 
-    def _batch(self, x: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
-        context, target = _rows("x", x), _rows("y", y)
+    def _batch(
+        self, x: ArrayLike, y: ArrayLike
+    ) -> tuple[NDArray[Any], NDArray[Any], tuple[str, ...] | None]:
+        context, target, names = aligned(x, y, (_rows("x", x), _rows("y", y)), self.names)
         _covariance.refuse_other_shape(context, target)
         expected = len(self.names) if self.names is not None else self.d
         if expected not in (None, context.shape[1]):
@@ -226,7 +243,7 @@ class CovarianceAccumulator:
             raise ValueError(
                 f"x and y must have {expected} features, {why}: got {context.shape[1]}"
             )
-        return context, target
+        return context, target, names if self.names is None else self.names
 
     def _refuse_infinite(self, context: NDArray[Any], target: NDArray[Any]) -> None:
         for name, rows in (("x", context), ("y", target)):
@@ -290,7 +307,9 @@ def accumulate(
     shown = bar(getattr(batches, "n", None)) if progress else nullcontext()
     with shown as show:
         try:
-            for x, y in _covariance.in_pairs(batches):
+            for x, y, weights in _covariance.in_pairs(batches):
+                if weights is not None:
+                    raise ValueError("batches must have no weights here: use from_samples")
                 into.update(x, y)
                 if show is not None:
                     show(into.n - before, f"{into.n - before:,} pairs")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
 from dlnflow._common._validate import described
+from dlnflow.data._labels import Names, aligned, aligned_square, columns, row_order, taken
 
 Array = NDArray[np.float64]
 
 SYMMETRIC = 1e-6  # of the largest entry; rounding in single precision is smaller
 NEGATIVE = 1e-6  # of the largest variance; rounding errors of single precision are smaller
+MISSING = ("refuse", "drop")  # what is done with pairs that have missing values
 LEAST = float(np.finfo(np.float64).tiny / np.finfo(np.float64).eps)  # smaller products lose digits
 
 
@@ -26,6 +29,20 @@ def square(name: str, value: ArrayLike, d: int | None = None) -> Array:
     if d not in (None, len(matrix)):
         raise ValueError(f"{name} must have shape {(d, d)}: got {matrix.shape}")
     return matrix
+
+
+def given_pair(
+    sigma_xx: ArrayLike, sigma_yx: ArrayLike, names: Names | None = None
+) -> tuple[Array, Array, Names | None]:
+    """``sigma_xx``, symmetrised, and ``sigma_yx``, in one order of the features; their names."""
+    xx, names = aligned_square("sigma_xx", sigma_xx, square("sigma_xx", sigma_xx), names)
+    yx, names = aligned_square("sigma_yx", sigma_yx, square("sigma_yx", sigma_yx), names)
+    if xx.shape != yx.shape:
+        raise ValueError(
+            "sigma_xx and sigma_yx must have the same shape, context and target the same "
+            f"dimension: got {xx.shape} and {yx.shape}"
+        )
+    return covariance(xx), yx, names
 
 
 def covariance(xx: Array) -> Array:
@@ -78,13 +95,82 @@ def generalised_modes(
     return rho[::-1], patterns / lengths, (eigenvectors / root) @ vectors * lengths
 
 
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Validated pairs: rows of both views, weights of mean 1 or None, and what was dropped."""
+
+    x: Array
+    y: Array
+    weights: Array | None = None
+    names: Names | None = None
+    missing: int = 0
+
+    @property
+    def effective(self) -> int:
+        """Effective number of samples, ``sum(w)**2 / sum(w**2)``; the number without weights."""
+        count = len(self.x)
+        return count if self.weights is None else round(count / float(np.mean(self.weights**2)))
+
+
 def paired_samples(x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
     """Context and target, one pair per row, at least two."""
-    context, target = samples_in_rows("x", x), samples_in_rows("y", y)
+    found = given_samples(x, y)
+    return found.x, found.y
+
+
+def given_samples(
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    names: Sequence[str] | None = None,
+    weights: ArrayLike | None = None,
+    missing: str = "refuse",
+) -> Samples:
+    """Validates pairs, at least two; tables are aligned by their labels."""
+    drop = _validate.choice("missing", missing, MISSING) == "drop"
+    arrays = samples_in_rows("x", x, missing=drop), samples_in_rows("y", y, missing=drop)
+    context, target, known = aligned(x, y, arrays, names)
     refuse_other_shape(context, target)
+    known = given_names(known if names is None else names, context.shape[1])
+    kept = np.ones(len(context), dtype=bool)
+    if drop:
+        kept = ~(np.isnan(context).any(axis=1) | np.isnan(target).any(axis=1))
+    lost = int(np.sum(~kept))
+    heavy = None
+    if weights is not None:
+        heavy = given_weights(weights, len(context))
+        heavy = taken(heavy, row_order(x, weights, "weights", "x"), 0)
+        kept &= heavy > 0.0
+    if not kept.all():
+        context, target = context[kept], target[kept]
+        heavy = None if heavy is None else heavy[kept]
     if len(context) < 2:
-        raise ValueError(f"x must hold at least 2 samples (rows): got {len(context)}")
-    return context, target
+        left = " left" if lost or heavy is not None else ""
+        raise ValueError(f"x must hold at least 2 samples (rows): got {len(context)}{left}")
+    if heavy is not None:
+        heavy = heavy / heavy.max()  # whose mean does not overflow
+        heavy /= heavy.mean()
+    return Samples(context, target, heavy, known, lost)
+
+
+def given_weights(weights: ArrayLike, n: int) -> Array:
+    """One weight per row, not negative, and not all zero."""
+    array = _validate.not_negative("weights", weights)
+    if array.shape != (n,):
+        raise ValueError(f"weights must have shape ({n},), one per row of x: got {array.shape}")
+    if not array.any():
+        raise ValueError("weights must not all be 0: got 0 for every row")
+    return array
+
+
+def given_names(names: Sequence[str] | None, d: int) -> Names | None:
+    """One name per feature, or None."""
+    if names is None:
+        return None
+    found = (names,) if isinstance(names, str | bytes) else tuple(map(str, names))
+    if isinstance(names, str | bytes) or len(found) != d or len(set(found)) != d:
+        raise ValueError(f"names must be {d} different names, one per feature: got {found!r}")
+    return found
 
 
 def refuse_other_shape(context: NDArray[Any], target: NDArray[Any]) -> None:
@@ -96,39 +182,48 @@ def refuse_other_shape(context: NDArray[Any], target: NDArray[Any]) -> None:
         )
 
 
-def samples_in_rows(name: str, value: ArrayLike) -> Array:
-    """Finite samples, shape (n, d)."""
+def samples_in_rows(name: str, value: ArrayLike, *, missing: bool = False) -> Array:
+    """Finite samples, shape (n, d); NaN too if values may be ``missing``."""
     samples = _validate.numbers(name, value)
     if samples.ndim != 2 or not samples.size:
         raise ValueError(
             f"{name} must hold samples in rows, shape (n, d), none of them 0: "
             f"got shape {samples.shape}"
         )
-    bad = np.argwhere(~np.isfinite(samples))
+    bad = np.argwhere(np.isinf(samples) if missing else ~np.isfinite(samples))
     if len(bad):
         row, column = map(int, bad[0])
         raise ValueError(
             f"{name} must hold finite numbers: got {len(bad)} that are not, the first "
-            f"{samples[row, column]:g} at row {row}, column {column}; drop or fill them first"
+            f"{samples[row, column]:g} at row {row}, column {column}{_called(value, column)}; drop "
+            "or fill them first"
         )
     return samples
 
 
-def centred(samples: Array) -> Array:
-    """The samples less their mean; constant columns become exactly 0.
+def _called(value: Any, column: int) -> str:
+    """The name of a table's column, in brackets."""
+    labels = columns(value)
+    return "" if labels is None else f" ({labels[column]})"
+
+
+def centred(samples: Array, weights: Array | None = None) -> Array:
+    """The samples less their (weighted) mean; constant columns become exactly 0.
 
     The mean of numbers far from 0 has a rounding error, so a second mean is subtracted.
     """
     constant = (samples == samples[0]).all(axis=0)
     with np.errstate(over="ignore", invalid="ignore"):
         near = np.where(constant, 0.0, samples - samples.mean(axis=0))
-        return near - near.mean(axis=0)
+        of = near if weights is None else near * weights[:, None]
+        return near - of.mean(axis=0)
 
 
-def products(x: Array, y: Array) -> tuple[Array, Array]:
-    """``sigma_xx`` and ``sigma_yx`` of centred samples, divided by ``n``."""
+def products(x: Array, y: Array, weights: Array | None = None) -> tuple[Array, Array]:
+    """``sigma_xx`` and ``sigma_yx`` of centred samples, divided by ``n``; weights have mean 1."""
     with np.errstate(over="ignore", invalid="ignore"):
-        xx, yx = x.T @ x / len(x), y.T @ x / len(x)
+        of = x if weights is None else x * weights[:, None]
+        xx, yx = of.T @ x / len(x), y.T @ of / len(x)
     if not (np.isfinite(xx).all() and np.isfinite(yx).all()):
         raise overflow(x, y)
     size = np.abs(x).max()
@@ -155,8 +250,8 @@ def refuse_underflow(name: str, largest: float) -> None:
         )
 
 
-def in_pairs(batches: Any) -> Iterator[tuple[ArrayLike, ArrayLike]]:
-    """The batches of an iterable, each a pair (x, y)."""
+def in_pairs(batches: Any) -> Iterator[tuple[ArrayLike, ArrayLike, ArrayLike | None]]:
+    """The batches of an iterable, each a pair (x, y) or (x, y, weights); None without weights."""
     expected = "batches must be an iterable of pairs (x, y), as [(x, y)] if there is one"
     try:
         every = iter(batches)
@@ -166,7 +261,9 @@ def in_pairs(batches: Any) -> Iterator[tuple[ArrayLike, ArrayLike]]:
         if getattr(batch, "ndim", 3) < 3:  # x itself, where (x, y) was given; it may have two rows
             raise ValueError(f"{expected}: got {described(batch)} in it")
         try:
-            x, y = batch
+            x, y, *rest = batch
         except (TypeError, ValueError):
             raise ValueError(f"{expected}: got {described(batch)} in it") from None
-        yield x, y
+        if len(rest) > 1:
+            raise ValueError(f"{expected}: got {described(batch)} in it")
+        yield x, y, rest[0] if rest else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
@@ -196,7 +197,13 @@ class LearnedModes(SpectrumRecord):
         >>> s.simulate(3, eps=0.01)["jepa"].w.shape[0]
         2
         """
-        return simulate(self.lam, self.rho, L, variance=self.variance, **options)
+        made = simulate(self.lam, self.rho, L, variance=self.variance, **options)
+        if self.labels is None:
+            return made
+        labels = tuple(
+            np.broadcast_to(np.asarray(self.labels, object), made.parts[0].rho.shape).flat
+        )
+        return Simulation(tuple(replace(part, labels=labels) for part in made.parts))
 
     def critical_time_table(self, L: ArrayLike, **options: Unpack[TableOptions]) -> pd.DataFrame:
         """Critical times of these modes; see `dlnflow.critical_time_table` for ``options``.
@@ -208,4 +215,8 @@ class LearnedModes(SpectrumRecord):
         >>> s.critical_time_table(1, objective="mae")["exact"].round(2).tolist()
         [7.01, 7.38]
         """
-        return critical_time_table(self.lam, self.rho, L, variance=self.variance, **options)
+        table = critical_time_table(self.lam, self.rho, L, variance=self.variance, **options)
+        if self.labels is not None:
+            place = table.columns.get_loc("mode") + 1
+            table.insert(place, "features", [self.labels[mode] for mode in table["mode"]])
+        return table

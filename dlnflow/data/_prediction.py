@@ -104,6 +104,8 @@ class FeaturePrediction:
         beside it contradicts more than a tenth of the times.
     verdict : str
     verification : Verification or None
+    labels : tuple of str, or None
+        What the data call each feature: `Spectrum.labels`.
     """
 
     objective: Objective
@@ -122,6 +124,7 @@ class FeaturePrediction:
     believed: bool
     verdict: str
     verification: Verification | None = None
+    labels: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         set_fields(self, vars(self))
@@ -175,12 +178,14 @@ class FeaturePrediction:
         """One row per feature, in the order of learning.
 
         Columns ``mode, lam, rho, time, bound, closed_form, decided_by, lost_time``, and
-        ``network_time, network_lost_time`` with a verification.
+        ``network_time, network_lost_time`` with a verification; with `labels` also ``features``.
         """
         import pandas as pd
 
         names = ("mode", "lam", "rho", "time", "bound", "closed_form", "decided_by", "lost_time")
-        columns = {name: getattr(self, name) for name in names}
+        columns: dict[str, Any] = {name: getattr(self, name) for name in names}
+        if self.labels is not None:
+            columns = {"mode": self.mode, "features": self.labels} | columns
         if self.verification is not None:
             columns["network_time"] = self.verification.time
             columns["network_lost_time"] = self.verification.lost_time

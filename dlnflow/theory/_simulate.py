@@ -149,6 +149,8 @@ class Trajectories:
     method : str
     grid : str
         How the times were chosen, and how well they resolve the transitions.
+    labels : tuple of str, or None
+        The features of each mode, of a `Spectrum` with names.
 
     Examples
     --------
@@ -170,6 +172,7 @@ class Trajectories:
     eps: Array
     decoder_depth: NDArray[np.int64]
     variance: Array | None
+    labels: tuple[str, ...] | None = None
 
     @property
     def time_label(self) -> str:
@@ -230,11 +233,16 @@ class Trajectories:
         return np.lexsort((logarithms, times))  # logarithms tell apart what overflows
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row per mode and time: objective, mode, lam, rho, L, eps, t, w, learned."""
+        """One row per mode and time: objective, mode, lam, rho, L, eps, t, w, learned.
+
+        After mode also the `labels`, if there are any, as features.
+        """
         import pandas as pd
 
         times, modes = self.t.size, self.rho.size
         per_mode = {"mode": np.arange(modes)}
+        if self.labels is not None:
+            per_mode["features"] = np.asarray(self.labels, dtype=object)
         per_mode |= {name: getattr(self, name).ravel() for name in ("lam", "rho", "L", "eps")}
         return pd.DataFrame(
             {"objective": self.objective.name}
@@ -274,6 +282,8 @@ class Trajectories:
 
         columns = ("lam", "rho", "L", "eps", "plateau")
         table = pd.DataFrame({name: getattr(self, name).ravel() for name in columns})
+        if self.labels is not None:
+            table.insert(0, "features", self.labels)
         table["critical time"] = np.ravel(self.critical_time())
         lines = "<br>".join(escape(line) for line in repr(self).splitlines())
         return f"<p>{lines}</p>{table.to_html(max_rows=SHOWN_MODES)}"

@@ -38,7 +38,7 @@ def test_the_modes_put_into_any_basis_are_recovered_sorted_by_lam(d, seed, name)
     assert np.allclose(np.abs(np.sum(s.basis * basis[:, order], axis=0)), 1.0)
     assert np.all(diagnostics(s) < 1e-13)
     assert np.all(s.coupling < 1e-13)
-    assert s.cautions == ()
+    assert s.cautions == () or s.largest_rho > 1.0
     assert s.suppressed == np.sum(lam < 0)
 
 
