@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from dlnflow._common import _validate
 from dlnflow._common._progress import bar
 from dlnflow.data import _covariance
+from dlnflow.data._covariance import given_weights
 from dlnflow.data._labels import aligned
 from dlnflow.data._pair_moments import PairMoments, joined, moments
 from dlnflow.data._spectrum import Spectrum
@@ -72,6 +73,12 @@ class CovarianceAccumulator:
         return 0 if self._total is None else self._total.n
 
     @property
+    def effective(self) -> int:
+        """Effective number of pairs, ``sum(w)**2 / sum(w**2)``; ``n`` without weights."""
+        total = self._total
+        return 0 if total is None else round(total.weight**2 / total.squares)
+
+    @property
     def d(self) -> int | None:
         """Number of features; None before the first pair."""
         return None if self._total is None else self._total.origin.shape[1]
@@ -96,13 +103,16 @@ class CovarianceAccumulator:
         """Features of ``y`` that are constant so far."""
         return self._constant(1)
 
-    def update(self, x: ArrayLike, y: ArrayLike) -> None:
+    def update(self, x: ArrayLike, y: ArrayLike, weights: ArrayLike | None = None) -> None:
         """Add a batch of pairs.
 
         Parameters
         ----------
         x, y : array, shape (rows, d)
             Contexts and targets, one pair per row, of any real type. There may be no rows.
+            DataFrames are aligned by their labels.
+        weights : array, shape (rows,), optional
+            How much each pair counts, as for `Spectrum.from_samples`; 1 by default.
 
         Raises
         ------
@@ -113,8 +123,11 @@ class CovarianceAccumulator:
         context, target, names = self._batch(x, y)
         if not len(context):
             return
+        heavy = None if weights is None else given_weights(weights, x, len(context))
+        if heavy is not None and not heavy.all():
+            context, target, heavy = (rows[heavy > 0.0] for rows in (context, target, heavy))
         with np.errstate(invalid="ignore", over="ignore"):
-            batch = moments(context, target)
+            batch = moments(context, target, heavy)
             total = batch if self._total is None else joined(self._total, batch)
             finite = total.finite
         if not finite:
@@ -178,7 +191,7 @@ class CovarianceAccumulator:
         """
         total = self._at_least(2)
         xx, yx = total.products
-        return (xx + xx.T) / (2 * total.n), yx / total.n
+        return (xx + xx.T) / (2 * total.weight), yx / total.weight
 
     def spectrum(self, *, basis: str = "cross", scale: str | None = None) -> Spectrum:
         """The modes of the pairs so far.
@@ -210,7 +223,7 @@ class CovarianceAccumulator:
         return Spectrum.from_covariances(
             sigma_xx,
             sigma_yx,
-            n=self.n,
+            n=self.effective,
             basis=basis,
             constant=constant,
             constant_y=constant_y,
@@ -261,7 +274,7 @@ class CovarianceAccumulator:
 
 
 def accumulate(
-    batches: Iterable[tuple[ArrayLike, ArrayLike]],
+    batches: Iterable[tuple[ArrayLike, ...]],
     *,
     into: CovarianceAccumulator | None = None,
     progress: bool = False,
@@ -270,8 +283,8 @@ def accumulate(
 
     Parameters
     ----------
-    batches : iterable of (x, y)
-        Arrays of shape (rows, d), for example from `pairs_from`.
+    batches : iterable of (x, y) or (x, y, weights)
+        Arrays of shape (rows, d) and (rows,), for example from `pairs_from`.
     into : CovarianceAccumulator, optional
         The accumulator to add to. After an error or an interrupt it holds all complete batches; a
         note on the exception says how many samples.
@@ -308,9 +321,7 @@ def accumulate(
     with shown as show:
         try:
             for x, y, weights in _covariance.in_pairs(batches):
-                if weights is not None:
-                    raise ValueError("batches must have no weights here: use from_samples")
-                into.update(x, y)
+                into.update(x, y, weights)
                 if show is not None:
                     show(into.n - before, f"{into.n - before:,} pairs")
         except BaseException as error:

@@ -138,8 +138,7 @@ def given_samples(
     lost = int(np.sum(~kept))
     heavy = None
     if weights is not None:
-        heavy = given_weights(weights, len(context))
-        heavy = taken(heavy, row_order(x, weights, "weights", "x"), 0)
+        heavy = given_weights(weights, x, len(context))
         kept &= heavy > 0.0
     if not kept.all():
         context, target = context[kept], target[kept]
@@ -153,14 +152,14 @@ def given_samples(
     return Samples(context, target, heavy, known, lost)
 
 
-def given_weights(weights: ArrayLike, n: int) -> Array:
-    """One weight per row, not negative, and not all zero."""
+def given_weights(weights: ArrayLike, x: ArrayLike, n: int) -> Array:
+    """One weight per row, in the order of ``x``; not negative, and not all zero."""
     array = _validate.not_negative("weights", weights)
     if array.shape != (n,):
         raise ValueError(f"weights must have shape ({n},), one per row of x: got {array.shape}")
     if not array.any():
         raise ValueError("weights must not all be 0: got 0 for every row")
-    return array
+    return taken(array, row_order(x, weights, "weights", "x"), 0)
 
 
 def given_names(names: Sequence[str] | None, d: int) -> Names | None:

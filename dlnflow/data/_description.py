@@ -104,8 +104,8 @@ def _cautions(spectrum: SpectrumRecord) -> Iterator[str]:
     largest = spectrum.largest_rho
     if 1.0 + EXACT < largest <= TRUST.rho:  # above, the verdict says so
         yield (
-            f"some feature has rho {largest:.6g}, above 1, which is impossible for views that can be "
-            "exchanged: a series that grows, views of different scale, or chance"
+            f"some feature has rho {largest:.6g}, above 1, which is impossible for views that can "
+            "be exchanged: a series that grows, views of different scale, or chance"
         )
     yield from _dominant(spectrum)
     if spectrum.missing:

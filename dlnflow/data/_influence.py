@@ -148,7 +148,7 @@ class Coordinates:
                     f"got {context.shape} and {target.shape}"
                 )
             n = len(context)
-            weights = np.ones(n) if given is None else given_weights(given, n)
+            weights = np.ones(n) if given is None else given_weights(given, x, n)
             means = means or (context.mean(axis=0), target.mean(axis=0))
             for start in range(0, n, step):
                 piece = slice(start, start + step)

@@ -126,7 +126,7 @@ def aligned_square(
     Without ``names`` rows follow the columns.
     """
     of_columns, index = columns(value), getattr(value, "index", None)
-    of_rows = tuple(map(str, index)) if hasattr(index, "get_indexer") else None
+    of_rows = None if index is None or callable(index) else tuple(map(str, index))
     wanted, whose = (of_columns, "its columns") if names is None else (names, "sigma_xx")
     matrix = taken(matrix, feature_order(wanted, of_columns, f"columns of {name}", whose), 1)
     matrix = taken(matrix, feature_order(wanted, of_rows, f"rows of {name}", whose), 0)

@@ -217,6 +217,9 @@ class LearnedModes(SpectrumRecord):
         """
         table = critical_time_table(self.lam, self.rho, L, variance=self.variance, **options)
         if self.labels is not None:
-            place = table.columns.get_loc("mode") + 1
-            table.insert(place, "features", [self.labels[mode] for mode in table["mode"]])
+            table.insert(
+                list(table).index("mode") + 1,
+                "features",
+                [self.labels[mode] for mode in table["mode"]],
+            )
         return table

@@ -10,7 +10,6 @@ from functools import partial
 from itertools import zip_longest
 from os import PathLike
 from pathlib import Path
-
 from typing import Any
 
 import numpy as np
@@ -133,8 +132,8 @@ def _from_files(path: Any, other: Any, pairs: Sequence[str], size: int | None, d
         raise TypeError(f"path must be a path without lag: got {described(path)}")
     first = Path(path)
     if other is not None:
-        tables = (open_table(one, missing=drop) for one in (first, Path(other)))
-        return _row_by_row(*tables, size)
+        x, y = (open_table(one, missing=drop) for one in (first, Path(other)))
+        return _row_by_row(x, y, size)
     names = () if isinstance(pairs, str) else tuple(pairs)
     texts = all(isinstance(name, str) and name for name in names)
     if len(names) != 2 or not texts or names[0] == names[1]:
@@ -143,8 +142,8 @@ def _from_files(path: Any, other: Any, pairs: Sequence[str], size: int | None, d
     if kind == ".npy":
         raise FileError(f"{path}: holds one array: pairs need an .npz, a second file, or a lag")
     if kind == ".npz":
-        arrays = (replace(open_array(first, name), missing=drop) for name in names)
-        return _row_by_row(*arrays, size)
+        x, y = (replace(open_array(first, name), missing=drop) for name in names)
+        return _row_by_row(x, y, size)
     return _halves(open_table(first, partial(_numbered, first, names), missing=drop), size)
 
 

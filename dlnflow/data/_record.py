@@ -121,9 +121,10 @@ class SpectrumRecord:
 
     @property
     def labels(self) -> tuple[str, ...] | None:
-        """The features of each mode with their weights in `basis`, largest first; None without names.
+        """The features of each mode with their weights in `basis`; None without names.
 
-        At most three, and no more than make up nine tenths of the mode's squared length.
+        The largest first, at most three, no more than make up nine tenths of the mode's squared
+        length.
         """
         names = self.names
         return names and tuple(_label(weights, names) for weights in self.basis.T)

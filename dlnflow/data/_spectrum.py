@@ -221,7 +221,8 @@ class Spectrum(LearnedModes):
             If samples are missing or infinite, not in rows, of different shapes, fewer than two,
             constant, or so large or small that squares overflow or underflow; if an option is out
             of range; if labels of ``x`` and ``y`` differ; if weights are negative, all zero or not
-            one per row; if ``"ledoit-wolf"`` would shrink ``Sigma_xx`` to a multiple of the identity.
+            one per row; if ``"ledoit-wolf"`` would shrink ``Sigma_xx`` to a multiple of the
+            identity.
             With ``errors``, if there are fewer than two blocks or than ``modes + 2`` samples.
         ImportError
             For ``shrinkage="ledoit-wolf"`` without scikit-learn.
@@ -259,8 +260,10 @@ class Spectrum(LearnedModes):
         if errors is None:
             return spectrum
         if errors == "asymptotic":
-            given = (samples.x, samples.y, samples.weights)
-            found = _error_estimates.asymptotic(replace(spectrum, scale=None), [given], size)
+            heavy = () if samples.weights is None else (samples.weights,)
+            found = _error_estimates.asymptotic(
+                replace(spectrum, scale=None), [(samples.x, samples.y, *heavy)], size
+            )
         else:
             count = _validate.positive_integer("resamples", resamples)
             source = _validate.generator("rng", rng)

@@ -163,7 +163,8 @@ class ModeColumns:
     def of(cls, **columns: ArrayLike) -> ModeColumns:
         """Modes from columns that broadcast together."""
         arrays = np.broadcast_arrays(*(np.asarray(a, dtype=np.float64) for a in columns.values()))
-        return cls(**dict(zip(columns, (a.ravel() for a in arrays), strict=True)))
+        flat: dict[str, Any] = dict(zip(columns, (a.ravel() for a in arrays), strict=True))
+        return cls(**flat)
 
     @property
     def count(self) -> int:
