@@ -97,7 +97,10 @@ def generalised_modes(
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """Validated pairs: rows of both views, weights of mean 1 or None, and what was dropped."""
+    """Validated pairs: rows of both views, weights of mean 1 or None, and how many were dropped.
+
+    What is dropped has weight 0.
+    """
 
     x: Array
     y: Array
@@ -132,24 +135,24 @@ def given_samples(
     context, target, known = aligned(x, y, arrays, names)
     refuse_other_shape(context, target)
     known = given_names(known if names is None else names, context.shape[1])
-    kept = np.ones(len(context), dtype=bool)
+    heavy = np.ones(len(context)) if weights is None else given_weights(weights, x, len(context))
+    lost = 0
     if drop:
-        kept = ~(np.isnan(context).any(axis=1) | np.isnan(target).any(axis=1))
-    lost = int(np.sum(~kept))
-    heavy = None
-    if weights is not None:
-        heavy = given_weights(weights, x, len(context))
-        kept &= heavy > 0.0
-    if not kept.all():
-        context, target = context[kept], target[kept]
-        heavy = None if heavy is None else heavy[kept]
-    if len(context) < 2:
-        left = " left" if lost or heavy is not None else ""
-        raise ValueError(f"x must hold at least 2 samples (rows): got {len(context)}{left}")
-    if heavy is not None:
-        heavy = heavy / heavy.max()  # whose mean does not overflow
-        heavy /= heavy.mean()
-    return Samples(context, target, heavy, known, lost)
+        absent = np.isnan(context).any(axis=1) | np.isnan(target).any(axis=1)
+        heavy, lost = np.where(absent, 0.0, heavy), int(np.sum(absent))
+    count = np.count_nonzero(heavy)
+    if count < 2:
+        left = " left" if count < len(context) else ""
+        raise ValueError(f"x must hold at least 2 samples (rows): got {count}{left}")
+    if weights is None and not lost:
+        return Samples(context, target, None, known)
+    if count < len(context):  # rows keep their places, and with them the blocks of the errors
+        first = int(np.argmax(heavy > 0.0))
+        context, target = (
+            np.where(heavy[:, None] > 0.0, rows, rows[first]) for rows in (context, target)
+        )
+    heavy = heavy / heavy.max()  # whose mean does not overflow
+    return Samples(context, target, heavy / heavy.mean(), known, lost)
 
 
 def given_weights(weights: ArrayLike, x: ArrayLike, n: int) -> Array:

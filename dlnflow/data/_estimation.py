@@ -129,9 +129,11 @@ def from_samples(
     if units is not None:
         context, target = context / units, target / units
         covariances = products(context, target, given.weights)
-    if given.weights is not None and isinstance(shrinkage, str):
+    weights = np.ones(len(context)) if given.weights is None else given.weights
+    kept = weights > 0.0
+    if isinstance(shrinkage, str) and np.ptp(weights[kept]) > 0.0:
         raise ValueError(f"shrinkage must be a number with weights: got {shrinkage!r}")
-    share = _shrinkage(shrinkage, np.delete(context, constant, axis=1))
+    share = _shrinkage(shrinkage, np.delete(context[kept], constant, axis=1))
     varying = d - len(constant)
 
     def estimate(xx: Array, yx: Array) -> Fields:

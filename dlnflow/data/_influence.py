@@ -105,7 +105,8 @@ class Influence:
 class GroupSums:
     """Sums over groups of rows: of their totals, and of the products of these.
 
-    Rows end in a 1, so that the last entry of a group's total is the group's size.
+    Rows end in their weight, so that the last entry of a group's total is the group's size. Groups
+    of weight 0 do not count.
     """
 
     def __init__(self, width: int) -> None:
@@ -113,7 +114,7 @@ class GroupSums:
         self.products = np.zeros((width, width))
 
     def add(self, totals: Array) -> None:
-        self.count += len(totals)
+        self.count += np.count_nonzero(totals[:, -1])
         self.total += totals.sum(axis=0)
         self.products += totals.T @ totals
 
@@ -177,17 +178,21 @@ def influence_sums(
     width = 4 * m + 1
     sums, second = GroupSums(width), GroupSums(2 * m + 1)
     groups = GroupSums(width) if block > 1 else sums
-    unfinished = np.empty((0, width))  # the sum of a block that may continue in the next piece
+    done, unfinished = (
+        0,
+        np.empty((0, width)),
+    )  # the sum of a block that may continue in the next piece
     for u, v, weights in coordinates(batches, max(1, ENTRIES // width)):
         rows = np.hstack([influence(u, v), u, v, np.ones((len(u), 1))])
         second.add(rows[:, 2 * m :] * np.sqrt(weights)[:, None])
         rows *= weights[:, None]
         if block > 1:
-            starts = len(unfinished) + np.arange(-sums.count % block, len(rows), block)
+            starts = len(unfinished) + np.arange(-done % block, len(rows), block)
             blocks = np.add.reduceat(np.vstack([unfinished, rows]), np.union1d(0, starts))
             groups.add(blocks[:-1])
             unfinished = blocks[-1:]
         sums.add(rows)
+        done += len(rows)
     if block > 1:
         groups.add(unfinished)
     return sums, groups, second
