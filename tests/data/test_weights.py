@@ -75,8 +75,8 @@ def test_weighted_errors_are_the_scatter_of_estimates(errors):
     rng = np.random.default_rng(0)
     found = []
     for _ in range(200):
-        x = rng.normal(size=(300, 2)) * [1.5, 1.0]
-        y = x * [0.4, 0.8] + rng.normal(size=x.shape)
+        x = rng.normal(size=(300, 2)) * [2.0, 1.0]
+        y = x * [0.6, 0.4] + rng.normal(size=x.shape)
         weights = rng.gamma(0.7, size=300)
         s = Spectrum.from_samples(x, y, weights=weights, errors=errors, resamples=60)
         plain = Spectrum.from_samples(x, y, errors="asymptotic")
