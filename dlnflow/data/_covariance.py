@@ -11,13 +11,25 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
 from dlnflow._common._validate import described
-from dlnflow.data._labels import Names, aligned, aligned_square, columns, row_order, taken
+from dlnflow.data._labels import (
+    Names,
+    aligned,
+    aligned_square,
+    columns,
+    feature_order,
+    row_order,
+    taken,
+)
 
 Array = NDArray[np.float64]
 
 SYMMETRIC = 1e-6  # of the largest entry; rounding in single precision is smaller
 NEGATIVE = 1e-6  # of the largest variance; rounding errors of single precision are smaller
 MISSING = ("refuse", "drop")  # what is done with pairs that have missing values
+ONE_ENCODER = (
+    "; a JEPA encodes both with one encoder, and only Spectrum.from_samples and from_covariances "
+    "answer for an MAE whose target has another dimension"
+)
 LEAST = float(np.finfo(np.float64).tiny / np.finfo(np.float64).eps)  # smaller products lose digits
 
 
@@ -32,15 +44,28 @@ def square(name: str, value: ArrayLike, d: int | None = None) -> Array:
 
 
 def given_pair(
-    sigma_xx: ArrayLike, sigma_yx: ArrayLike, names: Names | None = None
+    sigma_xx: ArrayLike,
+    sigma_yx: ArrayLike,
+    names: Names | None = None,
+    *,
+    other_target: bool = False,
 ) -> tuple[Array, Array, Names | None]:
-    """``sigma_xx``, symmetrised, and ``sigma_yx``, in one order of the features; their names."""
+    """``sigma_xx``, symmetrised, and ``sigma_yx``, in one order of the features; their names.
+
+    With ``other_target`` the target may have another dimension; its features keep their order.
+    """
     xx, names = aligned_square("sigma_xx", sigma_xx, square("sigma_xx", sigma_xx), names)
+    shape = np.shape(sigma_yx)
+    if other_target and len(shape) == 2 and shape[0] != len(xx) == shape[1]:
+        yx = _validate.real("sigma_yx", sigma_yx)
+        if yx.size:
+            places = feature_order(names, columns(sigma_yx), "columns of sigma_yx", "sigma_xx")
+            return covariance(xx), taken(yx, places, 1), names
     yx, names = aligned_square("sigma_yx", sigma_yx, square("sigma_yx", sigma_yx), names)
     if xx.shape != yx.shape:
         raise ValueError(
             "sigma_xx and sigma_yx must have the same shape, context and target the same "
-            f"dimension: got {xx.shape} and {yx.shape}"
+            f"dimension: got {xx.shape} and {yx.shape}{ONE_ENCODER}"
         )
     return covariance(xx), yx, names
 
@@ -128,12 +153,17 @@ def given_samples(
     names: Sequence[str] | None = None,
     weights: ArrayLike | None = None,
     missing: str = "refuse",
+    other_target: bool = False,
 ) -> Samples:
-    """Validates pairs, at least two; tables are aligned by their labels."""
+    """Validates pairs, at least two; tables are aligned by their labels.
+
+    With ``other_target`` the target may have another dimension.
+    """
     drop = _validate.choice("missing", missing, MISSING) == "drop"
     arrays = samples_in_rows("x", x, missing=drop), samples_in_rows("y", y, missing=drop)
     context, target, known = aligned(x, y, arrays, names)
-    refuse_other_shape(context, target)
+    if not (other_target and len(context) == len(target)):
+        refuse_other_shape(context, target)
     known = given_names(known if names is None else names, context.shape[1])
     heavy = np.ones(len(context)) if weights is None else given_weights(weights, x, len(context))
     lost = 0
@@ -181,6 +211,8 @@ def refuse_other_shape(context: NDArray[Any], target: NDArray[Any]) -> None:
         raise ValueError(
             "x and y must have the same shape, one pair per row and the same dimension: "
             f"got {context.shape} and {target.shape}"
+            + ONE_ENCODER
+            * (context.shape[0] == target.shape[0])
         )
 
 

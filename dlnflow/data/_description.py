@@ -32,6 +32,11 @@ def text(spectrum: SpectrumRecord) -> str:
         f"{_small(spectrum.asymmetry):.2g}; off the diagonal {_percent(spectrum.off_variance)} of "
         f"sigma_xx, {_percent(spectrum.off_diagonal)} of sigma_yx",
     ]
+    if spectrum.target_basis is not None:
+        lines.append(
+            f"  the target has {len(spectrum.target_basis)} dimensions: modes are singular vectors "
+            "of sigma_yx, for an MAE only"
+        )
     if spectrum.basis_name == "generalised":
         lines.append(f"  largest cosine between modes {_small(spectrum.overlap):.2g}")
     if spectrum.shrinkage:
@@ -101,7 +106,7 @@ def _cautions(spectrum: SpectrumRecord) -> Iterator[str]:
                 f"{unresolved} of {spectrum.lam.size} modes are not resolved by these samples: "
                 "each may be a mixture of modes, and its interval that of the mixture"
             )
-    largest = spectrum.largest_rho
+    largest = 0.0 if spectrum.target_basis is not None else spectrum.largest_rho
     if 1.0 + EXACT < largest <= TRUST.rho:  # above, the verdict says so
         yield (
             f"some feature has rho {largest:.6g}, above 1, which is impossible for views that can "

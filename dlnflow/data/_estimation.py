@@ -77,7 +77,8 @@ def from_covariances(
     scale: str | None,
 ) -> Fields:
     """Estimate the modes of two covariance matrices; see `Spectrum.from_covariances`."""
-    xx, yx, known_names = given_pair(sigma_xx, sigma_yx, None if names is None else tuple(names))
+    asked = None if names is None else tuple(names)
+    xx, yx, known_names = given_pair(sigma_xx, sigma_yx, asked, other_target=True)
     d = len(xx)
     known_names = given_names(known_names, d)
     if n is not None:
@@ -87,13 +88,15 @@ def from_covariances(
         _warn_of_few(n, d)
     _validate.choice("basis", basis, BASES)
     known = _features("constant", constant, d, d - 1)
-    known_y = _features("constant_y", constant_y, d, d)
+    known_y = _features("constant_y", constant_y, len(yx), len(yx))
     kinds = [np.asarray(given).dtype for given in (sigma_xx, sigma_yx)]
     eps = max(float(np.finfo(kind).eps) if kind.kind == "f" else EPS for kind in kinds)
+    if len(yx) != d:
+        _refuse_for_other_target(basis=(basis, "cross"), scale=(scale, None))
     units = _units(scale, xx)
     if units is not None:
         xx, yx = (matrix / np.outer(units, units) for matrix in (xx, yx))
-    found = joint_modes(xx, yx, basis, n, eps=eps)
+    found = _of_any_target(xx, yx, basis, n, eps=eps)
     return found | {
         "constant": known,
         "constant_y": known_y,
@@ -108,13 +111,14 @@ def from_samples(
     basis: str,
     shrinkage: float | str | None,
     scale: str | None,
+    errors: str | None,
     **options: Any,
 ) -> tuple[Fields, Samples, Callable[[Array, Array], Fields]]:
     """Estimate the modes of paired samples; see `Spectrum.from_samples`.
 
     Also returns the centred and scaled samples, and the estimator for the bootstrap.
     """
-    given = given_samples(x, y, **options)
+    given = given_samples(x, y, other_target=True, **options)
     _validate.choice("basis", basis, BASES)
     n, d = given.effective, given.x.shape[1]
     _warn_of_few(n, d)
@@ -125,6 +129,8 @@ def from_samples(
         raise ValueError("x must vary from sample to sample: got the same sample in every row")
     context, target = (centred(rows, given.weights) for rows in (given.x, given.y))
     covariances = products(context, target, given.weights)
+    if context.shape != target.shape:
+        _refuse_for_other_target(basis=(basis, "cross"), scale=(scale, None), errors=(errors, None))
     units = _units(scale, covariances[0])
     if units is not None:
         context, target = context / units, target / units
@@ -137,16 +143,43 @@ def from_samples(
     varying = d - len(constant)
 
     def estimate(xx: Array, yx: Array) -> Fields:
-        return joint_modes(xx, yx, basis, n, shrinkage=share, varying=varying)
+        return _of_any_target(xx, yx, basis, n, shrinkage=share, varying=varying)
 
     fields = estimate(*covariances) | {
         "constant": _by_name(constant, given.names),
-        "constant_y": _by_name(constant_y, given.names),
+        "constant_y": _by_name(constant_y, given.names if len(target.T) == d else None),
         "names": given.names,
         "missing": given.missing,
         "scale": units,
     }
     return fields, replace(given, x=context, y=target), estimate
+
+
+def _of_any_target(xx: Array, yx: Array, basis: str, n: int | None, **options: Any) -> Fields:
+    """`joint_modes`, also for a target of another dimension.
+
+    An MAE's loss and gradient flow do not change if the target is rotated. ``V U^T y``, with the
+    singular vectors of ``sigma_yx = U diag(lam) V^T``, has the dimension of the context, and the
+    symmetric ``V diag(lam) V^T``. What of ``y`` it leaves out is not correlated with ``x``.
+    """
+    if yx.shape == xx.shape:
+        return joint_modes(xx, yx, basis, n, **options)
+    left, lam, right = np.linalg.svd(yx, full_matrices=False)
+    fields = joint_modes(xx, right.T @ np.diag(lam) @ right, basis, n, **options)
+    towards = left @ (right @ fields["basis"])
+    lengths = np.linalg.norm(towards, axis=0)
+    correlated = (fields["lam"] > 0.0) & (lengths > 0.0)
+    target = np.divide(towards, lengths, out=np.zeros_like(towards), where=correlated)
+    return fields | {"target_basis": target}
+
+
+def _refuse_for_other_target(**options: tuple[Any, Any]) -> None:
+    """Refuse options that need context and target of one dimension."""
+    for name, (given, only) in options.items():
+        if given != only:
+            raise ValueError(
+                f"{name} must be {only!r} if x and y differ in dimension: got {given!r}"
+            )
 
 
 def _units(scale: str | None, xx: Array) -> Array | None:

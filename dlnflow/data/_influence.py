@@ -114,7 +114,7 @@ class GroupSums:
         self.products = np.zeros((width, width))
 
     def add(self, totals: Array) -> None:
-        self.count += np.count_nonzero(totals[:, -1])
+        self.count += int(np.count_nonzero(totals[:, -1]))
         self.total += totals.sum(axis=0)
         self.products += totals.T @ totals
 

@@ -108,9 +108,11 @@ def aligned(
     """Samples in one order of rows and features, and the features' names if they have any.
 
     ``arrays`` holds the rows of ``x`` and ``y``. Tables follow ``names``, or else the columns of
-    ``x``.
+    ``x``. A target of another dimension, without a feature of ``x``, keeps its own order.
     """
     of_x, of_y = columns(x), columns(y)
+    if arrays[0].shape[1] != arrays[1].shape[1] and set(of_x or ()).isdisjoint(of_y or ()):
+        of_y = None
     wanted, whose = (of_x, "x") if names is None else (tuple(names), "names")
     context = taken(arrays[0], feature_order(wanted, of_x, "x", whose), 1)
     target = taken(arrays[1], feature_order(wanted, of_y, "y", whose), 1)

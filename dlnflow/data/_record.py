@@ -115,6 +115,7 @@ class SpectrumRecord:
     names: tuple[str, ...] | None = None
     scale: Array | None = None
     missing: int = 0
+    target_basis: Array | None = None
 
     def __post_init__(self) -> None:
         set_fields(self, vars(self), copy=True)
@@ -202,8 +203,11 @@ class SpectrumRecord:
         count = _validate.depth("n", n)
         if count.ndim or count > self.lam.size:
             raise ValueError(f"n must lie in 1..{self.lam.size}, the number of modes: got {n}")
-        names = ("lam", "variance", "basis", "filters", "coupling")
-        kept: dict[str, Any] = {name: getattr(self, name)[..., : int(count)] for name in names}
+        names = ("lam", "variance", "basis", "filters", "coupling", "target_basis")
+        values = {name: getattr(self, name) for name in names}
+        kept: dict[str, Any] = {
+            name: value[..., : int(count)] for name, value in values.items() if value is not None
+        }
         errors = None if self.errors is None else self.errors.leading(int(count))
         return replace(self, errors=errors, **kept)
 

@@ -71,6 +71,11 @@ class Spectrum(LearnedModes):
         All other attributes describe the features divided by it.
     missing : int
         Number of pairs with missing values that were dropped.
+    target_basis : array, shape (d_y, modes), or None
+        If the target has another dimension: the direction of ``y`` that each mode predicts, of unit
+        length; 0 where ``lam`` is 0. Then ``basis`` and ``target_basis`` are the singular vectors
+        of ``Sigma_yx``, ``lam`` the singular values, and only an MAE has a mode equation: a JEPA
+        encodes context and target with one encoder.
 
     Notes
     -----
@@ -113,7 +118,7 @@ class Spectrum(LearnedModes):
             ``E[x x^T]`` of the centred context: symmetric and positive semi-definite.
         sigma_yx : array, shape (d, d)
             ``E[y x^T]`` of the centred target (rows) with the context (columns). DataFrames are
-            aligned by their labels.
+            aligned by their labels. For an MAE the shape may be (d_y, d); see `target_basis`.
         basis : {"cross", "variance", "generalised", "joint"}
             The basis of the modes; see ``docs/data.md``.
         n : int, optional
@@ -181,7 +186,7 @@ class Spectrum(LearnedModes):
         x, y : array, shape (n, d)
             Context and target, one pair per row. The means are subtracted, and the covariances
             are divided by ``n`` (not ``n - 1``). DataFrames are aligned by their labels: columns,
-            and rows by the index.
+            and rows by the index. For an MAE ``y`` may have the shape (n, d_y); see `target_basis`.
         basis : {"cross", "variance", "generalised", "joint"}
             The basis of the modes; see ``docs/data.md``.
         shrinkage : float in [0, 1) or "ledoit-wolf", optional
@@ -253,7 +258,7 @@ class Spectrum(LearnedModes):
         if errors is not None:
             _validate.choice("errors", errors, ("asymptotic", "bootstrap"))
         fields, samples, estimate = _estimation.from_samples(
-            x, y, basis, shrinkage, scale, names=names, weights=weights, missing=missing
+            x, y, basis, shrinkage, scale, errors, names=names, weights=weights, missing=missing
         )
         spectrum = cls(**fields)
         size = _validate.positive_integer("block", block)
@@ -309,6 +314,8 @@ class Spectrum(LearnedModes):
         Errors: asymptotic, 1 mode, 100 samples
         """
         size = _validate.positive_integer("block", block)
+        if self.target_basis is not None:
+            raise ValueError("errors are not known if x and y differ in dimension")
         return replace(self, errors=_error_estimates.asymptotic(self, batches, size))
 
     @property
