@@ -200,8 +200,8 @@ def given_names(names: Sequence[str] | None, d: int) -> Names | None:
     if names is None:
         return None
     found = (names,) if isinstance(names, str | bytes) else tuple(map(str, names))
-    if isinstance(names, str | bytes) or len(found) != d or len(set(found)) != d:
-        raise ValueError(f"names must be {d} different names, one per feature: got {found!r}")
+    if isinstance(names, str | bytes) or len(found) != d:
+        raise ValueError(f"names must be {d} names, one per feature: got {described(found)}")
     return found
 
 
@@ -218,7 +218,7 @@ def refuse_other_shape(context: NDArray[Any], target: NDArray[Any]) -> None:
 
 def samples_in_rows(name: str, value: ArrayLike, *, missing: bool = False) -> Array:
     """Finite samples, shape (n, d); NaN too if values may be ``missing``."""
-    samples = _validate.numbers(name, value)
+    samples = _validate.numbers(name, _with_gaps(value) if missing else value)
     if samples.ndim != 2 or not samples.size:
         raise ValueError(
             f"{name} must hold samples in rows, shape (n, d), none of them 0: "
@@ -233,6 +233,16 @@ def samples_in_rows(name: str, value: ArrayLike, *, missing: bool = False) -> Ar
             "or fill them first"
         )
     return samples
+
+
+def _with_gaps(value: Any) -> Any:
+    """A table with nullable columns, or a masked array, as numbers with NaN."""
+    if isinstance(value, np.ma.MaskedArray):
+        return np.ma.filled(value.astype(np.float64), np.nan)
+    kinds = getattr(value, "dtypes", ())
+    if len(kinds) and all(getattr(kind, "kind", None) in ("i", "u", "f") for kind in kinds):
+        return value.to_numpy(dtype=np.float64, na_value=np.nan)
+    return value
 
 
 def _called(value: Any, column: int) -> str:

@@ -183,12 +183,16 @@ def _refuse_for_other_target(**options: tuple[Any, Any]) -> None:
 
 
 def _units(scale: str | None, xx: Array) -> Array | None:
-    """Standard deviations of the context, 1 where it is constant; None without scaling."""
+    """Standard deviations of the context; None without scaling.
+
+    Infinite where the context is constant, which leaves the feature out of both views: the unit of
+    its target is unknown.
+    """
     if scale is None:
         return None
     _validate.choice("scale", scale, SCALES)
     variance = np.diag(xx)
-    return np.sqrt(np.where(variance > 0.0, variance, 1.0))
+    return np.sqrt(np.where(variance > 0.0, variance, np.inf))
 
 
 def _by_name(places: tuple[int, ...], names: Names | None) -> tuple[int | str, ...]:

@@ -19,7 +19,7 @@ BY_POSITION = "pass arrays, as by to_numpy(), to pair by position"
 
 def columns(value: Any) -> Names | None:
     """The labels of a table's columns, as text; None for an array."""
-    found = getattr(value, "columns", None)
+    found = getattr(value, "column_names", getattr(value, "columns", None))
     return None if found is None or callable(found) else tuple(map(str, found))
 
 

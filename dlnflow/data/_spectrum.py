@@ -68,7 +68,8 @@ class Spectrum(LearnedModes):
         The features' names.
     scale : array, shape (d,), or None
         With ``scale="unit"``: the standard deviations of ``x`` by which both views were divided.
-        All other attributes describe the features divided by it.
+        All other attributes describe the features divided by it. Infinite for a constant feature,
+        which then counts in neither view.
     missing : int
         Number of pairs with missing values that were dropped.
     target_basis : array, shape (d_y, modes), or None

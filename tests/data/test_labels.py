@@ -1,5 +1,6 @@
 """Tables go by their labels: whatever their order, they give the modes of ordered arrays."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -176,8 +177,6 @@ def test_a_label_lists_the_largest_weights_with_their_signs():
 
 
 def test_figures_name_the_features(xy):
-    import matplotlib.pyplot as plt
-
     spectrum = Spectrum.from_samples(*xy)
     axes = dlnflow.plot.trajectories(spectrum.simulate(2, objective="mae"))
     legend = [text.get_text() for text in axes.get_legend().get_texts()]
@@ -187,11 +186,31 @@ def test_figures_name_the_features(xy):
     plt.close("all")
 
 
-@pytest.mark.parametrize("names", ["abc", ["a", "b"], ["a", "a", "b"]])
+@pytest.mark.parametrize("names", ["abc", ["a", "b"], list("abcd")])
 def test_names_must_be_one_for_each_feature(xy, names):
     x, y = (table.to_numpy() for table in xy)
-    with pytest.raises(ValueError, match=r"^names must be 3 different names, one per feature: got"):
+    with pytest.raises(ValueError, match=r"^names must be 3 names, one per feature: got"):
         Spectrum.from_samples(x, y, names=names)
+
+
+def test_a_repeated_name_needs_one_order(xy):
+    x, y = (table.set_axis(["a", "a", "b"], axis=1) for table in xy)
+    assert Spectrum.from_samples(x, y).names == ("a", "a", "b")
+    with pytest.raises(ValueError, match=r"y must have the features of x"):
+        Spectrum.from_samples(x, y.iloc[:, [2, 0, 1]])
+
+
+def test_a_comparison_with_a_network_names_the_features(xy):
+    covariances = (x := xy[0].cov()), 0.5 * x
+    start = network.balanced(*covariances, L=1, eps=0.1)
+    made = network.compare(network.gradient_flow(start, *covariances, objective="mae"))
+    assert tuple(made.to_dataframe()["features"]) == made.spectrum.labels
+    legend = {text.get_text() for text in made.plot().get_legend().get_texts()}
+    assert {f"{mode}: {label}" for mode, label in enumerate(made.spectrum.labels)} <= legend
+    plt.close("all")
+    plain = [matrix.to_numpy() for matrix in covariances]
+    made = network.compare(network.gradient_flow(start, *plain, objective="mae"))
+    assert "features" not in made.to_dataframe()
 
 
 def test_two_csv_files_go_by_their_headers(xy, tmp_path):

@@ -77,13 +77,17 @@ def test_both_views_are_divided_by_the_same():
     assert "above 1" in s.verdict
 
 
-def test_a_constant_feature_is_not_scaled():
+def test_a_feature_that_is_constant_in_x_has_no_unit_and_counts_in_neither_view():
     x, y = data()
     x[:, 1] = 7.0
-    s = Spectrum.from_samples(x, y, scale="unit")
-    assert s.scale[1] == 1.0
+    y[:, 1] *= 1e30
+    s = Spectrum.from_samples(x, y, scale="unit", errors="asymptotic")
+    assert s.scale[1] == np.inf
     assert s.constant == (1,)
     assert s.dropped == 1
+    rest = Spectrum.from_samples(x[:, [0, 2]], y[:, [0, 2]], scale="unit", errors="asymptotic")
+    assert np.allclose(s.rho, rest.rho)
+    assert np.allclose(s.errors.rho, rest.errors.rho)
 
 
 def test_scale_is_one_word():

@@ -162,6 +162,24 @@ def test_dropped_rows_leave_the_blocks_of_the_errors_in_place(xy):
     assert not np.allclose(shifted.errors.rho, wanted.errors.rho, rtol=0.1)
 
 
+def test_gaps_of_nullable_tables_and_masked_arrays_are_missing(xy):
+    x, y = xy
+    holed = x.copy()
+    holed[3, 1] = np.nan
+    wanted = Spectrum.from_samples(holed, y, missing="drop")
+    nullable = pd.DataFrame(x).astype("Float64")
+    nullable.iloc[3, 1] = pd.NA
+    masked = np.ma.masked_array(x, mask=np.isnan(holed))
+    for given in (nullable, masked):
+        found = Spectrum.from_samples(given, y, missing="drop")
+        assert found.missing == 1
+        assert np.allclose(found.lam, wanted.lam, rtol=1e-12)
+        with pytest.raises((ValueError, TypeError)):
+            Spectrum.from_samples(given, y)
+    with pytest.raises(TypeError, match=r"^x must hold real numbers"):
+        Spectrum.from_samples(pd.DataFrame(x).astype(str), y, missing="drop")
+
+
 def test_infinity_is_not_missing(xy):
     x, y = xy
     x = x.copy()
