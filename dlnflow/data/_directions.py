@@ -40,7 +40,11 @@ def _without_variance(xx: Array, rounding: float) -> Array:
     varies = variance > rounding * variance.max()
     constant = np.eye(len(xx))[:, ~varies]
     scale = np.sqrt(variance[varies])
-    values, vectors = np.linalg.eigh(xx[np.ix_(varies, varies)] / np.outer(scale, scale))
+    scaled = xx[np.ix_(varies, varies)] / np.outer(scale, scale)
+    least, most = np.linalg.eigvalsh(scaled)[[0, -1]]  # faster than eigenvectors, of no use then
+    if least > max(ZERO_VARIANCE, rounding) * most:
+        return constant
+    values, vectors = np.linalg.eigh(scaled)
     flat = values <= max(ZERO_VARIANCE, rounding) * values[-1]
     combined = np.zeros((len(xx), int(flat.sum())))
     combined[varies] = vectors[:, flat] / scale[:, None]

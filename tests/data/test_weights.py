@@ -50,6 +50,38 @@ def test_equal_weights_change_nothing(xy):
         assert np.allclose(found.errors.noise_floor, wanted.errors.noise_floor)
 
 
+@pytest.mark.parametrize("block", [1, 3])
+def test_pairs_of_weight_0_are_as_if_they_were_not_there(xy, block):
+    x, y = xy
+    weights = np.random.default_rng(1).gamma(1.0, size=600)
+    weights[:30] = weights[90:120] = 0.0
+    kept = weights > 0.0
+    for errors in ("asymptotic", "bootstrap"):
+        options = {"errors": errors, "block": block}
+        found = Spectrum.from_samples(x, y, weights=weights, **options)
+        wanted = Spectrum.from_samples(x[kept], y[kept], weights=weights[kept], **options)
+        assert found.n == wanted.n
+        assert np.allclose(found.lam, wanted.lam)
+        assert found.errors.independent == pytest.approx(wanted.errors.independent, rel=1e-9)
+        close = {"rtol": 1e-9 if errors == "asymptotic" else 0.3}
+        assert np.allclose(found.errors.rho, wanted.errors.rho, **close)
+
+
+def test_both_kinds_of_errors_count_the_weights():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2000, 2)) * [3.0, 1.0]
+    y = x * [0.3, 0.8] + rng.normal(size=x.shape)
+    weights = rng.gamma(0.3, size=2000)
+    one, other = (
+        Spectrum.from_samples(x, y, weights=weights, errors=errors).errors
+        for errors in ("asymptotic", "bootstrap")
+    )
+    assert np.allclose(one.rho, other.rho, rtol=0.2)
+    assert not np.allclose(
+        Spectrum.from_samples(x, y, errors="asymptotic").errors.rho, other.rho, rtol=0.3
+    )
+
+
 def test_weighted_batches_in_any_parts_give_the_same_modes_and_errors(xy):
     x, y = xy
     weights = np.random.default_rng(1).gamma(1.0, size=600) * (np.arange(600) % 7 > 0)
