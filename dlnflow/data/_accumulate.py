@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,14 @@ class CovarianceAccumulator:
     names : sequence of str, optional
         The ``d`` features' names; by default the columns of the first DataFrame. Tables are aligned
         by these labels, arrays count in this order.
+    missing : {"refuse", "drop"}
+        What happens to pairs with NaN in either view: `update` refuses their batch, or leaves them
+        out and counts them.
+
+    Attributes
+    ----------
+    missing : int
+        Number of pairs that were left out.
 
     Notes
     -----
@@ -63,8 +72,10 @@ class CovarianceAccumulator:
     [0.2, 0.9]
     """
 
-    def __init__(self, *, names: Sequence[str] | None = None) -> None:
+    def __init__(self, *, names: Sequence[str] | None = None, missing: str = "refuse") -> None:
         self.names = None if names is None else tuple(map(str, names))
+        self.missing = 0
+        self._drops = _validate.choice("missing", missing, _covariance.MISSING) == "drop"
         self._total: PairMoments | None = None
 
     @property
@@ -124,15 +135,24 @@ class CovarianceAccumulator:
         if not len(context):
             return
         heavy = None if weights is None else given_weights(weights, x, len(context))
-        if heavy is not None and not heavy.all():
-            context, target, heavy = (rows[heavy > 0.0] for rows in (context, target, heavy))
+        kept = np.ones(len(context), dtype=bool) if heavy is None else heavy > 0.0
+        lost = 0
+        if self._drops:
+            absent = _covariance.missing_rows(context, target)
+            kept, lost = kept & ~absent, int(np.sum(absent))
+        if not kept.all():
+            context, target = context[kept], target[kept]
+            heavy = None if heavy is None else heavy[kept]
+        if not len(context):
+            self.missing += lost
+            return
         with np.errstate(invalid="ignore", over="ignore"):
             batch = moments(context, target, heavy)
             total = batch if self._total is None else joined(self._total, batch)
             finite = total.finite
         if not finite:
-            self._refuse_infinite(context, target)
-        self._total, self.names = total, names
+            self._refuse_infinite(context, target, names)
+        self._total, self.names, self.missing = total, names, self.missing + lost
 
     def merge(self, other: CovarianceAccumulator) -> CovarianceAccumulator:
         """Add all pairs of another accumulator, which does not change.
@@ -171,7 +191,7 @@ class CovarianceAccumulator:
             total = joined(self._total, other._total)
             if not total.finite:
                 raise ValueError("other must have means whose squares do not overflow: got inf")
-        self._total = total
+        self._total, self.missing = total, self.missing + other.missing
         if self.names is None:
             self.names = other.names
         return self
@@ -220,7 +240,7 @@ class CovarianceAccumulator:
             [self.names[place] if self.names else place for place in places]
             for places in (self.constant, self.constant_y)
         )
-        return Spectrum.from_covariances(
+        made = Spectrum.from_covariances(
             sigma_xx,
             sigma_yx,
             n=self.effective,
@@ -230,6 +250,7 @@ class CovarianceAccumulator:
             names=self.names,
             scale=scale,
         )
+        return replace(made, missing=self.missing)
 
     def __repr__(self) -> str:
         return f"CovarianceAccumulator: n = {self.n}, d = {self.d}"
@@ -248,7 +269,7 @@ class CovarianceAccumulator:
     def _batch(
         self, x: ArrayLike, y: ArrayLike
     ) -> tuple[NDArray[Any], NDArray[Any], tuple[str, ...] | None]:
-        context, target, names = aligned(x, y, (_rows("x", x), _rows("y", y)), self.names)
+        context, target, names = aligned(x, y, (self._rows("x", x), self._rows("y", y)), self.names)
         _covariance.refuse_other_shape(context, target)
         expected = len(self.names) if self.names is not None else self.d
         if expected not in (None, context.shape[1]):
@@ -258,12 +279,17 @@ class CovarianceAccumulator:
             )
         return context, target, names if self.names is None else self.names
 
-    def _refuse_infinite(self, context: NDArray[Any], target: NDArray[Any]) -> None:
+    def _rows(self, name: str, value: ArrayLike) -> NDArray[Any]:
+        return _rows(name, _covariance.with_gaps(value) if self._drops else value)
+
+    def _refuse_infinite(
+        self, context: NDArray[Any], target: NDArray[Any], names: tuple[str, ...] | None
+    ) -> None:
         for name, rows in (("x", context), ("y", target)):
             bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
             if bad.size:
                 here, column = rows[bad[0]], int(np.argmin(np.isfinite(rows[bad[0]])))
-                called = f" ({self.names[column]})" if self.names else ""
+                called = f" ({names[column]})" if names else ""
                 raise ValueError(
                     f"{name} must hold finite numbers: got {here[column]:g} in column {column}"
                     f"{called}; {bad.size} row{'s' * (bad.size > 1)}, {_listed(bad)} of this "

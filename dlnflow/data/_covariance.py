@@ -166,23 +166,35 @@ def given_samples(
         refuse_other_shape(context, target)
     known = given_names(known if names is None else names, context.shape[1])
     heavy = np.ones(len(context)) if weights is None else given_weights(weights, x, len(context))
-    lost = 0
-    if drop:
-        absent = np.isnan(context).any(axis=1) | np.isnan(target).any(axis=1)
-        heavy, lost = np.where(absent, 0.0, heavy), int(np.sum(absent))
+    absent = missing_rows(context, target)
+    heavy, lost = np.where(absent, 0.0, heavy), int(np.sum(absent))
     count = np.count_nonzero(heavy)
     if count < 2:
         left = " left" if count < len(context) else ""
         raise ValueError(f"x must hold at least 2 samples (rows): got {count}{left}")
     if weights is None and not lost:
         return Samples(context, target, None, known)
-    if count < len(context):  # rows keep their places, and with them the blocks of the errors
-        first = int(np.argmax(heavy > 0.0))
-        context, target = (
-            np.where(heavy[:, None] > 0.0, rows, rows[first]) for rows in (context, target)
-        )
+    context, target = filled(context, target, heavy)
     heavy = heavy / heavy.max()  # whose mean does not overflow
     return Samples(context, target, heavy / heavy.mean(), known, lost)
+
+
+def missing_rows(context: NDArray[Any], target: NDArray[Any]) -> NDArray[np.bool_]:
+    """Pairs with NaN in either view."""
+    absent: NDArray[np.bool_] = np.isnan(context).any(axis=1) | np.isnan(target).any(axis=1)
+    return absent
+
+
+def filled(context: Array, target: Array, weights: Array) -> tuple[Array, Array]:
+    """The pairs, those of weight 0 replaced by one that counts.
+
+    So rows keep their places, and with them the blocks of the errors.
+    """
+    if weights.all():
+        return context, target
+    first = int(np.argmax(weights > 0.0))
+    counts = weights[:, None] > 0.0
+    return np.where(counts, context, context[first]), np.where(counts, target, target[first])
 
 
 def given_weights(weights: ArrayLike, x: ArrayLike, n: int) -> Array:
@@ -218,7 +230,7 @@ def refuse_other_shape(context: NDArray[Any], target: NDArray[Any]) -> None:
 
 def samples_in_rows(name: str, value: ArrayLike, *, missing: bool = False) -> Array:
     """Finite samples, shape (n, d); NaN too if values may be ``missing``."""
-    samples = _validate.numbers(name, _with_gaps(value) if missing else value)
+    samples = _validate.numbers(name, with_gaps(value) if missing else value)
     if samples.ndim != 2 or not samples.size:
         raise ValueError(
             f"{name} must hold samples in rows, shape (n, d), none of them 0: "
@@ -235,7 +247,7 @@ def samples_in_rows(name: str, value: ArrayLike, *, missing: bool = False) -> Ar
     return samples
 
 
-def _with_gaps(value: Any) -> Any:
+def with_gaps(value: Any) -> Any:
     """A table with nullable columns, or a masked array, as numbers with NaN."""
     if isinstance(value, np.ma.MaskedArray):
         return np.ma.filled(value.astype(np.float64), np.nan)

@@ -48,7 +48,7 @@ def asymptotic(
         1.0 - spectrum.shrinkage,
         len(whole.basis) - len(spectrum.constant),
     )
-    coordinates = Coordinates(whole.filters, spectrum.names, spectrum.scale)
+    coordinates = Coordinates(whole.filters, spectrum.names, spectrum.scale, spectrum.missing > 0)
     sums, groups, second = influence_sums(influence, coordinates, batches, block)
     m, weight = whole.spaces.size, sums.total[-1]
     n = round(weight**2 / sums.products[-1, -1])

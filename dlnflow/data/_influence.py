@@ -16,7 +16,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow.data._covariance import given_weights, in_pairs, samples_in_rows
+from dlnflow.data._covariance import (
+    filled,
+    given_weights,
+    in_pairs,
+    missing_rows,
+    samples_in_rows,
+)
 from dlnflow.data._estimation import InBasis
 from dlnflow.data._labels import Names, aligned
 
@@ -127,21 +133,28 @@ class GroupSums:
 
 @dataclass(frozen=True, eq=False)
 class Coordinates:
-    """Reads batches of samples and finds their coordinates in the modes."""
+    """Reads batches of samples and finds their coordinates in the modes.
+
+    Pairs with ``missing`` values have weight 0 if there may be any.
+    """
 
     filters: Array
     names: Names | None = None
     scale: Array | None = None
+    missing: bool = False
 
     def __call__(
         self, batches: Iterable[tuple[ArrayLike, ...]], step: int
     ) -> Iterator[tuple[Array, Array, Array]]:
         """``u``, ``v`` and weights of at most ``step`` rows, about the means of the first batch."""
-        d = len(self.filters)
+        d, m = self.filters.shape
         filters = self.filters if self.scale is None else self.filters / self.scale[:, None]
         means: tuple[Array, Array] | None = None
         for x, y, given in in_pairs(batches):
-            arrays = samples_in_rows("x", x), samples_in_rows("y", y)
+            arrays = (
+                samples_in_rows("x", x, missing=self.missing),
+                samples_in_rows("y", y, missing=self.missing),
+            )
             context, target, _ = aligned(x, y, arrays, self.names)
             if context.shape != target.shape or context.shape[1] != d:
                 raise ValueError(
@@ -150,6 +163,11 @@ class Coordinates:
                 )
             n = len(context)
             weights = np.ones(n) if given is None else given_weights(given, x, n)
+            weights = np.where(missing_rows(context, target), 0.0, weights)
+            if not weights.any():
+                yield np.zeros((n, m)), np.zeros((n, m)), weights
+                continue
+            context, target = filled(context, target, weights)
             means = means or (context.mean(axis=0), target.mean(axis=0))
             for start in range(0, n, step):
                 piece = slice(start, start + step)

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from dlnflow._common import _validate
 from dlnflow._common._validate import described
 from dlnflow.data._batches import Batches, Pairs, batch_rows
-from dlnflow.data._covariance import MISSING
+from dlnflow.data._covariance import MISSING, missing_rows
 from dlnflow.data._files import (
     FileError,
     Names,
@@ -151,7 +151,7 @@ def _complete(read: Callable[[int], Batches], rows: int) -> Batches:
     """The pairs without missing values; warns of the others."""
     count = lost = 0
     for x, y in read(rows):
-        whole = ~(np.isnan(x).any(axis=1) | np.isnan(y).any(axis=1))
+        whole = ~missing_rows(x, y)
         count, lost = count + len(x), lost + int(np.sum(~whole))
         yield x[whole], y[whole]
     if lost:

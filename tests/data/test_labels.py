@@ -160,6 +160,8 @@ def test_features_are_named_in_tables_text_cautions_and_errors(xy):
     bad.loc["s3", "age"] = np.inf
     with pytest.raises(ValueError, match=r"got 1 that are not, the first inf at .*2 \(age\)"):
         Spectrum.from_samples(bad, y)
+    with pytest.raises(ValueError, match=r"got inf in column 2 \(age\)"):
+        CovarianceAccumulator().update(bad, y)
     # the control: without names there are none
     plain = Spectrum.from_samples(x.to_numpy(), y.to_numpy())
     assert plain.labels is None

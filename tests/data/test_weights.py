@@ -194,6 +194,28 @@ def test_dropped_rows_leave_the_blocks_of_the_errors_in_place(xy):
     assert not np.allclose(shifted.errors.rho, wanted.errors.rho, rtol=0.1)
 
 
+def test_batches_with_missing_values_give_the_modes_of_the_rest(xy):
+    x, y = map(np.copy, xy)
+    x[3, 1] = y[3, 0] = y[8, 2] = x[250, 0] = np.nan
+    y[100:170] = np.nan  # a whole batch
+    batches = [(x[i : i + 35], y[i : i + 35]) for i in range(0, 600, 35)]
+    wanted = Spectrum.from_samples(x, y, missing="drop", errors="asymptotic", block=2)
+    one, other = (CovarianceAccumulator(missing="drop") for _ in range(2))
+    total = accumulate(batches[:9], into=one).merge(accumulate(batches[9:], into=other))
+    assert total.missing == wanted.missing == 73
+    assert total.n == wanted.n == 527
+    found = total.spectrum().with_errors(batches, block=2)
+    assert found.missing == 73
+    assert np.allclose(found.lam, wanted.lam)
+    assert np.allclose(found.errors.rho, wanted.errors.rho)
+    assert np.allclose(wanted.with_errors([(x, y)], block=2).errors.rho, wanted.errors.rho)
+    with pytest.raises(ValueError, match=r"x must hold finite numbers: got nan in column 1"):
+        accumulate(batches)
+    plain = Spectrum.from_samples(*xy)
+    with pytest.raises(ValueError, match=r"must hold finite numbers"):
+        plain.with_errors(batches)
+
+
 def test_gaps_of_nullable_tables_and_masked_arrays_are_missing(xy):
     x, y = xy
     holed = x.copy()
