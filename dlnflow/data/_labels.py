@@ -44,8 +44,7 @@ def feature_order(
         return None
     wanted, bare = tuple(wanted), [_numbering(labels) for labels in (wanted, got)]
     if len(wanted) == len(got):
-        for keys in (wanted, got), (_numbers(wanted), _numbers(got)):
-            ours, theirs = keys
+        for ours, theirs in (wanted, got), (_numbers(wanted), _numbers(got)):
             if ours and theirs and sorted(set(ours)) == sorted(theirs):
                 return np.array([theirs.index(key) for key in ours])
         if bare[0] != bare[1] and not all(map(str.isdigit, got if bare[0] else wanted)):

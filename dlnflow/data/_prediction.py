@@ -88,7 +88,8 @@ class FeaturePrediction:
     bound : array, shape (modes,)
         Relative error of ``time`` to expect; infinite where it is not known, and where ``time`` is.
     features : array, shape (d, modes)
-        Filters ``v``, so that ``x @ features`` are the features with unit variance.
+        Filters ``v``, so that ``x @ features`` are the features with unit variance; of ``x``
+        divided by `Spectrum.scale` if that is not None.
     probability : array, shape (learned - 1,), or None
         For each step of the order, among the features that are learned, the probability that the
         two are learned in this order, from the standard errors of the spectrum; None without them.
