@@ -9,7 +9,8 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dlnflow._common._validate import BLANK, number_in_text
+from dlnflow._common._validate import BLANK, converted, number_in_text
+from dlnflow.data._covariance import flattened, samples_in_rows, with_gaps
+from dlnflow.data._labels import Places, columns, feature_order, named
 
 Rows = NDArray[Any]
 Names = tuple[str, ...] | None
@@ -38,7 +41,8 @@ class Table:
     """A matrix in a file, shape (n, width), that is read in blocks of rows.
 
     ``label`` names the file, and the array in it if there are several. ``n`` and ``names`` (of the
-    columns) are None where they are not known before reading.
+    columns) are None where they are not known before reading. ``keys`` reads the column of groups,
+    in the same blocks. With ``missing`` there may be NaN.
     """
 
     label: str
@@ -46,12 +50,14 @@ class Table:
     n: int | None
     names: Names
     read: Callable[[int], Iterator[Rows]]
+    missing: bool = False
+    keys: Callable[[int], Iterator[Rows]] | None = None
 
     def blocks(self, rows: int) -> Iterator[Rows]:
         """Blocks of finite numbers, all of ``rows`` rows except the last."""
         start = 0
         for block in self.read(rows):
-            finite = np.isfinite(block)
+            finite = ~np.isinf(block) if self.missing else np.isfinite(block)
             if not finite.all():
                 bad = np.flatnonzero(~finite.all(axis=1))
                 places = ", ".join(map(str, start + bad[:LISTED])) + ", ..." * (bad.size > LISTED)
@@ -62,6 +68,16 @@ class Table:
                 )
             yield block
             start += len(block)
+
+
+def file_order(one: Table, other: Table) -> Places | None:
+    """Places of the columns of ``one`` among those of ``other``, by name if both have names."""
+    try:
+        return feature_order(
+            one.names, other.names, f"{other.label}:", f"{one.label}", "rename its columns"
+        )
+    except ValueError as error:
+        raise FileError(str(error)) from None
 
 
 def suffix(path: Path) -> str:
@@ -77,12 +93,90 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(name if name.isprintable() else repr(name) for name in names) or "none"
 
 
-def open_table(path: Path, choose: Choice | None = None, *, flatten: bool = False) -> Table:
-    """The only array of a file, or the columns of a CSV or Parquet file: all, or those chosen."""
+def open_table(
+    path: Path,
+    choose: Choice | None = None,
+    *,
+    missing: bool = False,
+    groups: str | None = None,
+    flatten: bool = False,
+) -> Table:
+    """The only array of a file, or the columns of a CSV or Parquet file: all, or those chosen.
+
+    The column ``groups`` is not among them: `Table.keys` reads it.
+    """
     kind = suffix(path)
+    if groups is not None:
+        choose = partial(_all_but, path, groups)
+        if kind not in (".csv", ".parquet"):
+            raise FileError(f"{path}: has no column {groups!r}: groups= names one of a table")
     if kind == ".csv":
-        return _csv(path, choose)
-    return _parquet(path, choose) if kind == ".parquet" else open_array(path, flatten=flatten)
+        table = _csv(path, choose, missing)
+    else:
+        table = _parquet(path, choose) if kind == ".parquet" else open_array(path, flatten=flatten)
+    keys = None if groups is None else partial(_keys, path, groups)
+    return replace(table, missing=missing, keys=keys)
+
+
+def table_of(
+    value: Any, *, missing: bool = False, groups: Any = None, flatten: bool = False
+) -> Table:
+    """Rows in memory as a table, with the names of a DataFrame's columns.
+
+    ``groups`` is one of these columns, or an array with one entry per row. ``flatten`` makes a row
+    of each sample of an array.
+    """
+    names = columns(value)
+    if isinstance(groups, str):
+        kept = _all_but("the series", groups, names)
+        groups, names = value[groups], tuple(names[place] for place in kept)  # type: ignore[index]
+        # Polars and PyArrow, or pandas
+        value = value.select(list(names)) if hasattr(value, "select") else value.iloc[:, kept]
+    rows = np.asanyarray(converted("series", with_gaps(value) if missing else value))
+    rows = rows[:, None] if rows.ndim == 1 and rows.size else rows
+    rows = flattened("series", rows) if flatten else rows
+    samples = samples_in_rows("series", rows, missing=missing)
+    if groups is None:
+        keys = None
+    else:
+        labels = np.asarray(converted("groups", groups))
+        if labels.shape != (len(samples),):
+            raise ValueError(
+                f"groups must have shape ({len(samples)},), one per row: got {labels.shape}"
+            )
+        keys = partial(_pieces, labels)
+    read = partial(_pieces, samples)
+    return Table("the series", samples.shape[1], len(samples), named(names), read, missing, keys)
+
+
+def _pieces(values: Rows, rows: int) -> Iterator[Rows]:
+    for start in range(0, len(values), rows):
+        yield values[start : start + rows]
+
+
+def _all_but(where: Any, groups: str, header: Names) -> list[int]:
+    if header is None or groups not in header:
+        found = "no names" if header is None else f"found: {listed(header)}"
+        raise FileError(f"{where}: column {groups!r} of groups is missing ({found})")
+    return [place for place, name in enumerate(header) if name != groups]
+
+
+def _keys(path: Path, groups: str, rows: int) -> Iterator[Rows]:
+    """Blocks of the column of groups, as text."""
+    import pandas as pd
+
+    if suffix(path) == ".csv":
+        # text, so that 01 and 1 are two groups
+        options: dict[str, Any] = {"usecols": [groups], "dtype": str, "chunksize": rows}
+        with pd.read_csv(
+            path, skipinitialspace=True, encoding=ENCODING, index_col=False, **options
+        ) as reader:
+            for chunk in reader:
+                yield chunk[groups].to_numpy(dtype=object)
+    else:
+        with _parquet_file(path) as file:
+            for batch in file.iter_batches(batch_size=rows, columns=[groups]):
+                yield batch.to_pandas()[groups].to_numpy(dtype=object)
 
 
 def open_array(path: Path, name: str | None = None, *, flatten: bool = False) -> Table:
@@ -145,7 +239,7 @@ def open_array(path: Path, name: str | None = None, *, flatten: bool = False) ->
     return Table(label, width, n, None, read)
 
 
-def _csv(path: Path, choose: Choice | None) -> Table:
+def _csv(path: Path, choose: Choice | None, missing: bool) -> Table:
     """Columns of a CSV file. A first line without any number is a header."""
     _, first = next(_csv_rows(path), (0, None))
     if first is None:
@@ -165,7 +259,7 @@ def _csv(path: Path, choose: Choice | None) -> Table:
                     f"{path}: line {line}: {len(row)} cells where {len(first)} are expected"
                 )
             for place in places:
-                wrong = _cell_fault(row[place])
+                wrong = "" if missing and _is_blank(row[place]) else _cell_fault(row[place])
                 if wrong:
                     column = repr(header[place]) if header else place + 1
                     return FileError(f"{path}: line {line}, column {column}: {wrong}")
@@ -201,7 +295,7 @@ def _csv(path: Path, choose: Choice | None) -> Table:
                 raise fault(str(error)) from None
             if not len(values):
                 raise FileError(f"{path}: no samples")
-            if not np.isfinite(values).all():
+            if not (missing or np.isfinite(values).all()):
                 raise fault("not every cell is a finite number")
             yield values
 
@@ -229,6 +323,11 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_blank(cell: str) -> bool:
+    """Whether pandas reads the cell as a missing value."""
+    return not cell.strip(BLANK) or cell.strip(BLANK).lower() in ("na", "nan", "n/a", "null")
 
 
 def _cell_fault(cell: str) -> str:

@@ -88,7 +88,7 @@ def amplitude(
     >>> dlnflow.amplitude([0, 20000, 23000, float("inf")], 1.0, 0.5, 2).round(6).tolist()
     [0.001, 0.003926, 0.021271, 0.25]
     """
-    modes = validated(lam, rho, L, eps, decoder_depth, variance).under(objective, clock)
+    modes = validated(lam, rho, L, eps, decoder_depth, variance, t=t).under(objective, clock)
     return amplitude_of(modes, _validate.not_negative("t", t, infinite=True))
 
 
@@ -140,7 +140,7 @@ def learned_fraction(
     >>> q.round(4).tolist()
     [0.04, 0.1544, 0.375, 0.9468]
     """
-    modes = validated(lam, rho, L, eps, decoder_depth, variance).under(objective, clock)
+    modes = validated(lam, rho, L, eps, decoder_depth, variance, t=t).under(objective, clock)
     return learned_fraction_of(modes, _validate.not_negative("t", t, infinite=True))
 
 
@@ -202,7 +202,7 @@ def hitting_time(
     >>> dlnflow.hitting_time(0.2, **modes).round(1).tolist()
     [806.4, 773.7]
     """
-    modes = validated(lam, rho, L, eps, decoder_depth, variance).under(objective, clock)
+    modes = validated(lam, rho, L, eps, decoder_depth, variance, w=w).under(objective, clock)
     return hitting_time_of(modes, _validate.not_negative("w", w))
 
 

@@ -69,7 +69,7 @@ def probe_r2(
     >>> dlnflow.probe_r2([0.0, learned, float("inf")], 1.0, 0.5, 2).round(6).tolist()
     [6.4e-05, 0.5, 0.8]
     """
-    given = validated(lam, rho, L, eps, decoder_depth, variance)
+    given = validated(lam, rho, L, eps, decoder_depth, variance, t=t)
     modes = given.under(objective, clock)
     times, share = _validate.not_negative("t", t, infinite=True), _validate.fraction("p", p)
     noise = None if sigma is None else _validate.positive("sigma", sigma)

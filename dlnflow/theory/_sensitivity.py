@@ -88,7 +88,7 @@ def sensitivities(
     >>> float(round(0.01 * s.lam, 5)), float(round(more, 5))
     (0.00202, 0.00206)
     """
-    modes = validated(lam, rho, L, eps, decoder_depth, None).under(objective, clock)
+    modes = validated(lam, rho, L, eps, decoder_depth, None, t=t).under(objective, clock)
     time = _validate.not_negative("t", t)
     w = amplitude_of(modes, time)
     with np.errstate(all="ignore"):
