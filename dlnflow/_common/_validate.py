@@ -75,6 +75,11 @@ def numbers(name: str, value: ArrayLike) -> Array:
     """Real numbers as a float array, whatever their values."""
     if value is None:
         raise TypeError(f"{name} must hold real numbers: got None")
+    if is_lazy(value):
+        raise TypeError(
+            f"{name} must be in memory: got {type(value).__name__}, held by Dask; "
+            f"{name}.compute() loads it, and dlnflow.data.accumulate_dask need not"
+        )
     if _has_mask(value):
         raise ValueError(f"{name} must have no masked entries: got {described(value)}")
     try:
@@ -103,6 +108,12 @@ def numbers(name: str, value: ArrayLike) -> Array:
             f"{name} must be finite in double precision: got {described(array[beyond][0])}"
         )
     return double
+
+
+def is_lazy(value: Any) -> bool:
+    """Whether Dask holds the value, so that NumPy would compute all of it."""
+    graph = getattr(value, "__dask_graph__", None)
+    return graph is not None and graph() is not None
 
 
 def _has_mask(value: Any) -> bool:

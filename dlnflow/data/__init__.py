@@ -2,6 +2,7 @@
 
 from dlnflow.data._accumulate import CovarianceAccumulator, accumulate
 from dlnflow.data._files import FileError
+from dlnflow.data._on_dask import accumulate_dask
 from dlnflow.data._pairs import Pairs, pairs_from
 from dlnflow.data._prediction import FeaturePrediction, Prediction, Verification
 from dlnflow.data._record import Errors
@@ -17,5 +18,6 @@ __all__ = [
     "Spectrum",
     "Verification",
     "accumulate",
+    "accumulate_dask",
     "pairs_from",
 ]

@@ -46,10 +46,11 @@ class Table:
     n: int | None
     names: Names
     read: Callable[[int], Iterator[Rows]]
+    first: int = 0  # number of the first row, for messages
 
     def blocks(self, rows: int) -> Iterator[Rows]:
         """Blocks of finite numbers, all of ``rows`` rows except the last."""
-        start = 0
+        start = self.first
         for block in self.read(rows):
             finite = np.isfinite(block)
             if not finite.all():
@@ -82,7 +83,7 @@ def open_table(path: Path, choose: Choice | None = None) -> Table:
     kind = suffix(path)
     if kind == ".csv":
         return _csv(path, choose)
-    return _parquet(path, choose) if kind == ".parquet" else open_array(path)
+    return parquet_table(path, choose) if kind == ".parquet" else open_array(path)
 
 
 def open_array(path: Path, name: str | None = None) -> Table:
@@ -243,10 +244,24 @@ def _cell_fault(cell: str) -> str:
     return "" if math.isfinite(value) else f"must be finite: got {cell.strip()}"
 
 
-def _parquet(path: Path, choose: Choice | None) -> Table:
-    """Columns of a Parquet file, which must hold numbers. A missing value counts as NaN."""
+def row_groups(path: Path) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The names of all columns of a Parquet file, and the number of rows in each row group."""
     with _parquet_file(path) as file:
-        schema, n = file.schema_arrow, file.metadata.num_rows
+        groups = range(file.metadata.num_row_groups)
+        sizes = tuple(file.metadata.row_group(place).num_rows for place in groups)
+        return tuple(file.schema_arrow.names), sizes
+
+
+def parquet_table(path: Path, choose: Choice | None = None, group: int | None = None) -> Table:
+    """Columns of a Parquet file, or of one of its row groups, which must hold numbers.
+
+    A missing value counts as NaN.
+    """
+    with _parquet_file(path) as file:
+        schema, every = file.schema_arrow, range(file.metadata.num_row_groups)
+        sizes = [file.metadata.row_group(place).num_rows for place in every]
+    wanted = every if group is None else [group]
+    n, first = sum(sizes[place] for place in wanted), sum(sizes[: wanted[0]] if wanted else [])
     from pyarrow import types
 
     places = choose(tuple(schema.names)) if choose else range(len(schema.names))
@@ -260,10 +275,10 @@ def _parquet(path: Path, choose: Choice | None) -> Table:
 
     def read(rows: int) -> Iterator[Rows]:
         with _parquet_file(path) as file:
-            for batch in file.iter_batches(batch_size=rows, columns=list(names)):
+            for batch in file.iter_batches(rows, row_groups=wanted, columns=list(names)):
                 yield batch.select(names).to_pandas().to_numpy(np.float64)
 
-    return Table(str(path), len(names), n, names, read)
+    return Table(str(path), len(names), n, names, read, first)
 
 
 @contextmanager

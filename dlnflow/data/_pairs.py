@@ -21,6 +21,8 @@ from dlnflow.data._files import (
     listed,
     open_array,
     open_table,
+    parquet_table,
+    row_groups,
     suffix,
 )
 
@@ -129,16 +131,48 @@ def pairs_from(
         return _row_by_row(open_table(first), open_table(Path(other)), size)
     if lag is not None:
         return _lagged(open_table(first), _validate.positive_integer("lag", lag), size)
-    names = () if isinstance(pairs, str) else tuple(pairs)
-    texts = all(isinstance(name, str) and name for name in names)
-    if len(names) != 2 or not texts or names[0] == names[1]:
-        raise ValueError(f"pairs must be two different names, as ('x', 'y'): got {pairs!r}")
+    names = two_names(pairs)
     kind = suffix(first)
     if kind == ".npy":
         raise FileError(f"{path}: holds one array: pairs need an .npz, a second file, or a lag")
     if kind == ".npz":
         return _row_by_row(open_array(first, names[0]), open_array(first, names[1]), size)
-    return _halves(open_table(first, partial(_numbered, first, names)), size)
+    return _halves(open_table(first, partial(numbered, first, names)), size)
+
+
+def two_names(pairs: Sequence[str]) -> tuple[str, ...]:
+    """The validated argument ``pairs``."""
+    names = () if isinstance(pairs, str) else tuple(pairs)
+    texts = all(isinstance(name, str) and name for name in names)
+    if len(names) != 2 or not texts or names[0] == names[1]:
+        raise ValueError(f"pairs must be two different names, as ('x', 'y'): got {pairs!r}")
+    return names
+
+
+def parquet_groups(path: Path, prefixes: Sequence[str]) -> list[tuple[Path, int]]:
+    """The row groups of a Parquet file, or of all in a folder, which must name the same columns."""
+    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    if not files:
+        raise FileError(f"{path}: holds no .parquet file")
+    found, first = [], None
+    for file in files:
+        header, sizes = row_groups(file)
+        columns = [header[place] for place in numbered(file, prefixes, header)]
+        first = first or columns
+        if columns != first:
+            name = next(iter(set(columns) ^ set(first)), columns[0])
+            raise FileError(
+                f"{file}: must have the columns of {files[0]}: got {name!r} in one alone"
+            )
+        found += [(file, place) for place, size in enumerate(sizes) if size]
+    if not found:
+        raise FileError(f"{path}: no samples")
+    return found
+
+
+def pairs_in_group(path: Path, prefixes: Sequence[str], group: int) -> Pairs:
+    """The pairs in one row group of a Parquet file."""
+    return _halves(parquet_table(path, partial(numbered, path, prefixes), group), None)
 
 
 def _row_by_row(x: Table, y: Table, batch: int | None) -> Pairs:
@@ -207,7 +241,7 @@ def _batch(batch: int | None, d: int) -> int:
     return batch or max(1, BATCH // d)
 
 
-def _numbered(path: Path, prefixes: Sequence[str], header: Names) -> list[int]:
+def numbered(path: object, prefixes: Sequence[str], header: Names) -> list[int]:
     """Places of the columns that two prefixes and a number name, in the same order for both."""
     if header is None:
         raise FileError(
