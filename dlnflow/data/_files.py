@@ -25,6 +25,8 @@ Choice = Callable[[Names], list[int]]  # of columns, by the names of all
 
 SUFFIXES = (".npy", ".npz", ".csv", ".parquet")
 LISTED = 5  # row numbers in a message
+PADDING = 8  # numbers after a column, so that equal rows of many do not compete in the cache
+BUFFER = 2**16  # bytes of a column of Parquet that are read at once, not the whole row group
 ENCODING = "utf-8-sig"  # drops the byte order mark with which spreadsheets begin a CSV file
 OTHER_SEPARATOR = re.compile(r"[;\t]")
 
@@ -255,7 +257,7 @@ def row_groups(path: Path) -> tuple[tuple[str, ...], tuple[int, ...]]:
 def parquet_table(path: Path, choose: Choice | None = None, group: int | None = None) -> Table:
     """Columns of a Parquet file, or of one of its row groups, which must hold numbers.
 
-    A missing value counts as NaN.
+    A missing value counts as NaN. Each block of a row group takes the memory of the last one.
     """
     with _parquet_file(path) as file:
         schema, every = file.schema_arrow, range(file.metadata.num_row_groups)
@@ -264,8 +266,9 @@ def parquet_table(path: Path, choose: Choice | None = None, group: int | None = 
     n, first = sum(sizes[place] for place in wanted), sum(sizes[: wanted[0]] if wanted else [])
     from pyarrow import types
 
-    places = choose(tuple(schema.names)) if choose else range(len(schema.names))
-    names = tuple(schema.names[place] for place in places)
+    header = tuple(schema.names)
+    places = choose(header) if choose else range(len(header))
+    names = tuple(header[place] for place in places)
     for place, name in zip(places, names, strict=True):
         kind = schema.field(place).type
         if not (types.is_integer(kind) or types.is_floating(kind)):
@@ -273,10 +276,19 @@ def parquet_table(path: Path, choose: Choice | None = None, group: int | None = 
     if not names or not n:
         raise FileError(f"{path}: no samples")
 
+    whole = group is None
+    options = {"row_groups": wanted, "columns": list(names), "use_threads": whole}
+
     def read(rows: int) -> Iterator[Rows]:
+        held = None
         with _parquet_file(path) as file:
-            for batch in file.iter_batches(rows, row_groups=wanted, columns=list(names)):
-                yield batch.select(names).to_pandas().to_numpy(np.float64)
+            for batch in file.iter_batches(rows, **options):
+                if held is None or whole:
+                    held = np.empty((len(names), len(batch) + PADDING))
+                columns = held[:, : len(batch)]
+                for column, values in zip(columns, batch.select(names).columns, strict=True):
+                    column[:] = values.to_numpy(zero_copy_only=False)
+                yield columns.T
 
     return Table(str(path), len(names), n, names, read, first)
 
@@ -288,9 +300,9 @@ def _parquet_file(path: Path) -> Iterator[Any]:
         from pyarrow import parquet
     except ImportError:
         raise ImportError("Parquet files need this: pip install 'dlnflow[parquet]'") from None
-    with path.open("rb") as source:
+    with path.open("rb"):  # an error of the system is raised here, and one of the file below
         try:
-            with parquet.ParquetFile(source) as file:
+            with parquet.ParquetFile(path, buffer_size=BUFFER) as file:
                 yield file
         except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
             reason = " ".join(str(error).split())

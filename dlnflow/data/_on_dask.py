@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 from collections.abc import Callable, Iterable, Sequence
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +13,14 @@ import numpy as np
 
 from dlnflow._common import _validate
 from dlnflow.data._accumulate import CovarianceAccumulator, accumulate
-from dlnflow.data._pairs import numbered, pairs_in_group, parquet_groups, two_names
+from dlnflow.data._files import parquet_table
+from dlnflow.data._pairs import numbered, parquet_groups, two_names
 
 if TYPE_CHECKING:
     from dask.delayed import Delayed
 
 TOGETHER = 8  # parts merged by one task
+BATCH = 2**22  # numbers of x, or of y, in a batch of Parquet; wide files are slower in small ones
 
 Part = tuple[Callable[..., CovarianceAccumulator], tuple[Any, ...]]
 
@@ -249,4 +251,12 @@ def _of_group(
     path: Path, group: int, prefixes: tuple[str, ...], _: tuple[int, int]
 ) -> CovarianceAccumulator:
     """Of a row group. The file's size and time make another part of one that has changed."""
-    return accumulate(pairs_in_group(path, prefixes, group))
+    table = parquet_table(path, partial(numbered, path, prefixes), group)
+    d, rows = table.width // 2, max(1, 2 * BATCH // table.width)
+    total = CovarianceAccumulator(names=table.names and table.names[:d])
+    try:
+        return accumulate(((some[:, :d], some[:, d:]) for some in table.read(rows)), into=total)
+    except ValueError:
+        for _block in table.blocks(rows):  # names the file and row of a number that is not finite
+            pass
+        raise

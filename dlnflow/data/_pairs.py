@@ -21,7 +21,6 @@ from dlnflow.data._files import (
     listed,
     open_array,
     open_table,
-    parquet_table,
     row_groups,
     suffix,
 )
@@ -168,11 +167,6 @@ def parquet_groups(path: Path, prefixes: Sequence[str]) -> list[tuple[Path, int]
     if not found:
         raise FileError(f"{path}: no samples")
     return found
-
-
-def pairs_in_group(path: Path, prefixes: Sequence[str], group: int) -> Pairs:
-    """The pairs in one row group of a Parquet file."""
-    return _halves(parquet_table(path, partial(numbered, path, prefixes), group), None)
 
 
 def _row_by_row(x: Table, y: Table, batch: int | None) -> Pairs:
