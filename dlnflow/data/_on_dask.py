@@ -138,8 +138,6 @@ def _kind(data: Any) -> str:
 
 def _paired_arrays(x: Any, y: Any) -> Iterable[Part]:
     """Blocks of rows, of the chunks of ``x``."""
-    from dask.base import optimize
-
     apart = [a != b for a, b in zip(x.shape, y.shape, strict=False) if not np.isnan(a + b)]
     if x.ndim != 2 or y.ndim != 2 or any(apart):
         raise ValueError(
@@ -154,8 +152,8 @@ def _paired_arrays(x: Any, y: Any) -> Iterable[Part]:
             "data and other must have as many blocks where their sizes are not known: "
             f"got {x.numblocks[0]} and {y.numblocks[0]}"
         )
-    # optimised together, so that what both are made of is computed once
-    blocks = (np.ravel(one.to_delayed(optimize_graph=False)) for one in optimize(x, y))  # type: ignore[no-untyped-call]
+    # not optimised one by one: what both are made of is then computed once
+    blocks = (one.to_delayed(optimize_graph=False).ravel() for one in (x, y))
     return [(_of_rows, pair) for pair in zip(*blocks, strict=True)]
 
 

@@ -159,10 +159,8 @@ def parquet_groups(path: Path, prefixes: Sequence[str]) -> list[tuple[Path, int]
         columns = [header[place] for place in numbered(file, prefixes, header)]
         first = first or columns
         if columns != first:
-            name = next(iter(set(columns) ^ set(first)), columns[0])
-            raise FileError(
-                f"{file}: must have the columns of {files[0]}: got {name!r} in one alone"
-            )
+            alone = listed(sorted(set(columns) ^ set(first)))
+            raise FileError(f"{file}: must have the columns of {files[0]}: in one alone: {alone}")
         found += [(file, place) for place, size in enumerate(sizes) if size]
     if not found:
         raise FileError(f"{path}: no samples")
