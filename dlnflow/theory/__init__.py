@@ -3,7 +3,8 @@
 ``_objective`` (where the target is read: gap, order, rate, plateau), ``_clock``, ``_modes`` (the
 solution), ``_integrate`` (the same by ``solve_ivp``), ``_critical_time``, ``_published`` (the
 paper's critical times), ``_probe`` (what a linear probe reads), ``_simulate``. The curve
-that all modes share is in ``curve``.
+that all modes share is in ``curve``. ``_labelled`` lets them take xarray and Dask arrays, and
+``_sweep`` writes what they give of these.
 """
 
 from dlnflow.theory._clock import Training
@@ -15,6 +16,7 @@ from dlnflow.theory._probe import probe_r2
 from dlnflow.theory._published import critical_time_published, critical_time_remainder
 from dlnflow.theory._sensitivity import Sensitivities, sensitivities
 from dlnflow.theory._simulate import Simulation, Trajectories, simulate
+from dlnflow.theory._sweep import resume_sweep
 
 __all__ = [
     "JEPA",
@@ -35,6 +37,7 @@ __all__ = [
     "learned_fraction",
     "plateau",
     "probe_r2",
+    "resume_sweep",
     "sensitivities",
     "simulate",
     "velocity",

@@ -172,4 +172,4 @@ def test_every_elementwise_function_is_among_those_tested():
         if inspect.isfunction(one := getattr(dlnflow, name))
         and one.__module__.startswith("dlnflow.theory")
     }
-    assert elementwise - {"simulate", "critical_time_table"} == set(FIRST)
+    assert elementwise - {"simulate", "critical_time_table", "resume_sweep"} == set(FIRST)
