@@ -126,8 +126,8 @@ def _as_dataset(sweep: Any) -> Any:
 
 def _create(data: Any, store: Any) -> None:
     """Write coordinates, and arrays without chunks, in which every number reads as NaN."""
-    encoding = {name: {"fill_value": np.nan} for name in data}
-    options = {"compute": False, "consolidated": False, "zarr_format": 3}
+    encoding = {name: {"_FillValue": np.nan} for name in data}
+    options = {"compute": False, "consolidated": False, "zarr_format": 2}
     data.to_zarr(store, mode="w-", encoding=encoding, **options)
 
 

@@ -71,6 +71,13 @@ def test_a_single_quantity_is_written_under_its_name(store):
     assert list(loaded(store)) == ["time"]
 
 
+def test_labels_may_be_words(store):
+    words = sweep().jepa.isel(rho=0).assign_coords(lam=[f"mode {i}" for i in range(10)])
+    dlnflow.resume_sweep(words, store).compute()
+    assert dlnflow.resume_sweep(words, store).compute() == 0
+    assert loaded(store).lam.values.tolist() == words.lam.values.tolist()
+
+
 def test_only_what_is_missing_is_computed(store, monkeypatch):
     def interrupted(store, name, region, block):
         if len(done) == 5:
