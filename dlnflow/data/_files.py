@@ -280,10 +280,10 @@ def parquet_table(path: Path, choose: Choice | None = None, group: int | None = 
     options = {"row_groups": wanted, "columns": list(names), "use_threads": whole}
 
     def read(rows: int) -> Iterator[Rows]:
-        held = None
+        held = np.empty((len(names), 0))
         with _parquet_file(path) as file:
             for batch in file.iter_batches(rows, **options):
-                if held is None or whole:
+                if whole or held.shape[1] < len(batch):
                     held = np.empty((len(names), len(batch) + PADDING))
                 columns = held[:, : len(batch)]
                 for column, values in zip(columns, batch.select(names).columns, strict=True):
@@ -302,7 +302,7 @@ def _parquet_file(path: Path) -> Iterator[Any]:
         raise ImportError("Parquet files need this: pip install 'dlnflow[parquet]'") from None
     with path.open("rb"):  # an error of the system is raised here, and one of the file below
         try:
-            with parquet.ParquetFile(path, buffer_size=BUFFER) as file:
+            with parquet.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False) as file:
                 yield file
         except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
             reason = " ".join(str(error).split())

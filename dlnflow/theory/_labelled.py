@@ -15,7 +15,8 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 import numpy as np
 
 from dlnflow._common._validate import described
-from dlnflow.theory._clock import label
+from dlnflow.theory._clock import label, network_time
+from dlnflow.theory._objective import as_objective
 
 Args = ParamSpec("Args")
 Result = TypeVar("Result")
@@ -56,7 +57,9 @@ def labelled(
                 return function(*args, **kwargs)
             if len(args) > len(names) or kwargs.keys() & set(names[: len(args)]):
                 return function(*args, **kwargs)  # which says what is wrong with the call
-            given = {**dict(zip(names, args, strict=False)), **kwargs}
+            given: Given = {**dict(zip(names, args, strict=False)), **kwargs}
+            as_objective(given.get("objective", "jepa"))  # at once, though the numbers are lazy
+            network_time(given.get("clock", "paper"), 1)
             with warnings.catch_warnings():  # a grid has more chunks than each of its axes
                 warnings.filterwarnings("ignore", "Increasing number of chunks")
                 made = apply(accepting, given, results)

@@ -190,6 +190,27 @@ def test_a_file_that_has_changed_is_read_again(tmp_path, counted):
     assert error(total, X[rows], Y[rows]) < 1e-12
 
 
+def test_a_row_group_is_not_held_whole(tmp_path, monkeypatch):
+    import pyarrow
+
+    rows = np.random.default_rng(1).normal(size=1_000_000)
+    path = tmp_path / "long.parquet"
+    pd.DataFrame({f"{side}{i}": rows for side in "xy" for i in (1, 2)}).to_parquet(path)
+    monkeypatch.setattr(_on_dask, "BATCH", 20_000)
+    held = []
+    real = CovarianceAccumulator.update
+
+    def watched(self, x, y):
+        held.append(pyarrow.total_allocated_bytes())
+        real(self, x, y)
+
+    monkeypatch.setattr(CovarianceAccumulator, "update", watched)
+    before = pyarrow.total_allocated_bytes()
+    assert accumulate_dask(path).compute().n == 1_000_000
+    assert len(held) == 100
+    assert max(held) - before < 4 * rows.nbytes / 3
+
+
 BAD = np.where(np.arange(2_000)[:, None] == 700, np.nan, X)
 REFUSED = {
     "no lazy array": (lambda p: (X, Y), TypeError, "data must be a Dask array, DataFrame or bag"),

@@ -110,6 +110,13 @@ def test_a_lazy_number_out_of_range_is_refused_when_it_is_computed():
         made.compute(scheduler="synchronous")
 
 
+@pytest.mark.parametrize(("name", "word"), [("objective", "jeap"), ("clock", "papers")])
+def test_a_wrong_word_is_refused_at_once_though_the_numbers_are_lazy(name, word):
+    lazy = xr.DataArray([1.0, 2.0], dims="time").chunk()
+    with pytest.raises(ValueError, match=f"{name} must be .*: got '{word}'"):
+        dlnflow.amplitude(lazy, 1.0, 0.5, 2, **{name: word})
+
+
 @pytest.mark.parametrize(
     ("clock", "units"),
     [("paper", "time, paper clock"), (dlnflow.Training(lr=0.1), "training steps")],
