@@ -53,7 +53,8 @@ def accumulate_dask(
         `pairs_from`.
     keep : path, optional
         A folder, which all workers must reach, for the covariances of the parts. After an
-        interrupt the same call goes on from what is there. Delete the folder afterwards.
+        interrupt the same call goes on from what is there. Parts are known by the names that Dask
+        gives them, and by the size and time of files. Delete the folder afterwards.
 
     Returns
     -------
@@ -105,7 +106,7 @@ def _parts(data: Any, other: Any, prefixes: tuple[str, ...]) -> Iterable[Part]:
             f"other must be None with a bag or a path: got {_validate.described(other)}"
         )
     if kind == "path":
-        found = parquet_groups(Path(data), prefixes)
+        found = parquet_groups(Path(data).absolute(), prefixes)  # workers may be elsewhere
         versions = {file: (file.stat().st_size, file.stat().st_mtime_ns) for file, _ in found}
         return [(_of_group, (file, place, prefixes, versions[file])) for file, place in found]
     if kind == "bag":
@@ -131,8 +132,9 @@ def _kind(data: Any) -> str:
             if hasattr(data, attribute):
                 return kind
     raise TypeError(
-        "data must be a Dask array, DataFrame or bag of batches (x, y), or the path of a Parquet "
-        f"file or folder, and other of its kind: got {_validate.described(data)}"
+        "data must be a Dask array (of xarray's DataArray its .data), DataFrame or bag of batches "
+        "(x, y), or the path of a Parquet file or folder, and other of its kind: "
+        f"got {_validate.described(data)}"
     )
 
 

@@ -213,7 +213,16 @@ def test_a_row_group_is_not_held_whole(tmp_path, monkeypatch):
 
 BAD = np.where(np.arange(2_000)[:, None] == 700, np.nan, X)
 REFUSED = {
-    "no lazy array": (lambda p: (X, Y), TypeError, "data must be a Dask array, DataFrame or bag"),
+    "no lazy array": (
+        lambda p: (X, Y),
+        TypeError,
+        "data must be a Dask array .*, DataFrame or bag",
+    ),
+    "labelled": (
+        lambda p: (pytest.importorskip("xarray").DataArray(arrays()[0], dims=["n", "d"]), X),
+        TypeError,
+        "of xarray's DataArray its .data",
+    ),
     "nothing": (lambda p: (None,), TypeError, "data must be a Dask array.*got None"),
     "array alone": (lambda p: arrays()[:1], TypeError, "data must be .* and other of its kind"),
     "array and frame": (
