@@ -134,7 +134,7 @@ def _create(data: Any, store: Any) -> None:
 def _refuse_another(name: Any, part: Any, held: Any) -> None:
     """Refuse a store that holds something with other labels."""
     if name not in held:
-        got = ", ".join(map(repr, held)) or "nothing"
+        got = ", ".join(sorted(map(repr, held))) or "nothing"
         raise ValueError(f"store must hold the sweep's {name!r}: got {got}")
     its = held[name]
     if its.dims != part.dims or its.shape != part.shape:
