@@ -107,8 +107,19 @@ def numbers(name: str, value: ArrayLike) -> Array:
     return double
 
 
+def is_lazy(value: Any) -> bool:
+    """Whether Dask holds the value, so that NumPy would compute all of it."""
+    graph = getattr(value, "__dask_graph__", None)
+    return graph is not None and graph() is not None
+
+
 def converted(name: str, value: Any) -> Any:
     """A value that NumPy can read, whatever library its arrays are of; see `on_host`."""
+    if is_lazy(value):
+        raise TypeError(
+            f"{name} must be in memory: got {type(value).__name__}, held by Dask; "
+            f"{name}.compute() loads it, and dlnflow.data.accumulate_dask need not"
+        )
     try:
         return on_host(value)
     except Exception as error:  # other libraries raise errors of their own

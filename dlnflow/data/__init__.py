@@ -4,6 +4,7 @@ from dlnflow.data._accumulate import CovarianceAccumulator, accumulate
 from dlnflow.data._batches import Pairs
 from dlnflow.data._files import FileError
 from dlnflow.data._masks import Masks
+from dlnflow.data._on_dask import accumulate_dask
 from dlnflow.data._pairs import pairs_from
 from dlnflow.data._prediction import FeaturePrediction, Prediction, Verification
 from dlnflow.data._record import Errors
@@ -21,6 +22,7 @@ __all__ = [
     "Spectrum",
     "Verification",
     "accumulate",
+    "accumulate_dask",
     "frames",
     "pairs_from",
     "patches",

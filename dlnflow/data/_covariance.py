@@ -275,7 +275,7 @@ def with_gaps(value: Any) -> Any:
     """A table with nullable columns, or a masked array, as numbers with NaN."""
     if isinstance(value, np.ma.MaskedArray):
         return np.ma.filled(value.astype(np.float64), np.nan)
-    kinds = getattr(value, "dtypes", ())
+    kinds = () if _validate.is_lazy(value) else getattr(value, "dtypes", ())
     if len(kinds) and all(getattr(kind, "kind", None) in ("i", "u", "f") for kind in kinds):
         return value.to_numpy(dtype=np.float64, na_value=np.nan)
     return value

@@ -18,9 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dlnflow._common._validate import BLANK, converted, number_in_text
-from dlnflow.data._covariance import flattened, samples_in_rows, with_gaps
-from dlnflow.data._labels import Places, columns, feature_order, named
+from dlnflow._common._validate import BLANK, number_in_text
+from dlnflow.data._labels import Places, feature_order
 
 Rows = NDArray[Any]
 Names = tuple[str, ...] | None
@@ -28,6 +27,8 @@ Choice = Callable[[Names], list[int]]  # of columns, by the names of all
 
 SUFFIXES = (".npy", ".npz", ".csv", ".parquet")
 LISTED = 5  # row numbers in a message
+PADDING = 8  # numbers after a column, so that equal rows of many do not compete in the cache
+BUFFER = 2**16  # bytes of a column of Parquet that are read at once, not the whole row group
 ENCODING = "utf-8-sig"  # drops the byte order mark with which spreadsheets begin a CSV file
 OTHER_SEPARATOR = re.compile(r"[;\t]")
 
@@ -50,12 +51,13 @@ class Table:
     n: int | None
     names: Names
     read: Callable[[int], Iterator[Rows]]
+    first: int = 0  # number of the first row, for messages
     missing: bool = False
     keys: Callable[[int], Iterator[Rows]] | None = None
 
     def blocks(self, rows: int) -> Iterator[Rows]:
         """Blocks of finite numbers, all of ``rows`` rows except the last."""
-        start = 0
+        start = self.first
         for block in self.read(rows):
             finite = ~np.isinf(block) if self.missing else np.isfinite(block)
             if not finite.all():
@@ -107,54 +109,20 @@ def open_table(
     """
     kind = suffix(path)
     if groups is not None:
-        choose = partial(_all_but, path, groups)
+        choose = partial(all_but, path, groups)
         if kind not in (".csv", ".parquet"):
             raise FileError(f"{path}: has no column {groups!r}: groups= names one of a table")
     if kind == ".csv":
         table = _csv(path, choose, missing)
     else:
-        table = _parquet(path, choose) if kind == ".parquet" else open_array(path, flatten=flatten)
+        table = (
+            parquet_table(path, choose) if kind == ".parquet" else open_array(path, flatten=flatten)
+        )
     keys = None if groups is None else partial(_keys, path, groups)
     return replace(table, missing=missing, keys=keys)
 
 
-def table_of(
-    value: Any, *, missing: bool = False, groups: Any = None, flatten: bool = False
-) -> Table:
-    """Rows in memory as a table, with the names of a DataFrame's columns.
-
-    ``groups`` is one of these columns, or an array with one entry per row. ``flatten`` makes a row
-    of each sample of an array.
-    """
-    names = columns(value)
-    if isinstance(groups, str):
-        kept = _all_but("the series", groups, names)
-        groups, names = value[groups], tuple(names[place] for place in kept)  # type: ignore[index]
-        # Polars and PyArrow, or pandas
-        value = value.select(list(names)) if hasattr(value, "select") else value.iloc[:, kept]
-    rows = np.asanyarray(converted("series", with_gaps(value) if missing else value))
-    rows = rows[:, None] if rows.ndim == 1 and rows.size else rows
-    rows = flattened("series", rows) if flatten else rows
-    samples = samples_in_rows("series", rows, missing=missing)
-    if groups is None:
-        keys = None
-    else:
-        labels = np.asarray(converted("groups", groups))
-        if labels.shape != (len(samples),):
-            raise ValueError(
-                f"groups must have shape ({len(samples)},), one per row: got {labels.shape}"
-            )
-        keys = partial(_pieces, labels)
-    read = partial(_pieces, samples)
-    return Table("the series", samples.shape[1], len(samples), named(names), read, missing, keys)
-
-
-def _pieces(values: Rows, rows: int) -> Iterator[Rows]:
-    for start in range(0, len(values), rows):
-        yield values[start : start + rows]
-
-
-def _all_but(where: Any, groups: str, header: Names) -> list[int]:
+def all_but(where: Any, groups: str, header: Names) -> list[int]:
     if header is None or groups not in header:
         found = "no names" if header is None else f"found: {listed(header)}"
         raise FileError(f"{where}: column {groups!r} of groups is missing ({found})")
@@ -342,14 +310,29 @@ def _cell_fault(cell: str) -> str:
     return "" if math.isfinite(value) else f"must be finite: got {cell.strip()}"
 
 
-def _parquet(path: Path, choose: Choice | None) -> Table:
-    """Columns of a Parquet file, which must hold numbers. A missing value counts as NaN."""
+def row_groups(path: Path) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The names of all columns of a Parquet file, and the number of rows in each row group."""
     with _parquet_file(path) as file:
-        schema, n = file.schema_arrow, file.metadata.num_rows
+        groups = range(file.metadata.num_row_groups)
+        sizes = tuple(file.metadata.row_group(place).num_rows for place in groups)
+        return tuple(file.schema_arrow.names), sizes
+
+
+def parquet_table(path: Path, choose: Choice | None = None, group: int | None = None) -> Table:
+    """Columns of a Parquet file, or of one of its row groups, which must hold numbers.
+
+    A missing value counts as NaN. Each block of a row group takes the memory of the last one.
+    """
+    with _parquet_file(path) as file:
+        schema, every = file.schema_arrow, range(file.metadata.num_row_groups)
+        sizes = [file.metadata.row_group(place).num_rows for place in every]
+    wanted = every if group is None else [group]
+    n, first = sum(sizes[place] for place in wanted), sum(sizes[: wanted[0]] if wanted else [])
     from pyarrow import types
 
-    places = choose(tuple(schema.names)) if choose else range(len(schema.names))
-    names = tuple(schema.names[place] for place in places)
+    header = tuple(schema.names)
+    places = choose(header) if choose else range(len(header))
+    names = tuple(header[place] for place in places)
     for place, name in zip(places, names, strict=True):
         kind = schema.field(place).type
         if not (types.is_integer(kind) or types.is_floating(kind)):
@@ -357,12 +340,21 @@ def _parquet(path: Path, choose: Choice | None) -> Table:
     if not names or not n:
         raise FileError(f"{path}: no samples")
 
-    def read(rows: int) -> Iterator[Rows]:
-        with _parquet_file(path) as file:
-            for batch in file.iter_batches(batch_size=rows, columns=list(names)):
-                yield batch.select(names).to_pandas().to_numpy(np.float64)
+    whole = group is None
+    options = {"row_groups": wanted, "columns": list(names), "use_threads": whole}
 
-    return Table(str(path), len(names), n, names, read)
+    def read(rows: int) -> Iterator[Rows]:
+        held = np.empty((len(names), 0))
+        with _parquet_file(path) as file:
+            for batch in file.iter_batches(rows, **options):
+                if whole or held.shape[1] < len(batch):
+                    held = np.empty((len(names), len(batch) + PADDING))
+                columns = held[:, : len(batch)]
+                for column, values in zip(columns, batch.select(names).columns, strict=True):
+                    column[:] = values.to_numpy(zero_copy_only=False)
+                yield columns.T
+
+    return Table(str(path), len(names), n, names, read, first=first)
 
 
 @contextmanager
@@ -372,9 +364,9 @@ def _parquet_file(path: Path) -> Iterator[Any]:
         from pyarrow import parquet
     except ImportError:
         raise ImportError("Parquet files need this: pip install 'dlnflow[parquet]'") from None
-    with path.open("rb") as source:
+    with path.open("rb"):  # an error of the system is raised here, and one of the file below
         try:
-            with parquet.ParquetFile(source) as file:
+            with parquet.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False) as file:
                 yield file
         except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
             reason = " ".join(str(error).split())

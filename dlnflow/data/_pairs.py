@@ -27,6 +27,7 @@ from dlnflow.data._files import (
     listed,
     open_array,
     open_table,
+    row_groups,
     suffix,
 )
 from dlnflow.data._labels import taken
@@ -140,17 +141,42 @@ def _from_files(
     if other is not None:
         x, y = (open_table(one, missing=drop, flatten=flatten) for one in (first, Path(other)))
         return _row_by_row(x, y, size)
-    names = () if isinstance(pairs, str) else tuple(pairs)
-    texts = all(isinstance(name, str) and name for name in names)
-    if len(names) != 2 or not texts or names[0] == names[1]:
-        raise ValueError(f"pairs must be two different names, as ('x', 'y'): got {pairs!r}")
+    names = two_names(pairs)
     kind = suffix(first)
     if kind == ".npy":
         raise FileError(f"{path}: holds one array: pairs need an .npz, a second file, or a lag")
     if kind == ".npz":
         x, y = (replace(open_array(first, name, flatten=flatten), missing=drop) for name in names)
         return _row_by_row(x, y, size)
-    return _halves(open_table(first, partial(_numbered, first, names), missing=drop), size)
+    return _halves(open_table(first, partial(numbered, first, names), missing=drop), size)
+
+
+def two_names(pairs: Sequence[str]) -> tuple[str, ...]:
+    """The validated argument ``pairs``."""
+    names = () if isinstance(pairs, str) else tuple(pairs)
+    texts = all(isinstance(name, str) and name for name in names)
+    if len(names) != 2 or not texts or names[0] == names[1]:
+        raise ValueError(f"pairs must be two different names, as ('x', 'y'): got {pairs!r}")
+    return names
+
+
+def parquet_groups(path: Path, prefixes: Sequence[str]) -> list[tuple[Path, int]]:
+    """The row groups of a Parquet file, or of all in a folder, which must name the same columns."""
+    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    if not files:
+        raise FileError(f"{path}: holds no .parquet file")
+    found, first = [], None
+    for file in files:
+        header, sizes = row_groups(file)
+        columns = [header[place] for place in numbered(file, prefixes, header)]
+        first = first or columns
+        if columns != first:
+            alone = listed(sorted(set(columns) ^ set(first)))
+            raise FileError(f"{file}: must have the columns of {files[0]}: in one alone: {alone}")
+        found += [(file, place) for place, size in enumerate(sizes) if size]
+    if not found:
+        raise FileError(f"{path}: no samples")
+    return found
 
 
 def _complete(read: Callable[[int], Batches], rows: int) -> Batches:
@@ -208,7 +234,7 @@ def _halves(table: Table, batch: int | None) -> Pairs:
     return Pairs(d, table.n, table.names and table.names[:d], False, batch_rows(batch, d), read)
 
 
-def _numbered(path: Path, prefixes: Sequence[str], header: Names) -> list[int]:
+def numbered(path: object, prefixes: Sequence[str], header: Names) -> list[int]:
     """Places of the columns that two prefixes and a number name, in the same order for both."""
     if header is None:
         raise FileError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from itertools import repeat
 from os import PathLike
 from pathlib import Path
@@ -11,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from dlnflow._common._validate import converted
 from dlnflow.data._batches import Batches, Pairs, batch_rows
-from dlnflow.data._files import FileError, Rows, Table, file_order, open_table, table_of
-from dlnflow.data._labels import taken
+from dlnflow.data._covariance import flattened, samples_in_rows, with_gaps
+from dlnflow.data._files import FileError, Rows, Table, all_but, file_order, open_table
+from dlnflow.data._labels import columns, named, taken
 
 LISTED = 3  # groups in a message
 FEWEST_STEPS = 9  # by chance so many all go one way less than once in a million times
@@ -43,6 +46,43 @@ def sequences(source: Any, groups: Any, *, missing: bool, flatten: bool) -> list
                 f"got {table.width}"
             )
     return tables
+
+
+def table_of(
+    value: Any, *, missing: bool = False, groups: Any = None, flatten: bool = False
+) -> Table:
+    """Rows in memory as a table, with the names of a DataFrame's columns.
+
+    ``groups`` is one of these columns, or an array with one entry per row. ``flatten`` makes a row
+    of each sample of an array.
+    """
+    names = columns(value)
+    if isinstance(groups, str):
+        kept = all_but("the series", groups, names)
+        groups, names = value[groups], tuple(names[place] for place in kept)  # type: ignore[index]
+        # Polars and PyArrow, or pandas
+        value = value.select(list(names)) if hasattr(value, "select") else value.iloc[:, kept]
+    rows = np.asanyarray(converted("series", with_gaps(value) if missing else value))
+    rows = rows[:, None] if rows.ndim == 1 and rows.size else rows
+    rows = flattened("series", rows) if flatten else rows
+    samples = samples_in_rows("series", rows, missing=missing)
+    if groups is None:
+        keys = None
+    else:
+        labels = np.asarray(converted("groups", groups))
+        if labels.shape != (len(samples),):
+            raise ValueError(
+                f"groups must have shape ({len(samples)},), one per row: got {labels.shape}"
+            )
+        keys = partial(_pieces, labels)
+    n, width = samples.shape
+    read = partial(_pieces, samples)
+    return Table("the series", width, n, named(names), read, missing=missing, keys=keys)
+
+
+def _pieces(values: Rows, rows: int) -> Iterator[Rows]:
+    for start in range(0, len(values), rows):
+        yield values[start : start + rows]
 
 
 def lagged(tables: list[Table], lag: int, batch: int | None) -> Pairs:

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
 from dlnflow.theory._clock import Clock
+from dlnflow.theory._labelled import Quantity, labelled
 from dlnflow.theory._modes import amplitude_of
 from dlnflow.theory._objective import Objective
 from dlnflow.theory._scaled_modes import ValidatedModes, validated
@@ -18,6 +19,7 @@ Array = NDArray[np.float64]
 LEAST = np.finfo(np.float64).tiny  # a floor that underflows is none: nothing reads as 0 then
 
 
+@labelled(Quantity("R2", "share of variance that a probe reads"))
 def probe_r2(
     t: ArrayLike,
     lam: ArrayLike,

@@ -165,3 +165,24 @@ def test_dimensions_of_xarray_are_no_labels_of_tables():
     assert np.array_equal(found.lam, Spectrum.from_samples(x, y).lam)
     sigma = xarray.DataArray(np.eye(2), dims=("index", "columns"))
     assert Spectrum.from_covariances(sigma, 0.5 * np.eye(2)).names is None
+
+
+@pytest.mark.parametrize("options", [{}, {"missing": "drop"}, {"flatten": True}])
+def test_what_dask_holds_is_refused_and_not_computed(options):
+    dask = pytest.importorskip("dask.dataframe")
+    computed = []
+    x = pd.DataFrame(np.eye(4)[:, :2], columns=["a", "b"])
+    lazy = dask.from_pandas(x, npartitions=2).map_partitions(
+        lambda part: computed.append(len(part)) or part, meta=x
+    )
+    with pytest.raises(TypeError, match="x must be in memory: got DataFrame, held by Dask"):
+        Spectrum.from_samples(lazy, x, **options)
+    with pytest.raises(TypeError, match="y must be in memory: got DataFrame, held by Dask"):
+        CovarianceAccumulator(**options).update(x, lazy)
+    with pytest.raises(TypeError, match="weights must be in memory"):
+        Spectrum.from_samples(x, x, weights=lazy["a"], **options)
+    with pytest.raises(TypeError, match="series must be in memory"):
+        pairs_from(lazy, lag=1, **options)
+    with pytest.raises(TypeError, match="series must be in memory"):
+        pairs_from(lazy, lag=1, groups="a", **options)
+    assert not computed
