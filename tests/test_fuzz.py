@@ -850,6 +850,7 @@ def spectrum_from_samples(rng):
             options["basis"] = pick(rng, ASYMPTOTIC)
     if rng.random() < 0.3:
         options["scale"] = "unit"
+    options |= pick(rng, [{}, {"flatten": True}, {"missing": "drop"}])
     heavy = n > 10 * d and options.get("shrinkage") != "ledoit-wolf"
     if heavy and rng.random() < 0.3:
         options["weights"] = rng.gamma(2.0, size=n)
@@ -881,7 +882,8 @@ def spectrum_from_samples(rng):
     bad += [{"missing": m} for m in (None, "fill", 1)] + [{"scale": s} for s in ("", "std", 1)]
     bad += [{"names": m} for m in ("x" * d, ["a"] * (d + 1))]
     bad += [{"errors": e} for e in ("", "x", 3, True)] + [{"block": b} for b in (0, 1.5, "x", [1])]
-    bad += [{"x": b} for b in (x[:, :0], x[:1], x.T[:, :1], None, "x", x * np.nan, x[0], 1j * x)]
+    twice = np.vstack([x, x])
+    bad += [{"x": b} for b in (x[:, :0], x[:1], twice, None, "x", x * np.nan, x[0], 1j * x)]
     bad += [
         {"errors": "bootstrap", **o} for o in ({"resamples": 1}, {"resamples": "x"}, {"rng": "x"})
     ]
