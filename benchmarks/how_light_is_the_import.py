@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from benchmarks.timing import Finding, median_seconds
 
-HEAVY = ("sympy", "matplotlib", "pandas", "xarray", "typer", "rich")
+HEAVY = ("sympy", "matplotlib", "pandas", "xarray", "dask", "torch", "jax", "typer", "rich")
 
 
 def findings() -> Iterator[Finding]:

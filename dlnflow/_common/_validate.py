@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from itertools import combinations
+from itertools import combinations, pairwise
 from numbers import Number
 from typing import Any
 
@@ -107,8 +107,19 @@ def numbers(name: str, value: ArrayLike) -> Array:
     return double
 
 
+def is_lazy(value: Any) -> bool:
+    """Whether Dask holds the value, so that NumPy would compute all of it."""
+    graph = getattr(value, "__dask_graph__", None)
+    return graph is not None and graph() is not None
+
+
 def converted(name: str, value: Any) -> Any:
     """A value that NumPy can read, whatever library its arrays are of; see `on_host`."""
+    if is_lazy(value):
+        raise TypeError(
+            f"{name} must be in memory: got {type(value).__name__}, held by Dask; "
+            f"{name}.compute() loads it, and dlnflow.data.accumulate_dask need not"
+        )
     try:
         return on_host(value)
     except Exception as error:  # other libraries raise errors of their own
@@ -201,6 +212,7 @@ def modes(
     lam: ArrayLike, rho: ArrayLike, variance: ArrayLike | None
 ) -> tuple[Array, Array, Array | None]:
     """``lam`` and ``rho`` of one sign, and the variance where both are zero."""
+    same_labels(lam=lam, rho=rho, variance=variance)
     given = {"lam": lam, "rho": rho}
     lam, rho = numbers("lam", lam), numbers("rho", rho)
     if all(array.size and _within(array, 0.0, np.inf) for array in (lam, rho)):
@@ -259,6 +271,24 @@ def together(**arrays: ArrayLike | None) -> tuple[int, ...]:
         raise ValueError(
             f"{one} and {other} must have shapes that broadcast: got {its} and {others}{grid}"
         ) from None
+
+
+def same_labels(**arguments: Any) -> None:
+    """Refuse Series and DataFrames of which one has other labels, or another order of them."""
+    tables = {name: table for name, table in arguments.items() if _index(table) is not None}
+    for (one, first), (other, table) in pairwise(tables.items()):
+        if len(first) == len(table) and not _index(first).equals(_index(table)):
+            raise ValueError(
+                f"{other} must have the labels of {one} in the same order: got "
+                f"{described(_index(table).tolist())} beside {described(_index(first).tolist())}; "
+                f"use {other}.reindex({one}.index), or to_numpy() to go by position"
+            )
+
+
+def _index(table: Any) -> Any:
+    """The labels of a pandas Series or DataFrame; None for anything else."""
+    index = getattr(table, "index", None)
+    return index if hasattr(index, "get_indexer") else None
 
 
 def choice(name: str, value: Any, allowed: tuple[str, ...]) -> str:

@@ -64,6 +64,17 @@ def modes(
             read=whole,
         ),
     ] = None,
+    groups: Annotated[
+        str | None,
+        in_samples(
+            "--groups COLUMN",
+            "With --lag: the column that says which sequence a row belongs to.",
+        ),
+    ] = None,
+    missing: Annotated[
+        bool,
+        in_samples("--drop-missing", "Leave out pairs with empty cells or NaN, and say how many."),
+    ] = False,
     x: Annotated[
         Path | None,
         in_samples(
@@ -80,6 +91,12 @@ def modes(
             "--basis NAME", "Basis of the modes: cross, variance, generalised or joint."
         ),
     ] = Basis.cross,
+    unit: Annotated[
+        bool,
+        options.in_modes(
+            "--unit", "Divide each feature, in both views, by its standard deviation in x."
+        ),
+    ] = False,
     errors: Annotated[
         bool | None,
         options.in_modes(
@@ -141,7 +158,10 @@ def modes(
                 _validate.number("max_seconds", max_seconds, _validate.positive)
     with warnings.catch_warnings(record=True) as caught, library_refusals(), reading():
         warnings.simplefilter("always")
-        spectrum = _spectrum(_pairs(file, pairs, lag, x, y, flatten), basis, errors, block)
+        source = _pairs(
+            file, x, y, pairs=pairs, lag=lag, groups=groups, missing=missing, flatten=flatten
+        )
+        spectrum = _spectrum(source, basis, errors, block, unit)
     for text in dict.fromkeys(str(warning.message) for warning in caught):
         say(f"warning: {text}")
     say(repr(spectrum))
@@ -156,16 +176,10 @@ def modes(
 
 
 def _pairs(
-    file: Path | None,
-    pairs: tuple[str, ...] | None,
-    lag: int | None,
-    x: Path | None,
-    y: Path | None,
-    flatten: bool,
+    file: Path | None, x: Path | None, y: Path | None, *, missing: bool, flatten: bool, **parts: Any
 ) -> Pairs:
     """The pairs that the options give together."""
-    given: dict[str, Any] = {"pairs": pairs, "lag": lag}
-    given = {name: value for name, value in given.items() if value is not None}
+    given = {name: value for name, value in parts.items() if value is not None}
     if file is None:
         if x is None or y is None:
             raise InputError("samples are missing: give FILE, or --x and --y")
@@ -175,18 +189,23 @@ def _pairs(
     else:
         if x is not None or y is not None:
             raise InputError("give FILE or --x and --y, not both")
-        if len(given) == 2:
+        if "pairs" in given and "lag" in given:
             raise InputError("give --pairs or --lag, not both")
+        if "groups" in given and "lag" not in given:
+            raise InputError("--groups needs --lag")
         files = [file]
     with working("opening"):
-        return pairs_from(*files, **given, flatten=flatten)
+        asked = "drop" if missing else "refuse"
+        return pairs_from(*files, missing=asked, flatten=flatten, **given)
 
 
-def _spectrum(source: Pairs, basis: Basis, errors: bool | None, block: int | None) -> Spectrum:
+def _spectrum(
+    source: Pairs, basis: Basis, errors: bool | None, block: int | None, unit: bool
+) -> Spectrum:
     """The modes, from one pass over the files, with errors from a second pass."""
     total = accumulate(source, progress=True)
     with working("diagonalising"):
-        spectrum = total.spectrum(basis=basis.value)
+        spectrum = total.spectrum(basis=basis.value, scale="unit" if unit else None)
     least = spectrum.lam.size + 2  # what Spectrum.with_errors needs
     if errors is None and basis is Basis.joint:
         say(f"no standard errors: {ONLY_BOOTSTRAP}")

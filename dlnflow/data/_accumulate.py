@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from dlnflow._common import _validate
 from dlnflow._common._progress import bar
 from dlnflow.data import _covariance
+from dlnflow.data._covariance import given_weights
+from dlnflow.data._labels import aligned
 from dlnflow.data._pair_moments import PairMoments, joined, moments
 from dlnflow.data._spectrum import Spectrum
 
@@ -32,9 +35,18 @@ class CovarianceAccumulator:
     Parameters
     ----------
     names : sequence of str, optional
-        The ``d`` features' names, for messages.
+        The ``d`` features' names; by default the columns of the first DataFrame. Tables are aligned
+        by these labels, arrays count in this order.
+    missing : {"refuse", "drop"}
+        What happens to pairs with NaN in either view: `update` refuses their batch, or leaves them
+        out and counts them.
     flatten : bool
         Whether to make a row of each sample, for images of shape (rows, h, w).
+
+    Attributes
+    ----------
+    missing : int
+        Number of pairs that were left out.
 
     Notes
     -----
@@ -62,8 +74,16 @@ class CovarianceAccumulator:
     [0.2, 0.9]
     """
 
-    def __init__(self, *, names: Sequence[str] | None = None, flatten: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        names: Sequence[str] | None = None,
+        missing: str = "refuse",
+        flatten: bool = False,
+    ) -> None:
         self.names = None if names is None else tuple(map(str, names))
+        self.missing = 0
+        self._drops = _validate.choice("missing", missing, _covariance.MISSING) == "drop"
         self.flatten = flatten
         self._total: PairMoments | None = None
 
@@ -71,6 +91,12 @@ class CovarianceAccumulator:
     def n(self) -> int:
         """Number of pairs so far."""
         return 0 if self._total is None else self._total.n
+
+    @property
+    def effective(self) -> int:
+        """Effective number of pairs, ``sum(w)**2 / sum(w**2)``; ``n`` without weights."""
+        total = self._total
+        return 0 if total is None else round(total.weight**2 / total.squares)
 
     @property
     def d(self) -> int | None:
@@ -97,13 +123,16 @@ class CovarianceAccumulator:
         """Features of ``y`` that are constant so far."""
         return self._constant(1)
 
-    def update(self, x: ArrayLike, y: ArrayLike) -> None:
+    def update(self, x: ArrayLike, y: ArrayLike, weights: ArrayLike | None = None) -> None:
         """Add a batch of pairs.
 
         Parameters
         ----------
         x, y : array, shape (rows, d)
             Contexts and targets, one pair per row, of any real type. There may be no rows.
+            DataFrames are aligned by their labels.
+        weights : array, shape (rows,), optional
+            How much each pair counts, as for `Spectrum.from_samples`; 1 by default.
 
         Raises
         ------
@@ -111,16 +140,28 @@ class CovarianceAccumulator:
             If shapes differ from each other or in width from earlier batches, or if rows hold NaN,
             infinity or numbers whose squares overflow. Nothing of such a batch is added.
         """
-        context, target = self._batch(x, y)
+        context, target, names = self._batch(x, y)
         if not len(context):
             return
+        heavy = None if weights is None else given_weights(weights, x, len(context))
+        kept = np.ones(len(context), dtype=bool) if heavy is None else heavy > 0.0
+        lost = 0
+        if self._drops:
+            absent = _covariance.missing_rows(context, target)
+            kept, lost = kept & ~absent, int(np.sum(absent))
+        if not kept.all():
+            context, target = context[kept], target[kept]
+            heavy = None if heavy is None else heavy[kept]
+        if not len(context):
+            self.missing += lost
+            return
         with np.errstate(invalid="ignore", over="ignore"):
-            batch = moments(context, target)
+            batch = moments(context, target, heavy)
             total = batch if self._total is None else joined(self._total, batch)
             finite = total.finite
         if not finite:
-            self._refuse_infinite(context, target)
-        self._total = total
+            self._refuse_infinite(context, target, names)
+        self._total, self.names, self.missing = total, names, self.missing + lost
 
     def merge(self, other: CovarianceAccumulator) -> CovarianceAccumulator:
         """Add all pairs of another accumulator, which does not change.
@@ -151,10 +192,15 @@ class CovarianceAccumulator:
         else:
             if self.d != other.d:
                 raise ValueError(f"other must have {self.d} features, as this one: got {other.d}")
+            if self.names and other.names and self.names != other.names:
+                raise ValueError(
+                    f"other must have the features of this one in the same order, {self.names}: "
+                    f"got {other.names}"
+                )
             total = joined(self._total, other._total)
             if not total.finite:
                 raise ValueError("other must have means whose squares do not overflow: got inf")
-        self._total = total
+        self._total, self.missing = total, self.missing + other.missing
         if self.names is None:
             self.names = other.names
         return self
@@ -174,14 +220,15 @@ class CovarianceAccumulator:
         """
         total = self._at_least(2)
         xx, yx = total.products
-        return (xx + xx.T) / (2 * total.n), yx / total.n
+        return (xx + xx.T) / (2 * total.weight), yx / total.weight
 
-    def spectrum(self, *, basis: str = "cross") -> Spectrum:
+    def spectrum(self, *, basis: str = "cross", scale: str | None = None) -> Spectrum:
         """The modes of the pairs so far.
 
         Parameters
         ----------
         basis : {"cross", "variance", "generalised", "joint"}
+        scale : {"unit"}, optional
             As for `Spectrum.from_covariances`.
 
         Returns
@@ -202,9 +249,17 @@ class CovarianceAccumulator:
             [self.names[place] if self.names else place for place in places]
             for places in (self.constant, self.constant_y)
         )
-        return Spectrum.from_covariances(
-            sigma_xx, sigma_yx, n=self.n, basis=basis, constant=constant, constant_y=constant_y
+        made = Spectrum.from_covariances(
+            sigma_xx,
+            sigma_yx,
+            n=self.effective,
+            basis=basis,
+            constant=constant,
+            constant_y=constant_y,
+            names=self.names,
+            scale=scale,
         )
+        return replace(made, missing=self.missing)
 
     def __repr__(self) -> str:
         return f"CovarianceAccumulator: n = {self.n}, d = {self.d}"
@@ -220,10 +275,12 @@ class CovarianceAccumulator:
             raise ValueError(f"the accumulator must hold at least {pairs} (rows): got {self.n}")
         return self._total
 
-    def _batch(self, x: ArrayLike, y: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+    def _batch(
+        self, x: ArrayLike, y: ArrayLike
+    ) -> tuple[NDArray[Any], NDArray[Any], tuple[str, ...] | None]:
         if self.flatten:
-            x, y = _covariance.flattened("x", x), _covariance.flattened("y", y)
-        context, target = _rows("x", x), _rows("y", y)
+            x, y = _covariance.as_rows("x", x), _covariance.as_rows("y", y)
+        context, target, names = aligned(x, y, (self._rows("x", x), self._rows("y", y)), self.names)
         _covariance.refuse_other_shape(context, target)
         expected = len(self.names) if self.names is not None else self.d
         if expected not in (None, context.shape[1]):
@@ -231,14 +288,19 @@ class CovarianceAccumulator:
             raise ValueError(
                 f"x and y must have {expected} features, {why}: got {context.shape[1]}"
             )
-        return context, target
+        return context, target, names if self.names is None else self.names
 
-    def _refuse_infinite(self, context: NDArray[Any], target: NDArray[Any]) -> None:
+    def _rows(self, name: str, value: ArrayLike) -> NDArray[Any]:
+        return _rows(name, _covariance.with_gaps(value) if self._drops else value)
+
+    def _refuse_infinite(
+        self, context: NDArray[Any], target: NDArray[Any], names: tuple[str, ...] | None
+    ) -> None:
         for name, rows in (("x", context), ("y", target)):
             bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
             if bad.size:
                 here, column = rows[bad[0]], int(np.argmin(np.isfinite(rows[bad[0]])))
-                called = f" ({self.names[column]})" if self.names else ""
+                called = f" ({names[column]})" if names else ""
                 raise ValueError(
                     f"{name} must hold finite numbers: got {here[column]:g} in column {column}"
                     f"{called}; {bad.size} row{'s' * (bad.size > 1)}, {_listed(bad)} of this "
@@ -249,7 +311,7 @@ class CovarianceAccumulator:
 
 
 def accumulate(
-    batches: Iterable[tuple[ArrayLike, ArrayLike]],
+    batches: Iterable[tuple[ArrayLike, ...]],
     *,
     into: CovarianceAccumulator | None = None,
     progress: bool = False,
@@ -258,8 +320,8 @@ def accumulate(
 
     Parameters
     ----------
-    batches : iterable of (x, y)
-        Arrays of shape (rows, d), for example from `pairs_from`.
+    batches : iterable of (x, y) or (x, y, weights)
+        Arrays of shape (rows, d) and (rows,), for example from `pairs_from`.
     into : CovarianceAccumulator, optional
         The accumulator to add to. After an error or an interrupt it holds all complete batches; a
         note on the exception says how many samples.
@@ -295,8 +357,8 @@ def accumulate(
     shown = bar(getattr(batches, "n", None)) if progress else nullcontext()
     with shown as show:
         try:
-            for x, y in _covariance.in_pairs(batches):
-                into.update(x, y)
+            for x, y, weights in _covariance.in_pairs(batches):
+                into.update(x, y, weights)
                 if show is not None:
                     show(into.n - before, f"{into.n - before:,} pairs")
         except BaseException as error:

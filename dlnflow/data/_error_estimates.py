@@ -8,8 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dlnflow.data._covariance import Samples
 from dlnflow.data._estimation import ASYMPTOTIC, InBasis
-from dlnflow.data._influence import Influence, influence_sums, refuse_few, refuse_other_data
+from dlnflow.data._influence import (
+    Coordinates,
+    Influence,
+    influence_sums,
+    refuse_few,
+    refuse_other_data,
+)
 from dlnflow.data._record import Errors, SpectrumRecord
 from dlnflow.data._sampling import COMPROMISES, WHITENED, gaussian_bias, noise_floor
 
@@ -22,7 +29,7 @@ NOTHING = 1e-10  # share of the data's variance that only rounding leaves in a r
 
 
 def asymptotic(
-    spectrum: SpectrumRecord, batches: Iterable[tuple[ArrayLike, ArrayLike]], block: int
+    spectrum: SpectrumRecord, batches: Iterable[tuple[ArrayLike, ...]], block: int
 ) -> Errors:
     """Asymptotic errors by influence functions, in one pass over raw samples."""
     basis = spectrum.basis_name
@@ -41,12 +48,13 @@ def asymptotic(
         1.0 - spectrum.shrinkage,
         len(whole.basis) - len(spectrum.constant),
     )
-    sums, groups = influence_sums(influence, batches, block)
-    n, m = sums.count, whole.spaces.size
+    coordinates = Coordinates(whole.filters, spectrum.names, spectrum.scale, spectrum.missing > 0)
+    sums, groups, second = influence_sums(influence, coordinates, batches, block)
+    m, weight = whole.spaces.size, sums.total[-1]
+    n = round(weight**2 / sums.products[-1, -1])
     refuse_few(n, block, m)
-    own = slice(2 * m, 4 * m)  # u and v
-    shift = sums.total[own] / n
-    joint = sums.products[own, own] / n - np.outer(shift, shift)
+    shift = sums.total[2 * m : 4 * m] / weight
+    joint = second.products[:-1, :-1] / weight - np.outer(shift, shift)
     refuse_other_data(influence, joint)
     if spectrum.n is not None and n != spectrum.n:
         raise ValueError(
@@ -72,8 +80,7 @@ def asymptotic(
 
 def bootstrap(
     spectrum: SpectrumRecord,
-    x: Array,
-    y: Array,
+    samples: Samples,
     block: int,
     resamples: int,
     rng: np.random.Generator,
@@ -81,9 +88,11 @@ def bootstrap(
 ) -> Errors:
     """Bootstrap errors from blocks of centred samples; ``modes_of`` is the whole estimator."""
     whole = spectrum._whole
-    n, m = len(x), whole.spaces.size
+    x, y, m = samples.x, samples.y, whole.spaces.size
+    n = len(x)
+    weights = np.ones(n) if samples.weights is None else samples.weights
     _refuse_size(whole)
-    refuse_few(n, block, m)
+    refuse_few(samples.effective, block, m)
     if resamples < FEWEST:
         raise ValueError(f"resamples must number at least {FEWEST}: got {resamples}")
     groups = -(-n // block)
@@ -91,18 +100,20 @@ def bootstrap(
     draws = np.empty((resamples, 2, m))
     for draw in draws:
         counts = rng.multinomial(groups, np.full(groups, 1.0 / groups))
-        draw[:] = _resampled(x, both, np.repeat(counts, block)[:n], modes_of, whole.filters)
+        draw[:] = _resampled(
+            x, both, np.repeat(counts, block)[:n] * weights, modes_of, whole.filters
+        )
     u, v = x @ whole.filters, y @ whole.filters
-    about = u * v - np.mean(u * v, axis=0)
+    about = weights[:, None] * (u * v - np.average(u * v, axis=0, weights=weights))
     blocks = np.add.reduceat(about, np.arange(0, n, block))
     return _errors(
         spectrum,
         np.cov(draws.reshape(resamples, -1), rowvar=False),
-        np.cov(np.hstack([u, v]), rowvar=False, bias=True),
-        n / _design(np.sum(blocks**2, axis=0), np.sum(about**2, axis=0)),
+        np.cov(np.hstack([u, v]), rowvar=False, bias=True, aweights=weights),
+        samples.effective / _design(np.sum(blocks**2, axis=0), np.sum(about**2, axis=0)),
         bias=draws.mean(axis=0) - [np.diag(whole.yx), np.diag(whole.xx)],
         method="bootstrap",
-        n=n,
+        n=samples.effective,
         block=block,
         groups=groups,
         draws=draws,
@@ -220,7 +231,7 @@ def _gaps(values: Array) -> Array:
 def _resampled(
     x: Array,
     both: Array,
-    counts: NDArray[np.int64],
+    counts: Array,
     modes_of: Callable[[Array, Array], dict[str, Any]],
     filters: Array,
 ) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,26 +13,28 @@ from numpy.typing import ArrayLike, NDArray
 from dlnflow._common import _validate
 from dlnflow._common._validate import described
 from dlnflow.data._covariance import (
+    Samples,
     centred,
     commutator,
-    covariance,
     generalised_modes,
-    paired_samples,
+    given_names,
+    given_pair,
+    given_samples,
     products,
-    refuse_negative,
-    square,
 )
+from dlnflow.data._directions import directions
 from dlnflow.data._jacobi import jointly_diagonal
+from dlnflow.data._labels import Names
 
 Array = NDArray[np.float64]
 Spaces = NDArray[np.intp]
 Fields = dict[str, Any]  # of a SpectrumRecord
 
 BASES = ("cross", "variance", "generalised", "joint")
+SCALES = ("unit",)
 ASYMPTOTIC = ("cross", "variance", "generalised")  # bases whose influence functions are known
 
 EPS = float(np.finfo(np.float64).eps)
-ZERO_VARIANCE = 1e-10  # of the largest variance; rounding errors are below 1e-14
 DEGENERATE = 1e-4  # relative difference of variances, or of lam, that count as equal
 SAMPLED, LARGEST_TOLERANCE = 4.0, 0.3  # sampled variances of white noise scatter over 4 sqrt(d / n)
 
@@ -71,57 +73,127 @@ def from_covariances(
     n: int | None,
     constant: Sequence[int | str],
     constant_y: Sequence[int | str],
+    names: Sequence[str] | None,
+    scale: str | None,
 ) -> Fields:
     """Estimate the modes of two covariance matrices; see `Spectrum.from_covariances`."""
-    xx, yx = square("sigma_xx", sigma_xx), square("sigma_yx", sigma_yx)
-    if xx.shape != yx.shape:
-        raise ValueError(
-            "sigma_xx and sigma_yx must have the same shape, context and target the same "
-            f"dimension: got {xx.shape} and {yx.shape}"
-        )
+    asked = None if names is None else tuple(names)
+    xx, yx, known_names = given_pair(sigma_xx, sigma_yx, asked, other_target=True)
     d = len(xx)
+    known_names = given_names(known_names, d)
     if n is not None:
         n = _validate.positive_integer("n", n)
         if n < 2:
             raise ValueError(f"n must be at least 2 samples: got {n}")
         _warn_of_few(n, d)
-    symmetric = covariance(xx)
     _validate.choice("basis", basis, BASES)
     known = _features("constant", constant, d, d - 1)
-    known_y = _features("constant_y", constant_y, d, d)
+    known_y = _features("constant_y", constant_y, len(yx), len(yx))
     given = {"sigma_xx": sigma_xx, "sigma_yx": sigma_yx}
     kinds = [np.asarray(_validate.converted(*one)).dtype for one in given.items()]
     eps = max(float(np.finfo(kind).eps) if kind.kind == "f" else EPS for kind in kinds)
-    found = joint_modes(symmetric, yx, basis, n, eps=eps)
-    return found | {"constant": known, "constant_y": known_y}
+    if len(yx) != d:
+        _refuse_for_other_target(basis=(basis, "cross"), scale=(scale, None))
+    units = _units(scale, xx)
+    if units is not None:
+        xx, yx = (matrix / np.outer(units, units) for matrix in (xx, yx))
+    found = _of_any_target(xx, yx, basis, n, eps=eps)
+    of_features = {"constant": known, "constant_y": known_y, "names": known_names}
+    return found | of_features | {"scale": units}
 
 
 def from_samples(
-    x: ArrayLike, y: ArrayLike, basis: str, shrinkage: float | str | None
-) -> tuple[Fields, Array, Array, Callable[[Array, Array], Fields]]:
+    x: ArrayLike,
+    y: ArrayLike,
+    basis: str,
+    shrinkage: float | str | None,
+    scale: str | None,
+    errors: str | None,
+    **options: Any,
+) -> tuple[Fields, Samples, Callable[[Array, Array], Fields]]:
     """Estimate the modes of paired samples; see `Spectrum.from_samples`.
 
-    Also returns the centred samples, and the estimator for the bootstrap.
+    Also returns the centred and scaled samples, and the estimator for the bootstrap.
     """
-    context, target = paired_samples(x, y)
+    given = given_samples(x, y, other_target=True, **options)
     _validate.choice("basis", basis, BASES)
-    n, d = context.shape
+    n, d = given.effective, given.x.shape[1]
     _warn_of_few(n, d)
     constant, constant_y = (
-        tuple(np.flatnonzero((rows == rows[0]).all(axis=0)).tolist()) for rows in (context, target)
+        tuple(np.flatnonzero((rows == rows[0]).all(axis=0)).tolist()) for rows in (given.x, given.y)
     )
     if len(constant) == d:
         raise ValueError("x must vary from sample to sample: got the same sample in every row")
-    context, target = centred(context), centred(target)
-    covariances = products(context, target)
-    share = _shrinkage(shrinkage, np.delete(context, constant, axis=1))
+    context, target = (centred(rows, given.weights) for rows in (given.x, given.y))
+    covariances = products(context, target, given.weights)
+    if context.shape != target.shape:
+        _refuse_for_other_target(basis=(basis, "cross"), scale=(scale, None), errors=(errors, None))
+    units = _units(scale, covariances[0])
+    if units is not None:
+        context, target = context / units, target / units
+        covariances = products(context, target, given.weights)
+    weights = np.ones(len(context)) if given.weights is None else given.weights
+    kept = weights > 0.0
+    if isinstance(shrinkage, str) and np.ptp(weights[kept]) > 0.0:
+        raise ValueError(f"shrinkage must be a number with weights: got {shrinkage!r}")
+    share = _shrinkage(shrinkage, np.delete(context[kept], constant, axis=1))
     varying = d - len(constant)
 
     def estimate(xx: Array, yx: Array) -> Fields:
-        return joint_modes(xx, yx, basis, n, shrinkage=share, varying=varying)
+        return _of_any_target(xx, yx, basis, n, shrinkage=share, varying=varying)
 
-    fields = estimate(*covariances) | {"constant": constant, "constant_y": constant_y}
-    return fields, context, target, estimate
+    fields = estimate(*covariances) | {
+        "constant": _by_name(constant, given.names),
+        "constant_y": _by_name(constant_y, given.names if len(target.T) == d else None),
+        "names": given.names,
+        "missing": given.missing,
+        "scale": units,
+    }
+    return fields, replace(given, x=context, y=target), estimate
+
+
+def _of_any_target(xx: Array, yx: Array, basis: str, n: int | None, **options: Any) -> Fields:
+    """`joint_modes`, also for a target of another dimension.
+
+    An MAE's loss and gradient flow do not change if the target is rotated. ``V U^T y``, with the
+    singular vectors of ``sigma_yx = U diag(lam) V^T``, has the dimension of the context, and the
+    symmetric ``V diag(lam) V^T``. What of ``y`` it leaves out is not correlated with ``x``.
+    """
+    if yx.shape == xx.shape:
+        return joint_modes(xx, yx, basis, n, **options)
+    left, lam, right = np.linalg.svd(yx, full_matrices=False)
+    fields = joint_modes(xx, right.T @ np.diag(lam) @ right, basis, n, **options)
+    towards = left @ (right @ fields["basis"])
+    lengths = np.linalg.norm(towards, axis=0)
+    correlated = (fields["lam"] > 0.0) & (lengths > 0.0)
+    target = np.divide(towards, lengths, out=np.zeros_like(towards), where=correlated)
+    return fields | {"target_basis": target}
+
+
+def _refuse_for_other_target(**options: tuple[Any, Any]) -> None:
+    """Refuse options that need context and target of one dimension."""
+    for name, (given, only) in options.items():
+        if given != only:
+            raise ValueError(
+                f"{name} must be {only!r} if x and y differ in dimension: got {given!r}"
+            )
+
+
+def _units(scale: str | None, xx: Array) -> Array | None:
+    """Standard deviations of the context; None without scaling.
+
+    Infinite where the context is constant, which leaves the feature out of both views: the unit of
+    its target is unknown.
+    """
+    if scale is None:
+        return None
+    _validate.choice("scale", scale, SCALES)
+    variance = np.diag(xx)
+    return np.sqrt(np.where(variance > 0.0, variance, np.inf))
+
+
+def _by_name(places: tuple[int, ...], names: Names | None) -> tuple[int | str, ...]:
+    return places if names is None else tuple(names[place] for place in places)
 
 
 def joint_modes(
@@ -145,20 +217,16 @@ def joint_modes(
     scatter = 0.0 if n is None else min(LARGEST_TOLERANCE, SAMPLED * (d / n) ** 0.5)
     tolerance, rounding = max(DEGENERATE, scatter), 4.0 * d**0.5 * eps
     floor = shrinkage * float(np.trace(xx)) / varying
-    xx = (1.0 - shrinkage) * xx + np.diag(floor * (np.diag(xx) > 0.0))
-    yx = (1.0 - shrinkage) * yx
-    size_xx, size_yx = np.abs(xx).max(), np.abs(yx).max() or 1.0
+    xx, yx = (1.0 - shrinkage) * xx, (1.0 - shrinkage) * yx
+    size_xx, size_yx = np.abs(xx).max() or 1.0, np.abs(yx).max() or 1.0
     xx, yx, floor = xx / size_xx, yx / size_yx, floor / size_xx
-    rising, vectors = np.linalg.eigh(xx)
-    refuse_negative("sigma_xx", rising, size_xx)
-    variance, eigenvectors = rising[::-1], vectors[:, ::-1]
-    own = variance - floor
-    kept = int(np.sum(own > max(ZERO_VARIANCE, rounding) * own[0]))
-    space, null = eigenvectors[:, :kept], eigenvectors[:, kept:]
+    space, own, null = directions(xx, rounding, size_xx)
+    kept, variance = own.size, own + floor
+    xx = xx + np.diag(floor * (np.diag(xx) > 0.0))
     symmetric = 0.5 * (yx + yx.T)
     noise = rounding * float(np.linalg.norm(yx))
     if basis == "generalised":
-        _, columns, filters = generalised_modes(space, variance[:kept], yx)
+        _, columns, filters = generalised_modes(space, variance, yx)
         spaces = np.zeros(kept, dtype=np.intp)
     elif basis == "cross":
         inside = space if kept < d else np.eye(d)
@@ -168,9 +236,7 @@ def joint_modes(
         )
         filters = columns
     else:
-        columns, spaces = _resolved(
-            own[:kept], space, symmetric, tolerance, rounding * float(own[0])
-        )
+        columns, spaces = _resolved(own, space, symmetric, tolerance, rounding * float(own[0]))
         if basis == "joint":
             both = [space.T @ matrix @ space for matrix in (xx, symmetric)]
             sized = np.array([matrix / (np.linalg.norm(matrix) or 1.0) for matrix in both])

@@ -9,7 +9,8 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlnflow._common._validate import BLANK, number_in_text
+from dlnflow.data._labels import Places, feature_order
 
 Rows = NDArray[Any]
 Names = tuple[str, ...] | None
@@ -25,6 +27,8 @@ Choice = Callable[[Names], list[int]]  # of columns, by the names of all
 
 SUFFIXES = (".npy", ".npz", ".csv", ".parquet")
 LISTED = 5  # row numbers in a message
+PADDING = 8  # numbers after a column, so that equal rows of many do not compete in the cache
+BUFFER = 2**16  # bytes of a column of Parquet that are read at once, not the whole row group
 ENCODING = "utf-8-sig"  # drops the byte order mark with which spreadsheets begin a CSV file
 OTHER_SEPARATOR = re.compile(r"[;\t]")
 
@@ -38,7 +42,8 @@ class Table:
     """A matrix in a file, shape (n, width), that is read in blocks of rows.
 
     ``label`` names the file, and the array in it if there are several. ``n`` and ``names`` (of the
-    columns) are None where they are not known before reading.
+    columns) are None where they are not known before reading. ``keys`` reads the column of groups,
+    in the same blocks. With ``missing`` there may be NaN.
     """
 
     label: str
@@ -46,12 +51,15 @@ class Table:
     n: int | None
     names: Names
     read: Callable[[int], Iterator[Rows]]
+    first: int = 0  # number of the first row, for messages
+    missing: bool = False
+    keys: Callable[[int], Iterator[Rows]] | None = None
 
     def blocks(self, rows: int) -> Iterator[Rows]:
         """Blocks of finite numbers, all of ``rows`` rows except the last."""
-        start = 0
+        start = self.first
         for block in self.read(rows):
-            finite = np.isfinite(block)
+            finite = ~np.isinf(block) if self.missing else np.isfinite(block)
             if not finite.all():
                 bad = np.flatnonzero(~finite.all(axis=1))
                 places = ", ".join(map(str, start + bad[:LISTED])) + ", ..." * (bad.size > LISTED)
@@ -62,6 +70,16 @@ class Table:
                 )
             yield block
             start += len(block)
+
+
+def file_order(one: Table, other: Table) -> Places | None:
+    """Places of the columns of ``one`` among those of ``other``, by name if both have names."""
+    try:
+        return feature_order(
+            one.names, other.names, f"{other.label}:", f"{one.label}", "rename its columns"
+        )
+    except ValueError as error:
+        raise FileError(str(error)) from None
 
 
 def suffix(path: Path) -> str:
@@ -77,12 +95,56 @@ def listed(names: Iterable[str]) -> str:
     return ", ".join(name if name.isprintable() else repr(name) for name in names) or "none"
 
 
-def open_table(path: Path, choose: Choice | None = None, *, flatten: bool = False) -> Table:
-    """The only array of a file, or the columns of a CSV or Parquet file: all, or those chosen."""
+def open_table(
+    path: Path,
+    choose: Choice | None = None,
+    *,
+    missing: bool = False,
+    groups: str | None = None,
+    flatten: bool = False,
+) -> Table:
+    """The only array of a file, or the columns of a CSV or Parquet file: all, or those chosen.
+
+    The column ``groups`` is not among them: `Table.keys` reads it.
+    """
     kind = suffix(path)
+    if groups is not None:
+        choose = partial(all_but, path, groups)
+        if kind not in (".csv", ".parquet"):
+            raise FileError(f"{path}: has no column {groups!r}: groups= names one of a table")
     if kind == ".csv":
-        return _csv(path, choose)
-    return _parquet(path, choose) if kind == ".parquet" else open_array(path, flatten=flatten)
+        table = _csv(path, choose, missing)
+    else:
+        table = (
+            parquet_table(path, choose) if kind == ".parquet" else open_array(path, flatten=flatten)
+        )
+    keys = None if groups is None else partial(_keys, path, groups)
+    return replace(table, missing=missing, keys=keys)
+
+
+def all_but(where: Any, groups: str, header: Names) -> list[int]:
+    if header is None or groups not in header:
+        found = "no names" if header is None else f"found: {listed(header)}"
+        raise FileError(f"{where}: column {groups!r} of groups is missing ({found})")
+    return [place for place, name in enumerate(header) if name != groups]
+
+
+def _keys(path: Path, groups: str, rows: int) -> Iterator[Rows]:
+    """Blocks of the column of groups, as text."""
+    import pandas as pd
+
+    if suffix(path) == ".csv":
+        # text, so that 01 and 1 are two groups
+        options: dict[str, Any] = {"usecols": [groups], "dtype": str, "chunksize": rows}
+        with pd.read_csv(
+            path, skipinitialspace=True, encoding=ENCODING, index_col=False, **options
+        ) as reader:
+            for chunk in reader:
+                yield chunk[groups].to_numpy(dtype=object)
+    else:
+        with _parquet_file(path) as file:
+            for batch in file.iter_batches(batch_size=rows, columns=[groups]):
+                yield batch.to_pandas()[groups].to_numpy(dtype=object)
 
 
 def open_array(path: Path, name: str | None = None, *, flatten: bool = False) -> Table:
@@ -145,7 +207,7 @@ def open_array(path: Path, name: str | None = None, *, flatten: bool = False) ->
     return Table(label, width, n, None, read)
 
 
-def _csv(path: Path, choose: Choice | None) -> Table:
+def _csv(path: Path, choose: Choice | None, missing: bool) -> Table:
     """Columns of a CSV file. A first line without any number is a header."""
     _, first = next(_csv_rows(path), (0, None))
     if first is None:
@@ -165,7 +227,7 @@ def _csv(path: Path, choose: Choice | None) -> Table:
                     f"{path}: line {line}: {len(row)} cells where {len(first)} are expected"
                 )
             for place in places:
-                wrong = _cell_fault(row[place])
+                wrong = "" if missing and _is_blank(row[place]) else _cell_fault(row[place])
                 if wrong:
                     column = repr(header[place]) if header else place + 1
                     return FileError(f"{path}: line {line}, column {column}: {wrong}")
@@ -201,7 +263,7 @@ def _csv(path: Path, choose: Choice | None) -> Table:
                 raise fault(str(error)) from None
             if not len(values):
                 raise FileError(f"{path}: no samples")
-            if not np.isfinite(values).all():
+            if not (missing or np.isfinite(values).all()):
                 raise fault("not every cell is a finite number")
             yield values
 
@@ -231,6 +293,11 @@ def _is_number(cell: str) -> bool:
     return True
 
 
+def _is_blank(cell: str) -> bool:
+    """Whether pandas reads the cell as a missing value."""
+    return not cell.strip(BLANK) or cell.strip(BLANK).lower() in ("na", "nan", "n/a", "null")
+
+
 def _cell_fault(cell: str) -> str:
     """Why a cell is not a finite number; empty if it is one."""
     if not cell.strip(BLANK):
@@ -243,14 +310,29 @@ def _cell_fault(cell: str) -> str:
     return "" if math.isfinite(value) else f"must be finite: got {cell.strip()}"
 
 
-def _parquet(path: Path, choose: Choice | None) -> Table:
-    """Columns of a Parquet file, which must hold numbers. A missing value counts as NaN."""
+def row_groups(path: Path) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The names of all columns of a Parquet file, and the number of rows in each row group."""
     with _parquet_file(path) as file:
-        schema, n = file.schema_arrow, file.metadata.num_rows
+        groups = range(file.metadata.num_row_groups)
+        sizes = tuple(file.metadata.row_group(place).num_rows for place in groups)
+        return tuple(file.schema_arrow.names), sizes
+
+
+def parquet_table(path: Path, choose: Choice | None = None, group: int | None = None) -> Table:
+    """Columns of a Parquet file, or of one of its row groups, which must hold numbers.
+
+    A missing value counts as NaN. Each block of a row group takes the memory of the last one.
+    """
+    with _parquet_file(path) as file:
+        schema, every = file.schema_arrow, range(file.metadata.num_row_groups)
+        sizes = [file.metadata.row_group(place).num_rows for place in every]
+    wanted = every if group is None else [group]
+    n, first = sum(sizes[place] for place in wanted), sum(sizes[: wanted[0]] if wanted else [])
     from pyarrow import types
 
-    places = choose(tuple(schema.names)) if choose else range(len(schema.names))
-    names = tuple(schema.names[place] for place in places)
+    header = tuple(schema.names)
+    places = choose(header) if choose else range(len(header))
+    names = tuple(header[place] for place in places)
     for place, name in zip(places, names, strict=True):
         kind = schema.field(place).type
         if not (types.is_integer(kind) or types.is_floating(kind)):
@@ -258,12 +340,21 @@ def _parquet(path: Path, choose: Choice | None) -> Table:
     if not names or not n:
         raise FileError(f"{path}: no samples")
 
-    def read(rows: int) -> Iterator[Rows]:
-        with _parquet_file(path) as file:
-            for batch in file.iter_batches(batch_size=rows, columns=list(names)):
-                yield batch.select(names).to_pandas().to_numpy(np.float64)
+    whole = group is None
+    options = {"row_groups": wanted, "columns": list(names), "use_threads": whole}
 
-    return Table(str(path), len(names), n, names, read)
+    def read(rows: int) -> Iterator[Rows]:
+        held = np.empty((len(names), 0))
+        with _parquet_file(path) as file:
+            for batch in file.iter_batches(rows, **options):
+                if whole or held.shape[1] < len(batch):
+                    held = np.empty((len(names), len(batch) + PADDING))
+                columns = held[:, : len(batch)]
+                for column, values in zip(columns, batch.select(names).columns, strict=True):
+                    column[:] = values.to_numpy(zero_copy_only=False)
+                yield columns.T
+
+    return Table(str(path), len(names), n, names, read, first=first)
 
 
 @contextmanager
@@ -273,9 +364,9 @@ def _parquet_file(path: Path) -> Iterator[Any]:
         from pyarrow import parquet
     except ImportError:
         raise ImportError("Parquet files need this: pip install 'dlnflow[parquet]'") from None
-    with path.open("rb") as source:
+    with path.open("rb"):  # an error of the system is raised here, and one of the file below
         try:
-            with parquet.ParquetFile(source) as file:
+            with parquet.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False) as file:
                 yield file
         except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
             reason = " ".join(str(error).split())

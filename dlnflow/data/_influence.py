@@ -9,15 +9,22 @@ whole estimator in the weights of the samples.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlnflow.data._covariance import in_pairs, samples_in_rows
+from dlnflow.data._covariance import (
+    filled,
+    given_weights,
+    in_pairs,
+    missing_rows,
+    samples_in_rows,
+)
 from dlnflow.data._estimation import InBasis
+from dlnflow.data._labels import Names, aligned
 
 Array = NDArray[np.float64]
 
@@ -104,7 +111,8 @@ class Influence:
 class GroupSums:
     """Sums over groups of rows: of their totals, and of the products of these.
 
-    Rows end in a 1, so that the last entry of a group's total is the group's size.
+    Rows end in their weight, so that the last entry of a group's total is the group's size. Groups
+    of weight 0 do not count.
     """
 
     def __init__(self, width: int) -> None:
@@ -112,7 +120,7 @@ class GroupSums:
         self.products = np.zeros((width, width))
 
     def add(self, totals: Array) -> None:
-        self.count += len(totals)
+        self.count += int(np.count_nonzero(totals[:, -1]))
         self.total += totals.sum(axis=0)
         self.products += totals.T @ totals
 
@@ -123,43 +131,89 @@ class GroupSums:
         return about @ self.products @ about.T / size**2 * self.count / (self.count - 1.0)
 
 
-def influence_sums(
-    influence: Influence, batches: Iterable[tuple[ArrayLike, ArrayLike]], block: int
-) -> tuple[GroupSums, GroupSums]:
-    """Sums over rows, and over blocks of rows, in one pass over raw samples.
+@dataclass(frozen=True, eq=False)
+class Coordinates:
+    """Reads batches of samples and finds their coordinates in the modes.
 
-    A row holds the influence of a sample, ``u``, ``v`` and 1, about a provisional mean: the mean of
-    all samples is known only at the end. A quadratic form about another mean differs by a linear
-    one, which is corrected exactly. Memory is about ``(4 modes)**2`` numbers.
+    Pairs with ``missing`` values have weight 0 if there may be any.
     """
-    filters = influence.whole.filters
-    d, width = len(filters), 4 * influence.whole.spaces.size + 1
-    step = max(1, ENTRIES // width)
-    sums = GroupSums(width)
-    groups = GroupSums(width) if block > 1 else sums
-    unfinished = np.empty((0, width))  # the sum of a block that may continue in the next piece
-    means: tuple[Array, Array] | None = None
-    for x, y in in_pairs(batches):
-        context, target = samples_in_rows("x", x), samples_in_rows("y", y)
-        if context.shape != target.shape or context.shape[1] != d:
-            raise ValueError(
-                f"batches must be pairs (x, y) of one shape (n, {d}), the spectrum's features: "
-                f"got {context.shape} and {target.shape}"
+
+    filters: Array
+    names: Names | None = None
+    scale: Array | None = None
+    missing: bool = False
+
+    def __call__(
+        self, batches: Iterable[tuple[ArrayLike, ...]], step: int
+    ) -> Iterator[tuple[Array, Array, Array]]:
+        """``u``, ``v`` and weights of at most ``step`` rows, about the means of the first batch."""
+        d, m = self.filters.shape
+        filters = self.filters if self.scale is None else self.filters / self.scale[:, None]
+        means: tuple[Array, Array] | None = None
+        for x, y, given in in_pairs(batches):
+            arrays = (
+                samples_in_rows("x", x, missing=self.missing),
+                samples_in_rows("y", y, missing=self.missing),
             )
-        means = means or (context.mean(axis=0), target.mean(axis=0))
-        for start in range(0, len(context), step):
-            piece = slice(start, start + step)
-            u, v = (context[piece] - means[0]) @ filters, (target[piece] - means[1]) @ filters
-            rows = np.hstack([influence(u, v), u, v, np.ones((len(u), 1))])
-            if block > 1:
-                starts = len(unfinished) + np.arange(-sums.count % block, len(rows), block)
-                blocks = np.add.reduceat(np.vstack([unfinished, rows]), np.union1d(0, starts))
-                groups.add(blocks[:-1])
-                unfinished = blocks[-1:]
-            sums.add(rows)
+            context, target, _ = aligned(x, y, arrays, self.names)
+            if context.shape != target.shape or context.shape[1] != d:
+                raise ValueError(
+                    f"batches must be pairs (x, y) of one shape (n, {d}), the spectrum's features: "
+                    f"got {context.shape} and {target.shape}"
+                )
+            n = len(context)
+            weights = np.ones(n) if given is None else given_weights(given, x, n)
+            weights = np.where(missing_rows(context, target), 0.0, weights)
+            if not weights.any():
+                yield np.zeros((n, m)), np.zeros((n, m)), weights
+                continue
+            context, target = filled(context, target, weights)
+            means = means or (context.mean(axis=0), target.mean(axis=0))
+            for start in range(0, n, step):
+                piece = slice(start, start + step)
+                u, v = (
+                    (rows[piece] - mean) @ filters
+                    for rows, mean in zip((context, target), means, strict=True)
+                )
+                yield u, v, weights[piece]
+
+
+def influence_sums(
+    influence: Influence,
+    coordinates: Coordinates,
+    batches: Iterable[tuple[ArrayLike, ...]],
+    block: int,
+) -> tuple[GroupSums, GroupSums, GroupSums]:
+    """Sums over rows, over blocks of rows, and over rows by the root of their weights.
+
+    In one pass over raw samples. A row holds the influence of a sample, ``u``, ``v`` and 1, times
+    the sample's weight, about a provisional mean: the mean of all samples is known only at the end.
+    A quadratic form about another mean differs by a linear one, which is corrected exactly. The
+    last of the sums has the (weighted) covariances of ``u`` and ``v``. Memory is about
+    ``(4 modes)**2`` numbers.
+    """
+    m = influence.whole.spaces.size
+    width = 4 * m + 1
+    sums, second = GroupSums(width), GroupSums(2 * m + 1)
+    groups = GroupSums(width) if block > 1 else sums
+    done, unfinished = (
+        0,
+        np.empty((0, width)),
+    )  # the sum of a block that may continue in the next piece
+    for u, v, weights in coordinates(batches, max(1, ENTRIES // width)):
+        rows = np.hstack([influence(u, v), u, v, np.ones((len(u), 1))])
+        second.add(rows[:, 2 * m :] * np.sqrt(weights)[:, None])
+        rows *= weights[:, None]
+        if block > 1:
+            starts = len(unfinished) + np.arange(-done % block, len(rows), block)
+            blocks = np.add.reduceat(np.vstack([unfinished, rows]), np.union1d(0, starts))
+            groups.add(blocks[:-1])
+            unfinished = blocks[-1:]
+        sums.add(rows)
+        done += len(rows)
     if block > 1:
         groups.add(unfinished)
-    return sums, groups
+    return sums, groups, second
 
 
 def refuse_few(n: int, block: int, modes: int) -> None:

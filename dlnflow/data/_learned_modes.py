@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
@@ -13,7 +14,7 @@ from dlnflow.data._prediction import Prediction, supplied
 from dlnflow.data._record import SpectrumRecord, order_probability
 from dlnflow.theory._clock import Clock
 from dlnflow.theory._critical_time import TableOptions, critical_time_table
-from dlnflow.theory._objective import Objective, Objectives
+from dlnflow.theory._objective import MAE, Objective, Objectives, as_objectives
 from dlnflow.theory._simulate import Simulation, SimulationOptions, simulate
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class LearnedModes(SpectrumRecord):
         L: int,
         *,
         eps: float = 1e-3,
-        objective: Objectives = ("jepa", "mae"),
+        objective: Objectives | None = None,
         modes: int | None = None,
         p: float = 0.5,
         decoder_depth: int = 1,
@@ -47,7 +48,8 @@ class LearnedModes(SpectrumRecord):
             Encoder depth.
         eps : float
             Amplitude of every mode at the balanced initialisation.
-        objective : str, Objective or several
+        objective : str, Objective or several, optional
+            By default ``("jepa", "mae")``, or an MAE alone if the target has another dimension.
         modes : int, optional
             Number of features for each objective: those learned first. The default is 8, or all
             modes with positive ``lam`` if there are fewer. Modes that start above half of their
@@ -106,7 +108,7 @@ class LearnedModes(SpectrumRecord):
             self,
             L,
             eps=eps,
-            objective=objective,
+            objective=self._answered(objective),
             modes=modes,
             p=p,
             decoder_depth=decoder_depth,
@@ -196,7 +198,14 @@ class LearnedModes(SpectrumRecord):
         >>> s.simulate(3, eps=0.01)["jepa"].w.shape[0]
         2
         """
-        return simulate(self.lam, self.rho, L, variance=self.variance, **options)
+        options["objective"] = self._answered(options.get("objective"))
+        made = simulate(self.lam, self.rho, L, variance=self.variance, **options)
+        if self.labels is None:
+            return made
+        labels = tuple(
+            np.broadcast_to(np.asarray(self.labels, object), made.parts[0].rho.shape).flat
+        )
+        return Simulation(tuple(replace(part, labels=labels) for part in made.parts))
 
     def critical_time_table(self, L: ArrayLike, **options: Unpack[TableOptions]) -> pd.DataFrame:
         """Critical times of these modes; see `dlnflow.critical_time_table` for ``options``.
@@ -208,4 +217,25 @@ class LearnedModes(SpectrumRecord):
         >>> s.critical_time_table(1, objective="mae")["exact"].round(2).tolist()
         [7.01, 7.38]
         """
-        return critical_time_table(self.lam, self.rho, L, variance=self.variance, **options)
+        options["objective"] = self._answered(options.get("objective"))
+        table = critical_time_table(self.lam, self.rho, L, variance=self.variance, **options)
+        if self.labels is not None:
+            table.insert(
+                list(table).index("mode") + 1,
+                "features",
+                [self.labels[mode] for mode in table["mode"]],
+            )
+        return table
+
+    def _answered(self, objective: Objectives | None) -> Objectives:
+        """The objectives, by default all that have a mode equation for these data."""
+        if self.target_basis is None:
+            return ("jepa", "mae") if objective is None else objective
+        asked = as_objectives("mae" if objective is None else objective)
+        for one in asked:
+            if one != MAE:
+                raise ValueError(
+                    "objective must be 'mae' if x and y differ in dimension, since a JEPA encodes "
+                    f"both with one encoder: got {one.name!r}"
+                )
+        return asked

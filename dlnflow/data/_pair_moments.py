@@ -35,8 +35,9 @@ LIMITS = Limits()
 
 @dataclass(frozen=True, eq=False)
 class PairMoments:
-    """Number of pairs, means, and sums of centred products.
+    """Number of pairs, means, and sums of centred products, weighted if the pairs are.
 
+    ``weight`` and ``squares`` are sums of the weights and of their squares, ``n`` without weights.
     Arrays have one entry for the contexts and one for the targets: ``origin``, ``offset`` and
     ``constant`` (which features are constant) have shape (2, d). The mean is ``origin + offset``.
     For a constant feature ``origin`` is its value and ``offset`` is 0, both exactly. ``products``
@@ -48,6 +49,8 @@ class PairMoments:
     offset: Array
     constant: Flags
     products: Array
+    weight: float
+    squares: float
 
     @property
     def mean(self) -> Array:
@@ -62,32 +65,45 @@ class PairMoments:
 
 def joined(one: PairMoments, other: PairMoments) -> PairMoments:
     """Moments of the two sets of pairs together."""
-    n = one.n + other.n
-    share = other.n / n
+    weight = one.weight + other.weight
+    share = other.weight / weight
     apart = (other.origin - one.origin) + (other.offset - one.offset)
-    products = apart[:, :, None] * (one.n * share * apart[0])
+    products = apart[:, :, None] * (one.weight * share * apart[0])
     for part in (one, other):
         products += part.products
     constant = one.constant & other.constant & (one.origin == other.origin)
-    return PairMoments(n, one.origin, one.offset + share * apart, constant, products)
+    return PairMoments(
+        one.n + other.n,
+        one.origin,
+        one.offset + share * apart,
+        constant,
+        products,
+        weight,
+        one.squares + other.squares,
+    )
 
 
-def moments(x: NDArray[Any], y: NDArray[Any]) -> PairMoments:
+def moments(x: NDArray[Any], y: NDArray[Any], weights: Array | None = None) -> PairMoments:
     """Moments of at least one pair of rows, shapes (n, d), of any real type.
 
-    Rows are centred by the mean of all rows before them, and the first block by its own. Up to
-    ``growth - 1`` times as many rows as came before share a mean. Products about it, and their
-    rounding errors, are then at most ``growth`` times those about the true mean.
+    Weights have shape (n,) and are positive. Rows are centred by the mean of all rows before them,
+    and the first block by its own. Up to ``growth - 1`` times as many rows as came before share a
+    mean. Products about it, and their rounding errors, are then at most ``growth`` times those
+    about the true mean.
     """
     n, d = x.shape
     rows = min(n, max(LIMITS.fewest_rows, LIMITS.in_cache // d, d))
-    if _need_no_centring(x) and _need_no_centring(y):
-        return _moments(x, y, rows)
+    if weights is None and _need_no_centring(x) and _need_no_centring(y):
+        return _moments(x, y, None, rows)
     near = np.array([member[:rows].mean(axis=0, dtype=np.float64) for member in (x, y)])
-    total = _moments(x[:rows], y[:rows], rows, near)
+
+    def part(at: slice, near: Array) -> PairMoments:
+        return _moments(x[at], y[at], None if weights is None else weights[at], rows, near)
+
+    total = part(slice(rows), near)
     while total.n < n:
         rest = slice(total.n, total.n + max(rows, (LIMITS.growth - 1) * total.n))
-        total = joined(total, _moments(x[rest], y[rest], rows, total.mean))
+        total = joined(total, part(rest, total.mean))
     return total
 
 
@@ -104,9 +120,18 @@ def _need_no_centring(samples: NDArray[Any]) -> bool:
     return bool(np.all(some.mean(axis=0) ** 2 <= LIMITS.small_mean * some.var(axis=0)))
 
 
-def _moments(x: NDArray[Any], y: NDArray[Any], rows: int, near: Array | None = None) -> PairMoments:
+def _moments(
+    x: NDArray[Any],
+    y: NDArray[Any],
+    weights: Array | None,
+    rows: int,
+    near: Array | None = None,
+) -> PairMoments:
     """Moments of pairs, in blocks of rows centred by the means ``near``, or not centred."""
     n, d = x.shape
+    weight = squares = float(n)
+    if weights is not None:
+        weight, squares = float(weights.sum()), float(weights @ weights)
     constant = np.array([_constant(member, rows) for member in (x, y)])
     start_at = np.zeros((2, d)) if near is None else near
     origin = np.where(constant, [x[0], y[0]], start_at).astype(np.float64)
@@ -116,20 +141,22 @@ def _moments(x: NDArray[Any], y: NDArray[Any], rows: int, near: Array | None = N
     products, sums = np.empty((2, d, d)), np.zeros((2, d))
     for start in range(0, n, rows):
         contexts = None
+        heavy = ones if weights is None else weights[start : start + rows]
         for member, samples in enumerate((x, y)):
             block = samples[start : start + rows]
             m = len(block)
             if near is not None:
                 block = np.subtract(block, shifts[member, :m], out=centred[member, :m])
-            contexts = block if contexts is None else contexts
-            sums[member] += ones[:m] @ block
+            if contexts is None:
+                contexts = block if weights is None else heavy[:, None] * block
+            sums[member] += heavy[:m] @ block
             if start:
                 products[member] += np.matmul(block.T, contexts, out=product)
             else:
                 np.matmul(block.T, contexts, out=products[member])
-    offset = sums / n
+    offset = sums / weight
     products -= offset[:, :, None] * sums[0]
-    return PairMoments(n, origin, offset, constant, products)
+    return PairMoments(n, origin, offset, constant, products, weight, squares)
 
 
 def _constant(samples: NDArray[Any], rows: int) -> Flags:

@@ -3,78 +3,62 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import zip_longest
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from dlnflow._common import _validate
+from dlnflow._common._validate import described
+from dlnflow.data._batches import Batches, Pairs, batch_rows
+from dlnflow.data._covariance import MISSING, missing_rows
 from dlnflow.data._files import (
     FileError,
     Names,
-    Rows,
     Table,
+    file_order,
     listed,
     open_array,
     open_table,
+    row_groups,
     suffix,
 )
-
-BATCH = 2**20  # numbers in a batch of x or of y: 8 MB in double precision
+from dlnflow.data._labels import taken
+from dlnflow.data._series import lagged, sequences
 
 PathName = str | PathLike[str]
-Batches = Iterator[tuple[Rows, Rows]]
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Batches of pairs (x, y) from files; `pairs_from` makes one. It can be iterated repeatedly.
-
-    Attributes
-    ----------
-    d : int
-        Number of features.
-    n : int or None
-        Number of pairs, where known without reading the file.
-    names : tuple of str or None
-        Of the features of ``x``.
-    series : bool
-        Whether the pairs follow each other in time.
-    """
-
-    d: int
-    n: int | None
-    names: tuple[str, ...] | None
-    series: bool
-    batch: int
-    read: Callable[[int], Batches]
-
-    def __iter__(self) -> Batches:
-        return self.read(self.batch)
 
 
 def pairs_from(
-    path: PathName,
+    path: PathName | ArrayLike | Sequence[PathName | ArrayLike],
     other: PathName | None = None,
     *,
     pairs: Sequence[str] = ("x", "y"),
     lag: int | None = None,
+    groups: str | ArrayLike | None = None,
+    missing: str = "refuse",
     batch: int | None = None,
     flatten: bool = False,
 ) -> Pairs:
-    """Batches of pairs (x, y) from one file or two, of any size.
+    """Batches of pairs (x, y) from one file or two, of any size, or from series in memory.
 
     Parameters
     ----------
-    path : path
-        ``.npy``, ``.npz``, ``.csv``, or ``.parquet`` (which needs ``dlnflow[parquet]``).
+    path : path, or with ``lag`` also an array or DataFrame, or a list of these
+        ``.npy``, ``.npz``, ``.csv``, or ``.parquet`` (which needs ``dlnflow[parquet]``). A list
+        holds one sequence in each item, with the same features; no pair reaches from one to the
+        next.
     other : path, optional
         A second file: then ``path`` holds the contexts and ``other`` the targets, row by row, each
-        one array or table. A table's columns all count.
+        one array or table. A table's columns all count; if both have names, the columns of the
+        second go in the order of the first.
     pairs : two str
         Which parts of one file make the pairs, contexts first. Of an ``.npz``, the names of two
         arrays. Of a table, prefixes of column names: ``"x"`` stands for the columns that are
@@ -83,6 +67,12 @@ def pairs_from(
     lag : int, optional
         The file holds a time series: ``x`` is each row and ``y`` the row ``lag`` later. An
         ``.npz`` must then hold one array; a table's columns all count.
+    groups : str or array, optional
+        With ``lag``, which sequence each row belongs to: a column of the table, or in memory also
+        an array, shape (n,). The rows of a group need not be consecutive; no pair joins two groups.
+    missing : {"refuse", "drop"}
+        What happens to pairs with NaN or an empty cell in either row. The row keeps its place in
+        time. A warning says how many pairs were dropped.
     batch : int, optional
         Rows per batch; by default a million numbers' worth.
     flatten : bool
@@ -118,35 +108,90 @@ def pairs_from(
     >>> from dlnflow.data import accumulate, pairs_from
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     series = pathlib.Path(folder) / "series.npy"
-    ...     np.save(series, np.arange(10.0) ** 2)
+    ...     np.save(series, np.arange(8.0) ** 2)
     ...     for x, y in pairs_from(series, lag=1, batch=4):
     ...         print(x.ravel(), y.ravel())
     [0. 1. 4.] [1. 4. 9.]
     [ 9. 16. 25. 36.] [16. 25. 36. 49.]
-    [49. 64.] [64. 81.]
+    >>> one, other = [0.0, 1.0, 2.0], [7.0, 8.0, 9.0]
+    >>> [(x.ravel().tolist(), y.ravel().tolist()) for x, y in pairs_from([one, other], lag=2)]
+    [([0.0], [2.0]), ([7.0], [9.0])]
     """
     size = None if batch is None else _validate.positive_integer("batch", batch)
+    drop = _validate.choice("missing", missing, MISSING) == "drop"
+    if lag is None:
+        if groups is not None:
+            raise ValueError(f"groups must be None without lag: got {described(groups)}")
+        found = _from_files(path, other, pairs, size, drop, flatten)
+    elif other is not None:
+        raise ValueError(f"lag must be None with two files, which hold pairs: got {lag!r}")
+    else:
+        steps = _validate.positive_integer("lag", lag)
+        found = lagged(sequences(path, groups, missing=drop, flatten=flatten), steps, size)
+    return replace(found, n=None, read=partial(_complete, found.read)) if drop else found
+
+
+def _from_files(
+    path: Any, other: Any, pairs: Sequence[str], size: int | None, drop: bool, flatten: bool
+) -> Pairs:
+    """Pairs from the parts of one file, or from two files."""
+    if not isinstance(path, str | PathLike):
+        raise TypeError(f"path must be a path without lag: got {described(path)}")
     first = Path(path)
     if other is not None:
-        if lag is not None:
-            raise ValueError(f"lag must be None with two files, which hold pairs: got {lag!r}")
-        x, y = (open_table(one, flatten=flatten) for one in (first, Path(other)))
+        x, y = (open_table(one, missing=drop, flatten=flatten) for one in (first, Path(other)))
         return _row_by_row(x, y, size)
-    if lag is not None:
-        return _lagged(
-            open_table(first, flatten=flatten), _validate.positive_integer("lag", lag), size
-        )
-    names = () if isinstance(pairs, str) else tuple(pairs)
-    texts = all(isinstance(name, str) and name for name in names)
-    if len(names) != 2 or not texts or names[0] == names[1]:
-        raise ValueError(f"pairs must be two different names, as ('x', 'y'): got {pairs!r}")
+    names = two_names(pairs)
     kind = suffix(first)
     if kind == ".npy":
         raise FileError(f"{path}: holds one array: pairs need an .npz, a second file, or a lag")
     if kind == ".npz":
-        x, y = (open_array(first, name, flatten=flatten) for name in names)
+        x, y = (replace(open_array(first, name, flatten=flatten), missing=drop) for name in names)
         return _row_by_row(x, y, size)
-    return _halves(open_table(first, partial(_numbered, first, names)), size)
+    return _halves(open_table(first, partial(numbered, first, names), missing=drop), size)
+
+
+def two_names(pairs: Sequence[str]) -> tuple[str, ...]:
+    """The validated argument ``pairs``."""
+    names = () if isinstance(pairs, str) else tuple(pairs)
+    texts = all(isinstance(name, str) and name for name in names)
+    if len(names) != 2 or not texts or names[0] == names[1]:
+        raise ValueError(f"pairs must be two different names, as ('x', 'y'): got {pairs!r}")
+    return names
+
+
+def parquet_groups(path: Path, prefixes: Sequence[str]) -> list[tuple[Path, int]]:
+    """The row groups of a Parquet file, or of all in a folder, which must name the same columns."""
+    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+    if not files:
+        raise FileError(f"{path}: holds no .parquet file")
+    found, first = [], None
+    for file in files:
+        header, sizes = row_groups(file)
+        columns = [header[place] for place in numbered(file, prefixes, header)]
+        first = first or columns
+        if columns != first:
+            alone = listed(sorted(set(columns) ^ set(first)))
+            raise FileError(f"{file}: must have the columns of {files[0]}: in one alone: {alone}")
+        found += [(file, place) for place, size in enumerate(sizes) if size]
+    if not found:
+        raise FileError(f"{path}: no samples")
+    return found
+
+
+def _complete(read: Callable[[int], Batches], rows: int) -> Batches:
+    """The pairs without missing values; warns of the others."""
+    count = lost = 0
+    for x, y in read(rows):
+        whole = ~missing_rows(x, y)
+        count, lost = count + len(x), lost + int(np.sum(~whole))
+        yield x[whole], y[whole]
+    if lost:
+        warnings.warn(
+            f"{lost} of {count} pairs have missing values and were dropped",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def _row_by_row(x: Table, y: Table, batch: int | None) -> Pairs:
@@ -159,6 +204,7 @@ def _row_by_row(x: Table, y: Table, batch: int | None) -> Pairs:
     rule = f"{both}: must hold as many rows, one pair each"
     if x.n is not None and y.n is not None and x.n != y.n:
         raise FileError(f"{rule}: got {x.n} and {y.n}")
+    order = file_order(x, y)
 
     def read(rows: int) -> Batches:
         done = 0
@@ -170,11 +216,11 @@ def _row_by_row(x: Table, y: Table, batch: int | None) -> Pairs:
                     f"{rule}: got fewer where {shorter.label} ends after {done + common}, "
                     f"{longer.label} goes on"
                 )
-            yield one, other
+            yield one, taken(other, order, 1)
             done += common
 
     n = y.n if x.n is None else x.n
-    return Pairs(x.width, n, x.names, False, _batch(batch, x.width), read)
+    return Pairs(x.width, n, x.names, False, batch_rows(batch, x.width), read)
 
 
 def _halves(table: Table, batch: int | None) -> Pairs:
@@ -185,37 +231,10 @@ def _halves(table: Table, batch: int | None) -> Pairs:
         for block in table.blocks(rows):
             yield block[:, :d], block[:, d:]
 
-    return Pairs(d, table.n, table.names and table.names[:d], False, _batch(batch, d), read)
+    return Pairs(d, table.n, table.names and table.names[:d], False, batch_rows(batch, d), read)
 
 
-def _lagged(table: Table, lag: int, batch: int | None) -> Pairs:
-    """Rows of a time series with the rows ``lag`` later."""
-
-    def later(rows: int) -> int:
-        if rows <= lag:
-            raise FileError(f"{table.label}: must hold more than lag = {lag} rows: got {rows}")
-        return rows - lag
-
-    def read(rows: int) -> Batches:
-        seen = 0
-        held: Rows | None = None
-        for block in table.blocks(rows):
-            seen += len(block)
-            joined = block if held is None else np.concatenate([held, block])
-            if len(joined) > lag:
-                yield joined[:-lag], joined[lag:]
-            held = joined[-lag:].copy()
-        later(seen)
-
-    n = None if table.n is None else later(table.n)
-    return Pairs(table.width, n, table.names, True, _batch(batch, table.width), read)
-
-
-def _batch(batch: int | None, d: int) -> int:
-    return batch or max(1, BATCH // d)
-
-
-def _numbered(path: Path, prefixes: Sequence[str], header: Names) -> list[int]:
+def numbered(path: object, prefixes: Sequence[str], header: Names) -> list[int]:
     """Places of the columns that two prefixes and a number name, in the same order for both."""
     if header is None:
         raise FileError(

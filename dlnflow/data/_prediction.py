@@ -88,7 +88,8 @@ class FeaturePrediction:
     bound : array, shape (modes,)
         Relative error of ``time`` to expect; infinite where it is not known, and where ``time`` is.
     features : array, shape (d, modes)
-        Filters ``v``, so that ``x @ features`` are the features with unit variance.
+        Filters ``v``, so that ``x @ features`` are the features with unit variance; of ``x``
+        divided by `Spectrum.scale` if that is not None.
     probability : array, shape (learned - 1,), or None
         For each step of the order, among the features that are learned, the probability that the
         two are learned in this order, from the standard errors of the spectrum; None without them.
@@ -104,6 +105,8 @@ class FeaturePrediction:
         beside it contradicts more than a tenth of the times.
     verdict : str
     verification : Verification or None
+    labels : tuple of str, or None
+        What the data call each feature: `Spectrum.labels`.
     """
 
     objective: Objective
@@ -122,6 +125,7 @@ class FeaturePrediction:
     believed: bool
     verdict: str
     verification: Verification | None = None
+    labels: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         set_fields(self, vars(self))
@@ -175,12 +179,14 @@ class FeaturePrediction:
         """One row per feature, in the order of learning.
 
         Columns ``mode, lam, rho, time, bound, closed_form, decided_by, lost_time``, and
-        ``network_time, network_lost_time`` with a verification.
+        ``network_time, network_lost_time`` with a verification; with `labels` also ``features``.
         """
         from dlnflow._common._frame import Frame
 
         names = ("mode", "lam", "rho", "time", "bound", "closed_form", "decided_by", "lost_time")
-        columns = {name: getattr(self, name) for name in names}
+        columns: dict[str, Any] = {name: getattr(self, name) for name in names}
+        if self.labels is not None:
+            columns = {"mode": self.mode, "features": self.labels} | columns
         if self.verification is not None:
             columns["network_time"] = self.verification.time
             columns["network_lost_time"] = self.verification.lost_time

@@ -21,6 +21,7 @@ Array = NDArray[np.float64]
 QUANTITIES = ("lam", "variance", "rho")
 DRAWS = 4000  # an order probability then has a standard error below 0.01
 LEAST_CENTRE = 0.5  # of a variance: the bias correction leaves at least this share
+LISTED, MOST_OF_LENGTH = 3, 0.9  # features of a mode in its label, and their share of its square
 MOST = 100.0  # deviation of the logarithm of a variance; those of unresolved modes would overflow
 
 
@@ -111,9 +112,23 @@ class SpectrumRecord:
     constant_y: tuple[int | str, ...] = ()
     shrinkage: float = 0.0
     errors: Errors | None = None
+    names: tuple[str, ...] | None = None
+    scale: Array | None = None
+    missing: int = 0
+    target_basis: Array | None = None
 
     def __post_init__(self) -> None:
         set_fields(self, vars(self), copy=True)
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """The features of each mode with their weights in `basis`; None without names.
+
+        The largest first, at most three, no more than make up nine tenths of the mode's squared
+        length.
+        """
+        names = self.names
+        return names and tuple(_label(weights, names) for weights in self.basis.T)
 
     @property
     def rho(self) -> Array:
@@ -188,8 +203,11 @@ class SpectrumRecord:
         count = _validate.depth("n", n)
         if count.ndim or count > self.lam.size:
             raise ValueError(f"n must lie in 1..{self.lam.size}, the number of modes: got {n}")
-        names = ("lam", "variance", "basis", "filters", "coupling")
-        kept: dict[str, Any] = {name: getattr(self, name)[..., : int(count)] for name in names}
+        names = ("lam", "variance", "basis", "filters", "coupling", "target_basis")
+        values = {name: getattr(self, name) for name in names}
+        kept: dict[str, Any] = {
+            name: value[..., : int(count)] for name, value in values.items() if value is not None
+        }
         errors = None if self.errors is None else self.errors.leading(int(count))
         return replace(self, errors=errors, **kept)
 
@@ -245,13 +263,15 @@ class SpectrumRecord:
         return centre + np.array([-width, width])
 
     def to_dataframe(self) -> pd.DataFrame:
-        """One row per mode: mode, lam, variance, rho.
+        """One row per mode: mode, lam, variance, rho, and with names `labels` as features.
 
         With `errors` also their standard errors lam_err, variance_err and rho_err, and below_noise.
         """
         from dlnflow._common._frame import Frame
 
         columns: dict[str, Any] = {"mode": np.arange(self.lam.size)}
+        if self.labels is not None:
+            columns["features"] = self.labels
         columns |= {name: getattr(self, name) for name in QUANTITIES}
         if self.errors is not None:
             columns |= {f"{name}_err": getattr(self.errors, name) for name in QUANTITIES}
@@ -265,6 +285,17 @@ class SpectrumRecord:
                 "with_errors(batches)"
             )
         return self.errors
+
+
+def _label(weights: Array, names: tuple[str, ...]) -> str:
+    """The largest weights with their features, such as "0.8 height - 0.6 weight"."""
+    order = np.argsort(-np.abs(weights), kind="stable")
+    reached = np.cumsum(weights[order] ** 2)
+    count = min(LISTED, 1 + int(np.sum(reached < MOST_OF_LENGTH * reached[-1])))
+    terms = [f"{weights[place]:+.2g} {names[place]}" for place in order[:count]]
+    text = " ".join(f"{term[0]} {term[1:]}" for term in terms)
+    more = " + ..." if reached[count - 1] < MOST_OF_LENGTH * reached[-1] else ""
+    return text.removeprefix("+ ").replace("- ", "-", text.startswith("- ")) + more
 
 
 def order_probability(

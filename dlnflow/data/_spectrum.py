@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
 from dlnflow._common._validate import Seed
-from dlnflow.data import _covariance, _description, _error_estimates, _estimation, _trust
+from dlnflow.data import _description, _error_estimates, _estimation, _trust
 from dlnflow.data._learned_modes import LearnedModes
 
 Array = NDArray[np.float64]
@@ -64,6 +64,19 @@ class Spectrum(LearnedModes):
         The options of the estimate; ``shrinkage`` is a number.
     errors : Errors or None
         Standard errors, if they were estimated.
+    names : tuple of str, or None
+        The features' names.
+    scale : array, shape (d,), or None
+        With ``scale="unit"``: the standard deviations of ``x`` by which both views were divided.
+        All other attributes describe the features divided by it. Infinite for a constant feature,
+        which then counts in neither view.
+    missing : int
+        Number of pairs with missing values that were dropped.
+    target_basis : array, shape (d_y, modes), or None
+        If the target has another dimension: the direction of ``y`` that each mode predicts, of unit
+        length; 0 where ``lam`` is 0. Then ``basis`` and ``target_basis`` are the singular vectors
+        of ``Sigma_yx``, ``lam`` the singular values, and only an MAE has a mode equation: a JEPA
+        encodes context and target with one encoder.
 
     Notes
     -----
@@ -95,6 +108,8 @@ class Spectrum(LearnedModes):
         n: int | None = None,
         constant: Sequence[int | str] = (),
         constant_y: Sequence[int | str] = (),
+        names: Sequence[str] | None = None,
+        scale: str | None = None,
     ) -> Spectrum:
         """The modes of two covariance matrices.
 
@@ -103,16 +118,21 @@ class Spectrum(LearnedModes):
         sigma_xx : array, shape (d, d)
             ``E[x x^T]`` of the centred context: symmetric and positive semi-definite.
         sigma_yx : array, shape (d, d)
-            ``E[y x^T]`` of the centred target (rows) with the context (columns).
+            ``E[y x^T]`` of the centred target (rows) with the context (columns). DataFrames are
+            aligned by their labels. For an MAE the shape may be (d_y, d); see `target_basis`.
         basis : {"cross", "variance", "generalised", "joint"}
             The basis of the modes; see ``docs/data.md``.
         n : int, optional
             Number of samples behind the covariances, at least 2. For ``basis="variance"`` and
             ``"joint"``, variances that so many samples do not resolve then count as equal. By
-            default the covariances count as exact.
+            default the covariances count as exact; with it the modes are those of `from_samples`.
         constant, constant_y : sequence of int or str
             Features of the context and of the target that never vary, by index or name; `cautions`
             names them.
+        names : sequence of str, optional
+            The features' names; by default the labels of a DataFrame.
+        scale : {"unit"}, optional
+            As for `from_samples`; the variances are those of ``sigma_xx``.
 
         Returns
         -------
@@ -138,7 +158,9 @@ class Spectrum(LearnedModes):
         [0.3, -0.4]
         """
         return cls(
-            **_estimation.from_covariances(sigma_xx, sigma_yx, basis, n, constant, constant_y)
+            **_estimation.from_covariances(
+                sigma_xx, sigma_yx, basis, n, constant, constant_y, names, scale
+            )
         )
 
     @classmethod
@@ -153,6 +175,10 @@ class Spectrum(LearnedModes):
         block: int = 1,
         resamples: int = 400,
         rng: Seed = 0,
+        names: Sequence[str] | None = None,
+        weights: ArrayLike | None = None,
+        missing: str = "refuse",
+        scale: str | None = None,
         flatten: bool = False,
     ) -> Spectrum:
         """The modes of paired samples, which are centred here.
@@ -161,7 +187,8 @@ class Spectrum(LearnedModes):
         ----------
         x, y : array, shape (n, d)
             Context and target, one pair per row. The means are subtracted, and the covariances
-            are divided by ``n`` (not ``n - 1``).
+            are divided by ``n`` (not ``n - 1``). DataFrames are aligned by their labels: columns,
+            and rows by the index. For an MAE ``y`` may have the shape (n, d_y); see `target_basis`.
         basis : {"cross", "variance", "generalised", "joint"}
             The basis of the modes; see ``docs/data.md``.
         shrinkage : float in [0, 1) or "ledoit-wolf", optional
@@ -178,6 +205,18 @@ class Spectrum(LearnedModes):
             At least 20, which give standard errors within a sixth; a few hundred for accurate ones.
         rng : int, numpy.random.Generator or None
             Seed or generator of the bootstrap; None for a fresh seed.
+        names : sequence of str, optional
+            The features' names; by default the columns of a DataFrame.
+        weights : array, shape (n,), optional
+            How much each pair counts, such as an inverse probability of being sampled: not
+            negative, of any size. Means are then weighted, and ``n`` is the effective number of
+            samples ``sum(w)**2 / sum(w**2)`` (L. Kish, *Survey Sampling*, 1965).
+        missing : {"refuse", "drop"}
+            What happens to pairs with NaN in either view. `cautions` says how many were dropped.
+        scale : {"unit"}, optional
+            Divides each feature, in both views alike, by its standard deviation in ``x``. Choose it
+            for features in different units, of which the largest otherwise decides everything. The
+            errors treat the standard deviations as known.
         flatten : bool
             Whether to make a row of each sample, for images of shape (n, h, w).
 
@@ -190,7 +229,9 @@ class Spectrum(LearnedModes):
         ValueError, TypeError
             If samples are missing or infinite, not in rows, of different shapes, fewer than two,
             constant, or so large or small that squares overflow or underflow; if an option is out
-            of range; if ``"ledoit-wolf"`` would shrink ``Sigma_xx`` to a multiple of the identity.
+            of range; if labels of ``x`` and ``y`` differ; if weights are negative, all zero or not
+            one per row; if ``"ledoit-wolf"`` would shrink ``Sigma_xx`` to a multiple of the
+            identity.
             With ``errors``, if there are fewer than two blocks or than ``modes + 2`` samples.
         ImportError
             For ``shrinkage="ledoit-wolf"`` without scikit-learn.
@@ -220,28 +261,39 @@ class Spectrum(LearnedModes):
         """
         if errors is not None:
             _validate.choice("errors", errors, ("asymptotic", "bootstrap"))
-        if flatten:
-            x, y = _covariance.flattened("x", x), _covariance.flattened("y", y)
-        fields, context, target, estimate = _estimation.from_samples(x, y, basis, shrinkage)
+        fields, samples, estimate = _estimation.from_samples(
+            x,
+            y,
+            basis,
+            shrinkage,
+            scale,
+            errors,
+            names=names,
+            weights=weights,
+            missing=missing,
+            flatten=flatten,
+        )
         spectrum = cls(**fields)
         size = _validate.positive_integer("block", block)
         if errors is None:
             return spectrum
         if errors == "asymptotic":
-            return spectrum.with_errors([(context, target)], block=size)
-        count = _validate.positive_integer("resamples", resamples)
-        source = _validate.generator("rng", rng)
-        found = _error_estimates.bootstrap(spectrum, context, target, size, count, source, estimate)
+            heavy = () if samples.weights is None else (samples.weights,)
+            found = _error_estimates.asymptotic(
+                replace(spectrum, scale=None), [(samples.x, samples.y, *heavy)], size
+            )
+        else:
+            count = _validate.positive_integer("resamples", resamples)
+            source = _validate.generator("rng", rng)
+            found = _error_estimates.bootstrap(spectrum, samples, size, count, source, estimate)
         return replace(spectrum, errors=found)
 
-    def with_errors(
-        self, batches: Iterable[tuple[ArrayLike, ArrayLike]], *, block: int = 1
-    ) -> Spectrum:
+    def with_errors(self, batches: Iterable[tuple[ArrayLike, ...]], *, block: int = 1) -> Spectrum:
         """The spectrum with asymptotic standard errors, from one pass over its samples.
 
         Parameters
         ----------
-        batches : iterable of (x, y), arrays of shape (rows, d)
+        batches : iterable of (x, y) or (x, y, weights), arrays of shape (rows, d) and (rows,)
             All samples of the spectrum, each once, in order and not centred, in batches of any
             size; ``[(x, y)]`` for one batch. Memory is ``O(modes**2)``.
         block : int
@@ -275,6 +327,8 @@ class Spectrum(LearnedModes):
         Errors: asymptotic, 1 mode, 100 samples
         """
         size = _validate.positive_integer("block", block)
+        if self.target_basis is not None:
+            raise ValueError("errors are not known if x and y differ in dimension")
         return replace(self, errors=_error_estimates.asymptotic(self, batches, size))
 
     @property
@@ -291,7 +345,8 @@ class Spectrum(LearnedModes):
         """Sentences on what limits these modes, besides the `verdict`; empty if nothing does.
 
         They concern modes that are not orthogonal, modes that the samples do not resolve, fewer
-        than 20 independent samples per mode, constant features, and dropped directions.
+        than 20 independent samples per mode, a ``rho`` above 1, a feature that holds over 90 % of
+        the variance, constant features, and dropped directions and pairs.
         """
         return _description.cautions(self)
 

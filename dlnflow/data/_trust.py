@@ -57,6 +57,8 @@ def chance_rho(spectrum: SpectrumRecord) -> float:
 
 def doubts(spectrum: SpectrumRecord) -> tuple[str, ...]:
     """Why networks need not learn from these data as any prediction says."""
+    if spectrum.target_basis is not None:
+        return ()  # an MAE needs no views that can be exchanged
     found = []
     largest = spectrum.largest_rho
     if spectrum.errors is not None and spectrum.below_noise.all():

@@ -191,14 +191,16 @@ class Comparison:
         """One row per mode.
 
         Columns ``mode, lam, rho, eps, plateau, predicted_time, measured_time, lost_time,
-        time_error, deviation``.
+        time_error, deviation``; of data with names also ``features``, after ``mode``.
         """
         from dlnflow._common._frame import Frame
 
         size, lam, rho = self.eps.size, self.spectrum.lam, self.spectrum.rho
         times = ("predicted_time", "measured_time", "lost_time", "time_error")
         columns = {name: getattr(self, name) for name in ("eps", "plateau", *times, "deviation")}
-        return Frame({"mode": np.arange(size), "lam": lam, "rho": rho, **columns})
+        labels = self.spectrum.labels
+        named = {"mode": np.arange(size)} | ({} if labels is None else {"features": labels})
+        return Frame({**named, "lam": lam, "rho": rho, **columns})
 
     def plot(self, *, ax: Axes | None = None, modes: int = 5) -> Axes:
         """Draw prediction and measurement; see `dlnflow.plot.comparison`."""

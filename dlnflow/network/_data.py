@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common._frozen import read_only_copy, set_fields
-from dlnflow.data._covariance import centred, covariance, generalised_modes, paired_samples, square
+from dlnflow.data._covariance import (
+    centred,
+    covariance,
+    generalised_modes,
+    given_pair,
+    paired_samples,
+)
 from dlnflow.data._spectrum import Spectrum
 from dlnflow.network._equations import Equations
 from dlnflow.network._network import Network
@@ -74,7 +80,7 @@ class Covariances:
 def given_covariances(sigma_xx: ArrayLike, sigma_yx: ArrayLike) -> Covariances:
     """Validates covariances; ``sigma_yx`` must vanish on null directions of ``sigma_xx``."""
     spectrum = Spectrum.from_covariances(sigma_xx, sigma_yx)
-    xx, yx = covariance(square("sigma_xx", sigma_xx)), square("sigma_yx", sigma_yx)
+    xx, yx, _ = given_pair(sigma_xx, sigma_yx)
     return _validated(xx, yx, spectrum)
 
 

@@ -136,6 +136,7 @@ def _part(question: Question, objective: Objective, tracker: Progress) -> Featur
         started=candidates.started,
         believed=False,
         verdict="",
+        labels=spectrum.labels and tuple(spectrum.labels[one] for one in mode),
     )
     part = replace(part, probability=_probability(question, part))
     return _judged(question, part, found.stopped)

@@ -119,6 +119,8 @@ def comparison(
     for place, mode in enumerate(drawn):
         line = style.LINE_STYLES[place % len(style.LINE_STYLES)]
         name = rf"$\lambda = {lam[mode]:.3g}$, $\rho = {rho[mode]:.3g}$"
+        if made.spectrum.labels is not None:
+            name = f"{mode}: {style.plain(made.spectrum.labels[mode])}"
         axes.plot(run.t, made.predicted[mode], color=tints[place], linestyle=line, label=name)
         measured = made.measured[mode]
         seen = _spread(run.t, measured, place / drawn.size)

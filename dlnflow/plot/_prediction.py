@@ -70,7 +70,8 @@ def prediction(prediction: DrawnPrediction, *, ax: Axes | None = None) -> Axes:
     -------
     Axes
         Features of each objective in the predicted order of learning, on a logarithmic axis of
-        time. Numbers are modes of the spectrum. A feature that is never learned has an arrowhead at
+        time. Numbers are modes of the spectrum, in place of which features with names are
+        written. A feature that is never learned has an arrowhead at
         the top.
 
     Raises
@@ -98,7 +99,8 @@ def prediction(prediction: DrawnPrediction, *, ax: Axes | None = None) -> Axes:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(y=0.12)
     axes.set(
-        xlabel="place in the predicted order of learning (numbers in the figure: modes)",
+        xlabel="place in the predicted order of learning"
+        + (" (numbers in the figure: modes)" if not getattr(parts[0], "labels", None) else ""),
         ylabel=f"learned at ({prediction.time_label})",
     )
     settings = f"$L = {prediction.L}$, {style.equals('eps', prediction.eps)}"
@@ -131,7 +133,9 @@ def _features(axes: Axes, part: DrawnFeatures, place: int, count: int) -> bool:
         label=f"_{name} never",
         **looks["never"],
     )
-    _number(axes, part.mode[order], x, np.stack([*heights.values()]), tint)
+    labels = getattr(part, "labels", None)
+    numbers = [style.plain(labels[i]) if labels else str(part.mode[i]) for i in order]
+    _number(axes, numbers, x, np.stack([*heights.values()]), tint)
     return bool(never.any())
 
 
@@ -139,15 +143,15 @@ def _positive(height: Array) -> NDArray[np.bool_]:
     return np.isfinite(height) & (height > 0.0)
 
 
-def _number(axes: Axes, mode: Any, x: Any, heights: Any, tint: str) -> None:
-    """Write the mode under the lowest mark of each feature."""
-    if mode.size > MOST_NUMBERED:
+def _number(axes: Axes, names: list[str], x: Any, heights: Any, tint: str) -> None:
+    """Write the mode, or its features, under the lowest mark of each feature."""
+    if len(names) > MOST_NUMBERED:
         return
-    for i, which in enumerate(mode):
+    for i, name in enumerate(names):
         seen = heights[_positive(heights[:, i]), i]
         if seen.size:
             axes.annotate(
-                str(which),
+                name,
                 (x[i], seen.min()),
                 xytext=(0, -11),
                 textcoords="offset points",

@@ -172,6 +172,11 @@ def factor(value: float) -> str:
     return rf"$\times\,{number(value, 4).replace('$', '')}$"
 
 
+def plain(text: str) -> str:
+    """A text without mathematics for Matplotlib."""
+    return text.replace("$", r"\$")
+
+
 def equals(name: str, value: float) -> str:
     """``lambda = 0.5`` for text."""
     return rf"${SYMBOLS[name]} = {number(value, 4).replace('$', '')}$"
@@ -186,12 +191,14 @@ class ModeColumns:
     L: Array
     eps: Array
     decoder_depth: Array
+    features: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, **columns: ArrayLike) -> ModeColumns:
         """Modes from columns that broadcast together."""
         arrays = np.broadcast_arrays(*(np.asarray(a, dtype=np.float64) for a in columns.values()))
-        return cls(**dict(zip(columns, (a.ravel() for a in arrays), strict=True)))
+        flat: dict[str, Any] = dict(zip(columns, (a.ravel() for a in arrays), strict=True))
+        return cls(**flat)
 
     @property
     def count(self) -> int:
@@ -217,7 +224,9 @@ class ModeColumns:
         return [name for name in SYMBOLS if np.ptp(getattr(self, name)) > 0.0]
 
     def labels(self) -> list[str]:
-        """A label for each mode: what sets it apart, or lam and rho where nothing does."""
+        """A label for each mode: its features, or what sets it apart, or lam and rho."""
+        if self.features is not None:
+            return [f"{mode}: {plain(text)}" for mode, text in enumerate(self.features)]
         names = self.varying() or ["lam", "rho"]
         rows = zip(*(getattr(self, name) for name in names), strict=True)
         return [", ".join(map(equals, names, row)) for row in rows]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -116,6 +117,7 @@ def trajectories(
             raise ValueError(f"t must hold a time above 0 for time={time!r}: got {one.t.tolist()}")
     axes = style.single_axes(ax)
     modes = style.ModeColumns.of(**{name: getattr(parts[0], name) for name in style.SYMBOLS})
+    modes = replace(modes, features=getattr(parts[0], "labels", None))
     left_out = 0
     marks: list[Line2D] = []
     for one in parts:

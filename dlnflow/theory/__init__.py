@@ -4,6 +4,7 @@
 solution), ``_integrate`` (the same by ``solve_ivp``), ``_critical_time``, ``_published`` (the
 paper's critical times), ``_order`` (which mode comes first, for every initialisation), ``_probe``
 (what a linear probe reads), ``_simulate``. The curve that all modes share is in ``curve``.
+``_labelled`` lets them take xarray and Dask arrays, and ``_sweep`` writes what they give of these.
 """
 
 from dlnflow.theory._clock import Training
@@ -16,6 +17,7 @@ from dlnflow.theory._probe import probe_r2
 from dlnflow.theory._published import critical_time_published, critical_time_remainder
 from dlnflow.theory._sensitivity import Sensitivities, sensitivities
 from dlnflow.theory._simulate import Simulation, Trajectories, simulate
+from dlnflow.theory._sweep import resume_sweep
 
 __all__ = [
     "JEPA",
@@ -37,6 +39,7 @@ __all__ = [
     "order_boundaries",
     "plateau",
     "probe_r2",
+    "resume_sweep",
     "sensitivities",
     "simulate",
     "velocity",

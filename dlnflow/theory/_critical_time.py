@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from dlnflow._common import _validate
 from dlnflow.theory._clock import Clock
 from dlnflow.theory._integrate import ModeEquation
+from dlnflow.theory._labelled import Quantity, labelled
 from dlnflow.theory._objective import Objective, Objectives, as_objectives
 from dlnflow.theory._published import critical_time_published, published
 from dlnflow.theory._scaled_modes import (
@@ -34,6 +35,7 @@ Array = NDArray[np.float64]
 LARGEST_MEASURED = 1.0 - 1e-9  # fraction of the plateau
 
 
+@labelled(Quantity("t_c", "critical time", "{clock}"))
 def critical_time(
     lam: ArrayLike,
     rho: ArrayLike,
@@ -162,6 +164,7 @@ def log_critical_time(
     return log_critical_time_of(modes, fraction)
 
 
+@labelled(Quantity("t_c", "measured critical time", "{clock}"))
 def critical_time_measured(
     lam: ArrayLike,
     rho: ArrayLike,

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
 from dlnflow.theory._clock import Clock
-from dlnflow.theory._numerics import rational_power
+from dlnflow.theory._labelled import Quantity, labelled
+from dlnflow.theory._numerics import at_the_ends, between, rational_power
 from dlnflow.theory._objective import Objective, as_objective, plateau_amplitude
 from dlnflow.theory._scaled_modes import (
     FEWEST_DIGITS,
@@ -25,9 +26,8 @@ from dlnflow.theory.curve._master_curve import LARGEST_EXPONENT, Branch
 
 Array = NDArray[np.float64]
 
-NEXT_BELOW = 1.0 - 2.0**-52  # the plateau is approached, never reached
 
-
+@labelled(Quantity("wbar", "encoder amplitude"))
 def amplitude(
     t: ArrayLike,
     lam: ArrayLike,
@@ -67,7 +67,9 @@ def amplitude(
     -------
     float or array
         The broadcast shape of all arguments. ``eps`` exactly at ``t = 0``, the plateau at
-        ``t = inf``.
+        ``t = inf``. A ``DataArray`` if an argument is one: dimensions are broadcast by name, and
+        other arguments must be single values. Lazy if an argument is held by Dask, whose numbers
+        are then checked when they are computed; ``docs/sweeps.md``.
 
     Raises
     ------
@@ -88,7 +90,7 @@ def amplitude(
     >>> dlnflow.amplitude([0, 20000, 23000, float("inf")], 1.0, 0.5, 2).round(6).tolist()
     [0.001, 0.003926, 0.021271, 0.25]
     """
-    modes = validated(lam, rho, L, eps, decoder_depth, variance).under(objective, clock)
+    modes = validated(lam, rho, L, eps, decoder_depth, variance, t=t).under(objective, clock)
     return amplitude_of(modes, _validate.not_negative("t", t, infinite=True))
 
 
@@ -97,6 +99,7 @@ def amplitude_of(modes: ValidatedModes, t: Array) -> Any:
     return modes.over(_amplitude_block, at_start, t=t)
 
 
+@labelled(Quantity("q", "learned fraction"))
 def learned_fraction(
     t: ArrayLike,
     lam: ArrayLike,
@@ -140,7 +143,7 @@ def learned_fraction(
     >>> q.round(4).tolist()
     [0.04, 0.1544, 0.375, 0.9468]
     """
-    modes = validated(lam, rho, L, eps, decoder_depth, variance).under(objective, clock)
+    modes = validated(lam, rho, L, eps, decoder_depth, variance, t=t).under(objective, clock)
     return learned_fraction_of(modes, _validate.not_negative("t", t, infinite=True))
 
 
@@ -149,6 +152,7 @@ def learned_fraction_of(modes: ValidatedModes, t: Array) -> Any:
     return modes.over(_learned_block, at_start, t=t)
 
 
+@labelled(Quantity("t", "hitting time", "{clock}"))
 def hitting_time(
     w: ArrayLike,
     lam: ArrayLike,
@@ -202,7 +206,7 @@ def hitting_time(
     >>> dlnflow.hitting_time(0.2, **modes).round(1).tolist()
     [806.4, 773.7]
     """
-    modes = validated(lam, rho, L, eps, decoder_depth, variance).under(objective, clock)
+    modes = validated(lam, rho, L, eps, decoder_depth, variance, w=w).under(objective, clock)
     return hitting_time_of(modes, _validate.not_negative("w", w))
 
 
@@ -211,6 +215,7 @@ def hitting_time_of(modes: ValidatedModes, w: Array) -> Any:
     return modes.over(_hitting_block, scaled, t=w, name="w")
 
 
+@labelled(Quantity("wbar(inf)", "plateau of the encoder amplitude"))
 def plateau(
     rho: ArrayLike,
     L: ArrayLike,
@@ -251,6 +256,7 @@ def plateau(
     return as_objective(objective).plateau(rho, L, decoder_depth)
 
 
+@labelled(Quantity("d wbar / d t", "velocity", "1 / ({clock})"))
 def velocity(
     w: ArrayLike,
     lam: ArrayLike,
@@ -331,32 +337,15 @@ def _amplitude_block(t: Array, modes: ScaledModes) -> Array:
     else:  # w / eps may be no float though w is one
         far = np.abs(growth) >= LARGEST_EXPONENT
         w = np.where(far, np.exp(growth + np.log(modes.eps)), np.exp(growth) * modes.eps)
-    return _at_the_ends(t, _between(w, modes.eps, rest), modes.eps, rest)
+    return at_the_ends(t, between(w, modes.eps, rest), modes.eps, rest)
 
 
 def _learned_block(t: Array, modes: ScaledModes) -> Array:
     noise = modes.rho == 0.0
     at_zero, at_rest = np.exp(modes.log_r0), np.where(modes.rho > 0.0, 1.0, 0.0)
     size = np.exp(_log_growth(t, modes) + np.where(noise, 0.0, modes.log_r0))
-    size = _at_the_ends(t, _between(size, at_zero, at_rest), at_zero, at_rest)
+    size = at_the_ends(t, between(size, at_zero, at_rest), at_zero, at_rest)
     return np.where(noise, np.inf, np.sign(modes.rho) * size)
-
-
-def _between(value: Array, at_zero: Array, at_rest: Array) -> Array:
-    """In finite time the fixed point is approached and never reached, from either side."""
-    falls = at_zero > at_rest
-    lowest = np.where(falls, np.minimum(at_rest / NEXT_BELOW, at_zero), at_zero)
-    highest = np.where(falls, at_zero, np.maximum(at_rest * NEXT_BELOW, at_zero))
-    return np.clip(value, lowest, highest, out=value)
-
-
-def _at_the_ends(t: Array, value: Array, at_zero: Array, at_rest: Array) -> Array:
-    """The exact values at ``t = 0`` and ``t = inf``."""
-    if not t.min() > 0.0:
-        value = np.where(t == 0.0, at_zero, value)
-    if t.max() == np.inf:
-        value = np.where(t == np.inf, at_rest, value)
-    return value
 
 
 def _hitting_block(w: Array, modes: ScaledModes) -> Array:

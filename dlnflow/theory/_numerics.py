@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 BLOCK = 65536
+NEXT_BELOW = 1.0 - 2.0**-52  # the plateau is approached, never reached
 GRAIN = 2.0**20  # what of a quotient is kept exactly when multiplied by a small integer
 
 
@@ -67,3 +68,20 @@ def rational_power(base: Array, numerator: Array, denominator: Array) -> Array:
     if not rest.any():
         return power
     return power * (1.0 + rest * np.log(np.where(base > 0.0, base, 1.0)))
+
+
+def between(value: Array, at_zero: Array, at_rest: Array) -> Array:
+    """In finite time the fixed point is approached and never reached, from either side."""
+    falls = at_zero > at_rest
+    lowest = np.where(falls, np.minimum(at_rest / NEXT_BELOW, at_zero), at_zero)
+    highest = np.where(falls, at_zero, np.maximum(at_rest * NEXT_BELOW, at_zero))
+    return np.clip(value, lowest, highest, out=value)
+
+
+def at_the_ends(t: Array, value: Array, at_zero: Array, at_rest: Array) -> Array:
+    """The exact values at ``t = 0`` and ``t = inf``."""
+    if not t.min() > 0.0:
+        value = np.where(t == 0.0, at_zero, value)
+    if t.max() == np.inf:
+        value = np.where(t == np.inf, at_rest, value)
+    return value

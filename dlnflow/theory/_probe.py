@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
 from dlnflow.theory._clock import Clock
+from dlnflow.theory._labelled import Quantity, labelled
 from dlnflow.theory._modes import amplitude_of
 from dlnflow.theory._objective import Objective
 from dlnflow.theory._scaled_modes import ValidatedModes, validated
@@ -18,6 +19,7 @@ Array = NDArray[np.float64]
 LEAST = np.finfo(np.float64).tiny  # a floor that underflows is none: nothing reads as 0 then
 
 
+@labelled(Quantity("R2", "share of variance that a probe reads"))
 def probe_r2(
     t: ArrayLike,
     lam: ArrayLike,
@@ -69,7 +71,7 @@ def probe_r2(
     >>> dlnflow.probe_r2([0.0, learned, float("inf")], 1.0, 0.5, 2).round(6).tolist()
     [6.4e-05, 0.5, 0.8]
     """
-    given = validated(lam, rho, L, eps, decoder_depth, variance)
+    given = validated(lam, rho, L, eps, decoder_depth, variance, t=t)
     modes = given.under(objective, clock)
     times, share = _validate.not_negative("t", t, infinite=True), _validate.fraction("p", p)
     noise = None if sigma is None else _validate.positive("sigma", sigma)

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
 from dlnflow.theory._clock import Clock
+from dlnflow.theory._labelled import Quantity, labelled
 from dlnflow.theory._numerics import rational_power
 from dlnflow.theory._objective import JEPA, MAE, Objective, as_objective, order_from
 from dlnflow.theory._scaled_modes import ValidatedModes, scaled, validated
@@ -22,6 +23,7 @@ Array = NDArray[np.float64]
 Formula = Callable[[Array, ValidatedModes], Array]
 
 
+@labelled(Quantity("t_c", "published critical time", "{clock}"))
 def critical_time_published(
     lam: ArrayLike,
     rho: ArrayLike,
@@ -114,6 +116,7 @@ def _published_mae(_: Array, modes: ValidatedModes) -> Array:
     return np.where(modes.rho > 0.0, times / (modes.L * modes.unit), np.inf)
 
 
+@labelled(Quantity("t_c", "exact less published critical time", "{clock}"))
 def critical_time_remainder(
     lam: ArrayLike,
     rho: ArrayLike,

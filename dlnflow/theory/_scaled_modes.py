@@ -219,8 +219,13 @@ def validated(
     eps: ArrayLike,
     decoder_depth: ArrayLike,
     variance: ArrayLike | None,
+    **others: ArrayLike,
 ) -> GivenModes:
-    """Validates the arguments that describe modes, once for every function of them."""
+    """Validates the arguments that describe modes, once for every function of them.
+
+    Of ``others``, such as times, only the labels are compared.
+    """
+    _validate.same_labels(lam=lam, eps=eps, L=L, **others)
     modes = _validate.modes(lam, rho, variance)
     start = _validate.positive("eps", eps)
     depths = _validate.depth("L", L), _validate.depth("decoder_depth", decoder_depth)

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlnflow._common import _validate
 from dlnflow.theory._clock import Clock
+from dlnflow.theory._labelled import Quantity, labelled
 from dlnflow.theory._modes import amplitude_of, scaled_time
 from dlnflow.theory._objective import Objective
 from dlnflow.theory._scaled_modes import ValidatedModes, at_start, by_curve, validated
@@ -42,6 +43,16 @@ class Sensitivities(NamedTuple):
     t: Array
 
 
+PARTIAL = (
+    Quantity("wbar", "encoder amplitude"),
+    Quantity("d wbar / d lam", "sensitivity to lam", "1 / (unit of lam)"),
+    Quantity("d wbar / d rho", "sensitivity to rho"),
+    Quantity("d wbar / d eps", "sensitivity to eps"),
+    Quantity("d wbar / d t", "velocity", "1 / ({clock})"),
+)
+
+
+@labelled(*PARTIAL, record=Sensitivities)
 def sensitivities(
     t: ArrayLike,
     lam: ArrayLike,
@@ -88,7 +99,7 @@ def sensitivities(
     >>> float(round(0.01 * s.lam, 5)), float(round(more, 5))
     (0.00202, 0.00206)
     """
-    modes = validated(lam, rho, L, eps, decoder_depth, None).under(objective, clock)
+    modes = validated(lam, rho, L, eps, decoder_depth, None, t=t).under(objective, clock)
     time = _validate.not_negative("t", t)
     w = amplitude_of(modes, time)
     with np.errstate(all="ignore"):

@@ -150,6 +150,8 @@ class Trajectories:
     method : str
     grid : str
         How the times were chosen, and how well they resolve the transitions.
+    labels : tuple of str, or None
+        The features of each mode, of a `Spectrum` with names.
 
     Examples
     --------
@@ -171,6 +173,7 @@ class Trajectories:
     eps: Array
     decoder_depth: NDArray[np.int64]
     variance: Array | None
+    labels: tuple[str, ...] | None = None
 
     @property
     def time_label(self) -> str:
@@ -250,12 +253,15 @@ class Trajectories:
     def to_dataframe(self) -> pd.DataFrame:
         """One row per mode and time.
 
-        Columns: objective, mode, lam, rho, L, eps, t, w, `w_over_plateau`, learned.
+        Columns: objective, mode, lam, rho, L, eps, t, w, `w_over_plateau`, learned. After mode also
+        the `labels`, if there are any, as features.
         """
         from dlnflow._common._frame import Frame
 
         times, modes = self.t.size, self.rho.size
         per_mode = {"mode": np.arange(modes)}
+        if self.labels is not None:
+            per_mode["features"] = np.asarray(self.labels, dtype=object)
         per_mode |= {name: getattr(self, name).ravel() for name in ("lam", "rho", "L", "eps")}
         return Frame(
             {"objective": self.objective.name}
@@ -296,6 +302,8 @@ class Trajectories:
 
         columns = ("lam", "rho", "L", "eps", "plateau")
         table = Frame({name: getattr(self, name).ravel() for name in columns})
+        if self.labels is not None:
+            table.insert(0, "features", self.labels)
         table["critical time"] = np.ravel(self.critical_time())
         lines = "<br>".join(escape(line) for line in repr(self).splitlines())
         return f"<p>{lines}</p>{table.to_html(max_rows=SHOWN_MODES)}"

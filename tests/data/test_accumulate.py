@@ -397,7 +397,7 @@ def test_what_is_no_pairs_is_refused_with_what_is(rows):
     for slip, got in (
         ((x, y), rf"an array of dtype float64, shape \({rows}, 3\) in it"),
         ([(x,)], "a tuple of length 1 in it"),
-        ([(x, y, x)], "a tuple of length 3 in it"),
+        ([(x, y, x, x)], "a tuple of length 4 in it"),
         ([None], "None in it"),
     ):
         with pytest.raises(ValueError, match=expected + got):

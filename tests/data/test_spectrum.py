@@ -38,7 +38,7 @@ def test_the_modes_put_into_any_basis_are_recovered_sorted_by_lam(d, seed, name)
     assert np.allclose(np.abs(np.sum(s.basis * basis[:, order], axis=0)), 1.0)
     assert np.all(diagnostics(s) < 1e-13)
     assert np.all(s.coupling < 1e-13)
-    assert s.cautions == ()
+    assert s.cautions == () or s.largest_rho > 1.0
     assert s.suppressed == np.sum(lam < 0)
 
 
@@ -221,7 +221,10 @@ def test_a_small_variance_is_not_mistaken_for_none():
 
 
 def test_a_variance_that_rounding_could_make_is_dropped():
-    s = Spectrum.from_covariances(np.diag([1.0, 1e-12]), np.diag([0.5, 0.5e-12]))
+    turn, _ = np.linalg.qr(np.array([[2.0, 1.0], [1.0, -1.0]]))
+    xx = turn @ np.diag([1.0, 1e-12]) @ turn.T
+    assert Spectrum.from_covariances(xx, 0.5 * xx).dropped == 1
+    s = Spectrum.from_covariances(np.diag([1.0, 1e-15]), np.diag([0.5, 0.5e-15]))
     assert s.dropped == 1
 
 
