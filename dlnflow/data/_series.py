@@ -16,7 +16,7 @@ from dlnflow._common._validate import converted
 from dlnflow.data._batches import Batches, Pairs, batch_rows
 from dlnflow.data._covariance import flattened, samples_in_rows, with_gaps
 from dlnflow.data._files import FileError, Rows, Table, all_but, file_order, open_table
-from dlnflow.data._labels import columns, named, taken
+from dlnflow.data._labels import columns, named, row_order, taken
 
 LISTED = 3  # groups in a message
 FEWEST_STEPS = 9  # by chance so many all go one way less than once in a million times
@@ -56,7 +56,7 @@ def table_of(
     ``groups`` is one of these columns, or an array with one entry per row. ``flatten`` makes a row
     of each sample of an array.
     """
-    names = columns(value)
+    given, names = value, columns(value)
     if isinstance(groups, str):
         kept = all_but("the series", groups, names)
         groups, names = value[groups], tuple(names[place] for place in kept)  # type: ignore[index]
@@ -74,6 +74,7 @@ def table_of(
             raise ValueError(
                 f"groups must have shape ({len(samples)},), one per row: got {labels.shape}"
             )
+        labels = taken(labels, row_order(given, groups, "groups", "the series"), 0)
         keys = partial(_pieces, labels)
     n, width = samples.shape
     read = partial(_pieces, samples)

@@ -90,6 +90,8 @@ def verdict(spectrum: SpectrumRecord) -> str:
             "need not hold: features grow along the singular vectors of sigma_yx, the modes of "
             "basis='cross'"
         )
+    if spectrum.target_basis is not None:
+        return "holds for the features that an MAE learns first"
     if leading_coupling(spectrum) > TRUST.coupling:
         return "is a rough guide: the first modes are coupled to others; use predict(L)"
     if misfit(spectrum) <= TRUST.commuting:

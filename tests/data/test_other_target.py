@@ -34,6 +34,7 @@ def test_modes_are_singular_vectors(wide):
     assert np.allclose(yx @ s.basis, s.target_basis * s.lam)
     assert np.allclose(np.linalg.norm(s.target_basis, axis=0), [1.0, 1.0, 0.0][:modes])
     assert "for an MAE only" in repr(s)
+    assert "JEPA" not in s.verdict
     assert s.leading(1).target_basis.shape == (len(yx), 1)
     square = Spectrum.from_covariances(np.eye(2), np.eye(2))
     assert square.target_basis is None

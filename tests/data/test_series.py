@@ -179,3 +179,18 @@ def test_only_empty_cells_are_missing(tmp_path):
         path.write_text(f"x1,y1\n1,2\n{cell},4\n5,7\n,3\n")
         with pytest.raises(FileError, match=fault):
             list(pairs_from(path, missing="drop"))
+
+
+def test_groups_in_a_series_go_by_its_index():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(np.cumsum(rng.normal(size=(60, 2)), axis=0), columns=["a", "b"])
+    groups = pd.Series(np.repeat([0, 1, 2], 20))
+    shuffled = groups.iloc[rng.permutation(60)]
+
+    def modes(keys):
+        return accumulate(pairs_from(frame, lag=1, groups=keys)).spectrum().lam
+
+    assert np.array_equal(modes(shuffled), modes(groups))
+    assert not np.allclose(modes(shuffled.to_numpy()), modes(groups))
+    with pytest.raises(ValueError, match="groups must have the row labels"):
+        modes(groups.set_axis(np.arange(9, 69)))
