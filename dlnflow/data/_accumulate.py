@@ -192,7 +192,7 @@ class CovarianceAccumulator:
         else:
             if self.d != other.d:
                 raise ValueError(f"other must have {self.d} features, as this one: got {other.d}")
-            if self.names and other.names and self.names != other.names:
+            if self.names != other.names:
                 raise ValueError(
                     f"other must have the features of this one in the same order, {self.names}: "
                     f"got {other.names}"
@@ -287,6 +287,11 @@ class CovarianceAccumulator:
             why = "one per name" if self.d is None else "as before"
             raise ValueError(
                 f"x and y must have {expected} features, {why}: got {context.shape[1]}"
+            )
+        if names and self._total is not None and self.names is None:
+            raise ValueError(
+                "x and y must be arrays, as the batches before, whose features had no names: got "
+                f"tables with {', '.join(names)}; give names= to the accumulator"
             )
         return context, target, names if self.names is None else self.names
 

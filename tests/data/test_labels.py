@@ -251,3 +251,19 @@ def test_series_of_other_labels_are_refused_by_name():
     with pytest.raises(ValueError, match=r"^t must have the labels of lam"):
         dlnflow.amplitude(time, lam, rho, 2)
     assert np.shape(dlnflow.amplitude(time, 1.0, 0.5, 2)) == (2,)
+
+
+def test_names_that_come_after_rows_without_names_are_refused(xy):
+    x, y = (pd.DataFrame(np.asarray(one)) for one in xy)
+    names = [f"f{i}" for i in range(x.shape[1])]
+    named = x.set_axis(names, axis=1), y.set_axis(names, axis=1)
+    bare = CovarianceAccumulator()
+    bare.update(x.to_numpy(), y.to_numpy())
+    with pytest.raises(ValueError, match="must be arrays, as the batches before"):
+        bare.update(*named)
+    told = CovarianceAccumulator()
+    told.update(*named)
+    with pytest.raises(ValueError, match="other must have the features of this one"):
+        bare.merge(told)
+    told.update(x.to_numpy(), y.to_numpy())
+    assert told.names == tuple(names)
