@@ -12,7 +12,7 @@ from dlnflow.identification._answer import SURE, Found
 from dlnflow.identification._misfit import EXACT
 from dlnflow.identification._ranked_fits import RankedFits
 from dlnflow.identification._validation import UNKNOWN
-from dlnflow.identification._verdict import judged, listed, percent
+from dlnflow.identification._verdict import LISTED, judged, listed, percent
 from dlnflow.theory._clock import Training, label
 
 Array = NDArray[np.float64]
@@ -33,7 +33,6 @@ HUGE = 1e4  # standard deviations whose number does not matter
 OUTLIER = 8.0  # standard deviations of the other residuals
 LEAST_SCATTER = 1e-3  # of the noise estimate: scatter below it is rounding
 OUTLIER_SHARE = 0.05  # share of the points: more than that are not outliers
-LISTED = 4  # candidates or modes listed by name
 
 
 UNITS = {
@@ -186,15 +185,15 @@ def _residuals(fits: RankedFits) -> Iterator[str]:
     misfit = fits.misfit.size
     if fits.misfit.grade != "noise":
         so = (
-            "lam and rho change by about ten times the size of the misfit only, but standard "
-            "errors do not hold here."
+            "Estimates change by about ten times the size of the misfit only, but standard errors "
+            "do not hold here."
             if misfit.max() < SLIGHT
             else "Standard errors do not hold here."
         )
         yield (
             "Another objective, decoder or clock, a finite learning rate, an unbalanced "
             "initialisation or modes that mix would cause such a misfit; see "
-            f"dlnflow.network.check_assumptions. {_sentence(so)}"
+            f"dlnflow.network.check_assumptions. {so}"
         )
     excess = fits.sigma_excess
     for these, what in (

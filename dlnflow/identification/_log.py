@@ -181,8 +181,8 @@ def read_log(
     only = [] if run is None else [f"Only the run {run!r} was read."]
     if of_probe := [name for name in joined.names if PROBED.search(name.casefold())]:
         only.append(
-            f"{listed(of_probe)} may be R2 of a probe and is read as an amplitude unless "
-            "measure='probe' is given to identify (--measure probe)."
+            f"Columns that may be R2 of a probe are read as amplitudes: {listed(of_probe)}. If "
+            "they are R2, give measure='probe' to identify (--measure probe)."
         )
     return TrainingLog(
         read_only_copy(timed.t),

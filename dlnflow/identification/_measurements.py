@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlnflow.identification._least_squares import Indices
+from dlnflow.network._probe import signal_to_noise
 
 Array = NDArray[np.float64]
 
@@ -132,5 +133,4 @@ class Measurements(RowRecord):
 
 def amplitude_of_r2(r2: Array) -> Array:
     """The amplitude in units of the probe's noise; within what noise in ``R2`` may do to it."""
-    seen = np.clip(r2, LEAST_R2, 1.0 - LEAST_R2)
-    return np.asarray(np.sqrt(seen / (1.0 - seen)))
+    return signal_to_noise(np.clip(r2, LEAST_R2, 1.0 - LEAST_R2))

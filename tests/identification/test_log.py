@@ -573,7 +573,9 @@ def test_a_log_identifies_its_network_on_its_own_clock(log):
 
 
 def test_columns_that_may_be_r2_are_named_and_no_others(log):
-    assert "probe_r2/0 may be R2" in said(log({"step": STEPS, "probe_r2/0": A, "w2": B}))
+    assert "are read as amplitudes: probe_r2/0. If" in said(
+        log({"step": STEPS, "probe_r2/0": A, "w2": B})
+    )
     assert "R2" not in said(log({"step": STEPS, "r2d2": A, "reprobed": B}))
 
 
